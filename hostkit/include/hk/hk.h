@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hk - a Linux process as a small computer
+ *
+ * Three primitives, after DragonFly BSD's virtual kernels of 2006-2007
+ * (vmspace_create and its RUN command, MAP_VPAGETABLE, SA_MAILBOX), built
+ * here on an unmodified, unprivileged Linux host:
+ *
+ *   spaces     foreign address spaces that one thread at a time per CPU can
+ *              enter.  hk_run() enters and *returns* with the reason why the
+ *              guest stopped: system call, page fault, exception, interrupt.
+ *   tables     a space is translated by x86-64 4-level page tables that the
+ *              caller keeps in the machine's RAM.  The host's mappings are a
+ *              cache of them, filled on faults, dropped by hk_invalidate().
+ *   mailboxes  one 32-bit word per CPU.  Anybody may OR bits into it; idling
+ *              and guest execution end when it is not zero.
+ *
+ * There is one machine per process.  Every object is a small integer, so
+ * that a program whose whole state lies in the RAM of the machine holds
+ * nothing of the host.  RAM is one memfd; a physical address is an offset
+ * in it.
+ *
+ * Errors are hk_result, never errno.  Times are nanoseconds of the host's
+ * CLOCK_MONOTONIC unless said otherwise.  Sizes are bytes.  This header uses
+ * compiler headers only and may be read by freestanding code.
+ *
+ * Threads: a "CPU call" below must come from the host thread of that CPU.
+ * All other calls may come from any thread of the process.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HK_CPU_MAX	256
+#define HK_PAGE		4096u
+#define HK_BLOCK	(2u << 20)	/* RAM is populated and returned in these */
+#define HK_USER_MIN	0x10000ull	/* guest addresses: [MIN, MAX) */
+#define HK_USER_MAX	0x7fffff000000ull
+
+typedef enum hk_result {
+	HK_OK = 0,
+	HK_AGAIN,		/* would block: wait for the mailbox bit */
+	HK_INVAL,		/* an argument is wrong; nothing was done */
+	HK_NOMEM,		/* host memory, descriptors or processes exhausted */
+	HK_LIMIT,		/* one of this library's own limits */
+	HK_UNSUPPORTED,		/* this host lacks something needed: hk_why() says what */
+	HK_HOST,		/* another host error: hk_why() says which */
+	HK_EOF,			/* the stream has ended or its reader is gone */
+	HK_GONE,		/* the object is dead (its stub was killed) */
+} hk_result;
+
+#define HK_MUST		__attribute__((warn_unused_result))
+
+typedef int32_t hk_space;	/* >= 0; HK_NOSPACE is none */
+#define HK_NOSPACE	((hk_space)-1)
+
+/* ------------------------------------------------------------ machine -- */
+
+enum {
+	HK_F_SPIN	= 1u << 0,	/* the caller owns >= 2 host CPUs per CPU: spin before sleeping */
+	HK_F_NO_HUGE	= 1u << 1,	/* never collapse RAM into huge pages */
+	HK_F_NO_PLACE	= 1u << 2,	/* leave host CPU affinity alone */
+};
+
+struct hk_config {
+	uint32_t	ncpu;		/* 1..HK_CPU_MAX */
+	uint32_t	flags;		/* HK_F_* */
+	uint64_t	ram_bytes;	/* multiple of HK_BLOCK */
+	uint64_t	ram_base;	/* where RAM appears in this process: multiple of HK_BLOCK; 0: library chooses */
+	uint32_t	pool_low;	/* spaces kept ready; 0: default */
+	uint32_t	pool_high;	/* spaces kept at most when recycled; 0: default */
+	uint32_t	map_budget;	/* host mappings per space before eviction; 0: default */
+	const char	*host_cpus;	/* "0-3,6": host CPUs to use; NULL: the caller's affinity mask */
+};
+
+/*
+ * Make the machine.  Call once, from the main thread, before other threads
+ * exist.  On failure nothing is left behind and hk_why() has one line of
+ * text that names what the host refused.
+ */
+HK_MUST hk_result hk_init(const struct hk_config *cfg);
+const char *hk_why(void);
+
+/*
+ * The main thread's loop: reaps stubs, runs the watchdog, forwards host
+ * signals and stream readiness to mailboxes.  Returns the status given to
+ * hk_exit().  The caller then leaves the process; no stub survives it.
+ */
+int	hk_serve(void);
+
+/* Make hk_serve() return `status`; does not itself return.  Any thread. */
+_Noreturn void hk_exit(int status);
+
+/* Undo hk_init() (tests and embedders).  All CPUs must have returned. */
+void	hk_fini(void);
+
+/* --------------------------------------------------------------- RAM --- */
+
+uint64_t hk_ram_base(void);	/* host address of physical address 0 */
+uint64_t hk_ram_bytes(void);
+
+/*
+ * Map RAM [pa, pa+len) a second time, at exactly `va` (kernel data, stacks).
+ * All page-aligned.  hk_ram_unmap leaves the range reserved and inaccessible,
+ * and hk_ram_reserve() makes such a range: guard pages come from there.
+ */
+HK_MUST hk_result hk_ram_reserve(uint64_t va, size_t len);
+HK_MUST hk_result hk_ram_map(uint64_t va, uint64_t pa, size_t len);
+HK_MUST hk_result hk_ram_unmap(uint64_t va, size_t len);
+
+/*
+ * Hints.  prepare: [pa, pa+len) whole blocks, about to be used: back them by
+ * huge pages if the host can (unprivileged, by collapse).  Slow (up to
+ * milliseconds): never on a latency path.  release: contents become zero and
+ * the host gets the memory back; no mapping of them may be in use.
+ */
+void	hk_ram_prepare(uint64_t pa, size_t len);
+void	hk_ram_release(uint64_t pa, size_t len);
+
+/* -------------------------------------------------------------- CPUs --- */
+
+/* Mailbox bits that the library itself sets; the others are the caller's. */
+#define HK_BIT_TIMER	(1u << 0)	/* hk_timer()'s deadline has passed */
+#define HK_BIT_STREAM	(1u << 1)	/* a stream that said HK_AGAIN, or an attribute of one, changed */
+#define HK_BIT_SIGNAL	(1u << 2)	/* hk_signals() is not zero */
+#define HK_BIT_USER	(1u << 8)	/* first bit that is free */
+
+/*
+ * Start CPU `cpu` on a host thread of its own: entry(arg) runs on the stack
+ * that ends at `stack_top` with GS base `gsbase`.  `mailbox` is its word, in
+ * memory that outlives the CPU.  entry must not return; it ends by hk_exit()
+ * or hk_cpu_stop().
+ */
+HK_MUST hk_result hk_cpu_start(uint32_t cpu, _Atomic uint32_t *mailbox,
+    uint64_t gsbase, uint64_t stack_top, void (*entry)(void *), void *arg);
+_Noreturn void hk_cpu_stop(void);		/* CPU call: end this host thread */
+
+/*
+ * OR `bits` into the mailbox of `cpu`; when it was zero, end its hk_idle()
+ * or break the guest that it runs.  Async-signal-safe.
+ */
+void	hk_post(uint32_t cpu, uint32_t bits);
+
+/* CPU call: sleep until the mailbox is not zero.  May return early. */
+void	hk_idle(uint32_t cpu);
+
+/* CPU call: set HK_BIT_TIMER at `abs_ns`, replacing the last request; UINT64_MAX: never. */
+void	hk_timer(uint32_t cpu, uint64_t abs_ns);
+
+uint64_t hk_clock_mono(void);		/* ns */
+uint64_t hk_clock_real(void);		/* ns since 1970 */
+uint64_t hk_clock_cpu(void);		/* CPU time of the calling host thread, ns */
+void	hk_entropy(void *buf, size_t len);
+
+/*
+ * A synchronous fault (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP) on a CPU's
+ * host thread, outside a guest, is a bug of the caller.  The handler runs on
+ * the signal stack of that thread with the machine state at the fault and
+ * must not return.
+ */
+struct hk_trap {
+	uint64_t	rip, rsp, rbp, addr;
+	uint32_t	signo, trapno, err;
+};
+void	hk_on_trap(void (*handler)(const struct hk_trap *));
+
+/* ------------------------------------------------------------ spaces --- */
+
+HK_MUST hk_result hk_space_create(hk_space *out);
+
+/*
+ * The caller promises that no CPU is inside or will enter.  When it returns
+ * no host mapping of the space exists: its pages may be reused.
+ */
+void	hk_space_destroy(hk_space s);
+
+/*
+ * Translate by the tables whose root page is at `root_pa`.  Everything
+ * cached is dropped.  Entries are the processor's: P, RW, US, A, D, PS, NX
+ * are honoured, and A and D are set as the processor sets them, by compare
+ * and swap, before the access completes.
+ */
+HK_MUST hk_result hk_space_root(hk_space s, uint64_t root_pa);
+
+/*
+ * Synchronous: on return no CPU can use an old translation, and pages that
+ * were reachable only through one may be reused.  Cannot fail: if the host
+ * refuses, the space is killed (hk_run() then says HK_DEAD).  Change the
+ * tables first, then invalidate, then harvest A and D.
+ */
+enum hk_inval {
+	HK_INVAL_DROP,		/* forget the range */
+	HK_INVAL_WRPROTECT,	/* only write permission was removed: readers stay warm */
+};
+struct hk_range {
+	uint64_t	va, len;	/* page-aligned, inside [HK_USER_MIN, HK_USER_MAX) */
+};
+void	hk_invalidate(hk_space s, const struct hk_range *r, size_t n, enum hk_inval how);
+
+/*
+ * Hint: install what the tables say for the range now, in one batch, for
+ * programs about to touch it (exec).  Sets A; leaves writable pages with D
+ * clear read-only.
+ */
+void	hk_prefill(hk_space s, const struct hk_range *r, size_t n);
+
+/* The guest's registers.  x86-64 names; rax is orig_rax on HK_SYSCALL. */
+struct hk_frame {
+	uint64_t	r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8;
+	uint64_t	rax, rcx, rdx, rsi, rdi;
+	uint64_t	rip, rsp, rflags, fsbase, gsbase;
+	uint64_t	cr2;		/* HK_FAULT, HK_TRAP: as the processor reports */
+	uint32_t	trapno, err;
+};
+
+enum hk_stop {
+	HK_SYSCALL,	/* rip is past the instruction; rcx = rip, r11 = rflags */
+	HK_FAULT,	/* the tables do not permit the access cr2/err */
+	HK_TRAP,	/* processor exception trapno/err */
+	HK_INTR,	/* the mailbox is not zero; may be spurious */
+	HK_HOSTILE,	/* the guest attacked its stub: end it */
+	HK_DEAD,	/* the stub is gone: out of host memory, killed, watchdog */
+};
+
+/*
+ * CPU call: run the guest of space `s` on CPU `cpu` from *f until it stops.
+ * Faults that the tables do permit are served inside.  *f is written back.
+ * Single steps are rflags.TF: the debug exception comes back as HK_TRAP.
+ *
+ * Extended state (x87, SSE, AVX, ...) stays in the slot that CPU `cpu` has
+ * in space `s`: after hk_run, hk_fpu_get() copies it out; before hk_run of
+ * another thread in the same slot, hk_fpu_set() puts that thread's in.  The
+ * image is an XSAVE area in standard form of hk_fpu_bytes() bytes, 64-byte
+ * aligned; anything in a supplied one that the processor would refuse is
+ * replaced by the initial state.  A new slot holds the initial state.
+ */
+enum hk_stop hk_run(uint32_t cpu, hk_space s, struct hk_frame *f);
+size_t	hk_fpu_bytes(void);
+void	hk_fpu_init(void *image);
+void	hk_fpu_get(uint32_t cpu, hk_space s, void *image);
+void	hk_fpu_set(uint32_t cpu, hk_space s, const void *image);
+
+/* ----------------------------------------------------------- streams --- */
+
+/* The process's standard streams, 0..2, each by its own kind. */
+enum hk_stream_kind {
+	HK_STREAM_NONE,		/* not open */
+	HK_STREAM_TTY,
+	HK_STREAM_PIPE,		/* pipe, socket or another character device */
+	HK_STREAM_FILE,
+	HK_STREAM_NULL,		/* /dev/null */
+};
+struct hk_stream_info {
+	enum hk_stream_kind	kind;
+	uint16_t		rows, cols;	/* TTY: now */
+	uint32_t		same_as;	/* lowest stream with the same open file */
+};
+void	hk_stream_info(uint32_t stream, struct hk_stream_info *out);
+
+/*
+ * Never block.  *done counts what was moved.  HK_AGAIN: nothing was, and
+ * HK_BIT_STREAM will be set in the mailbox of CPU 0 when something can be.
+ */
+HK_MUST hk_result hk_stream_read(uint32_t stream, void *buf, size_t len, size_t *done);
+HK_MUST hk_result hk_stream_write(uint32_t stream, const void *buf, size_t len, size_t *done);
+
+/* Raw mode on every terminal among the streams; put back by hk_exit, and on any way out that can be caught. */
+void	hk_stream_raw(bool on);
+
+/* Host signals sent to the process since the last call: bits of HK_SIG_*. */
+#define HK_SIG_TERM	(1u << 0)	/* SIGTERM */
+#define HK_SIG_INT	(1u << 1)	/* SIGINT (terminal not raw) */
+#define HK_SIG_HUP	(1u << 2)
+#define HK_SIG_QUIT	(1u << 3)
+#define HK_SIG_WINCH	(1u << 4)	/* window size changed */
+uint32_t hk_signals(void);
+
+/* Last words: written to the host's stderr at once, whatever the state.  Async-signal-safe. */
+void	hk_emergency(const char *text, size_t len);
+
+/* ------------------------------------------------------------- figures - */
+
+struct hk_stats {
+	uint64_t	spaces_made, spaces_recycled, spaces_killed;
+	uint64_t	runs, syscalls, faults_served, faults_returned, kicks;
+	uint64_t	maps, unmaps, protects, evictions;
+};
+void	hk_stats(struct hk_stats *out);

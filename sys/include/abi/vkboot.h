@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vkboot - what the launcher leaves in RAM for a virtual kernel, as a boot
+ * loader would.
+ *
+ * The launcher lays out physical memory before the kernel runs: page 0 stays
+ * unused, then the kernel's data and bss (mapped a second time at the address
+ * where they were linked), then this page run, then the initial root archive.
+ * Everything here is offsets and text: nothing of the host.
+ */
+#pragma once
+#include <stdint.h>
+
+#define VKBOOT_MAGIC	0x4c46534d41444b56ull
+#define VKBOOT_VERSION	1
+
+enum {
+	VKB_QUIET	= 1u << 0,	/* -q */
+	VKB_VERBOSE	= 1u << 1,	/* -v: kernel messages to the host's stderr too */
+	VKB_STRACE	= 1u << 2,	/* --strace */
+	VKB_INTERACTIVE	= 1u << 3,	/* no CMD: a shell on the console */
+};
+enum vkb_enosys { VKB_ENOSYS_LOG, VKB_ENOSYS_QUIET, VKB_ENOSYS_PANIC };
+
+struct vkboot {
+	uint64_t	b_magic;
+	uint32_t	b_version;
+	uint32_t	b_ncpu;
+	uint64_t	b_ram_bytes;
+	uint64_t	b_kernel_end_pa;	/* [0, this) holds kernel data and this struct: never freed */
+	uint64_t	b_initrd_pa;		/* page-aligned; freed by the kernel once unpacked */
+	uint64_t	b_initrd_bytes;		/* cpio, plain or gzip; 0: none */
+	uint64_t	b_strings_bytes;
+	uint32_t	b_flags;		/* VKB_* */
+	uint32_t	b_enosys;		/* enum vkb_enosys */
+	uint32_t	b_argc;			/* of CMD; 0: interactive shell or b_init */
+	uint32_t	b_envc;
+	/*
+	 * Offsets into b_strings of NUL-terminated text; 0 is the empty string:
+	 * argc arguments one after another, then envc variables, then these.
+	 */
+	uint32_t	b_argv_off, b_env_off;
+	uint32_t	b_init_off;		/* --init=PATH: run as process 1 */
+	uint32_t	b_workdir_off;		/* -w */
+	uint32_t	b_append_off;		/* -a: kernel arguments */
+	uint32_t	b_name_off;		/* -n: host name of the guest */
+	char		b_strings[];
+};
+
+/* Exit statuses of a virtual kernel that are its own, not CMD's (128+N: signal N). */
+enum {
+	VK_EXIT_PANIC	= 120,
+	VK_EXIT_HANG	= 121,
+	VK_EXIT_TIMEOUT	= 124,
+	VK_EXIT_ERROR	= 125,	/* the tool could not run */
+	VK_EXIT_NOEXEC	= 126,
+	VK_EXIT_NOENT	= 127,
+};
