@@ -91,7 +91,7 @@ $(O)/obj/kern/%.o: %.c
 $(O)/obj/kern/%.o: %.S
 	@mkdir -p $(@D)
 	$(call say,KAS,$<)
-	$(Q)$(CC) $(kernflags) -D__ASSEMBLER__ $(call incof,$<) -c -o $@ $<
+	$(Q)$(CC) $(kernflags) $(call incof,$<) -c -o $@ $<
 
 $(O)/obj/host/%.o: %.c
 	@mkdir -p $(@D)

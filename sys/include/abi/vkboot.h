@@ -56,3 +56,21 @@ enum {
 	VK_EXIT_NOEXEC	= 126,
 	VK_EXIT_NOENT	= 127,
 };
+
+/*
+ * What the launcher finds in the kernel's image: the one name that the image
+ * exports, `vk_image`.  vi_entry runs on CPU 0's host thread, started by
+ * hk_cpu_start() with the mailbox, GS base and stack named here; its argument
+ * is the struct vkboot, in the direct map.  All of them are addresses in the
+ * kernel's data, which the launcher has moved into RAM by then.
+ */
+#define VK_RAM_BASE	0x200000000000ull	/* where physical address 0 appears */
+
+struct vk_image {
+	void			(*vi_entry)(void *vkboot);
+	_Atomic uint32_t	*vi_mailbox;	/* CPU 0's mailbox word */
+	void			*vi_gsbase;	/* CPU 0's per-CPU area: %gs:0 holds mycpu */
+	void			*vi_stack_top;	/* 16-byte aligned end of the boot stack */
+};
+
+extern const struct vk_image vk_image;
