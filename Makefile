@@ -118,10 +118,72 @@ $(O)/user/%: tests/user/%.c
 	$(call say,MUSL,$<)
 	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
 
-# ----------------------------------------------------------------- targets --
-.PHONY: all kernel-objects unit user clean help
+# ----------------------------------------------------- the virtual kernel's image --
+# objects -> one object (code, data and bss in sections of their own) -> symbol
+# table from it -> names checked and localised -> linked with launcher, library
+# and libc at fixed addresses.  $(1): image name; $(2): its objects.
+define image
+$(O)/image/$(1)/kernel1.o: $(2) vkernel/image/kernel.ld
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)
+	$$(Q)$(LD) -r -T vkernel/image/kernel.ld -o $$@ $(2)
 
-all: kernel-objects $(if $(hostkit),$(O)/lib/libhostkit.a)
+$(O)/image/$(1)/symtab.o: $(O)/image/$(1)/kernel1.o scripts/gen/mksymtab.awk
+	$$(call say,SYMTAB,$$@)
+	$$(Q)$(NM) -n $$< >$$(@D)/names
+	$$(Q)objdump -dl --no-show-raw-insn $$< | awk -v nm=$$(@D)/names -v top=$(CURDIR)/ \
+	    -f scripts/gen/mksymtab.awk >$$(@D)/symtab.S
+	$$(Q)$(CC) -c -o $$@ $$(@D)/symtab.S
+
+$(O)/image/$(1)/kernel.o: $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o vkernel/image/exports \
+    scripts/check/symbols.sh scripts/check/hk.sym
+	$$(call say,KERNEL,$$@)
+	$$(Q)$(LD) -r -T vkernel/image/kernel.ld -o $$(@D)/kernel2.o $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o
+	$$(Q)sh scripts/check/symbols.sh -w scripts/check/hk.sym $$(@D)/kernel2.o
+	$$(Q)$(OBJCOPY) --keep-global-symbols=vkernel/image/exports $$(@D)/kernel2.o $$@
+
+$(O)/bin/$(1): $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a \
+    vkernel/image/vkernel.ld
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$(CC) -static -no-pie -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack -o $$@ \
+	    $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a -lpthread
+endef
+$(eval $(call image,vkernel,$(kern_o)))
+$(eval $(call image,vkernel-test,$(kern_o) $(kerntest_o)))
+
+BUSYBOX		?= $(firstword $(wildcard /bin/busybox /usr/bin/busybox))
+$(O)/root.cpio: scripts/gen/mkroot.sh $(O)/tools/mkcpio $(BUSYBOX)
+	$(call say,ROOT,$@)
+	$(Q)sh scripts/gen/mkroot.sh $(BUSYBOX) $(O)/root >$(O)/root.list
+	$(Q)$(O)/tools/mkcpio $(O)/root.list >$@
+
+$(O)/obj/host/vkernel/image/root.o: vkernel/image/root.S $(O)/root.cpio
+	@mkdir -p $(@D)
+	$(Q)$(CC) -DROOT_CPIO='"$(O)/root.cpio"' -c -o $@ $<
+
+$(O)/tools/%: vkernel/tools/%.c
+	@mkdir -p $(@D)
+	$(call say,TOOL,$<)
+	$(Q)$(CC) $(hostflags) -no-pie -MF $@.d -o $@ $<
+
+# The version is rewritten only when it changes.
+version		:= 0.1
+$(O)/gen/include/gen/version.h: FORCE
+	@mkdir -p $(@D)
+	@printf '/* SPDX-License-Identifier: BSD-2-Clause */\n#pragma once\n#define VERSION "%s"\n#define BUILD "%s"\n' \
+	    '$(version)' "$$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(launch_o): | $(O)/gen/include/gen/version.h
+
+# ----------------------------------------------------------------- targets --
+.PHONY: all kernel-objects unit user clean help FORCE
+
+tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
+has_image	:= $(if $(launch),$(if $(kern),$(shell grep -l '^const struct vk_image vk_image' $(kern))))
+
+all: kernel-objects $(tool_bin) $(if $(hostkit),$(O)/lib/libhostkit.a) \
+    $(if $(has_image),$(O)/bin/vkernel $(if $(kerntest),$(O)/bin/vkernel-test))
 
 kernel-objects: $(kern_o) $(kerntest_o)
 
