@@ -28,10 +28,10 @@ CC		:= gcc
 endif
 CC		?= gcc
 MUSLCC		?= musl-gcc
-AR		?= ar
-LD		?= ld
-OBJCOPY		?= objcopy
-NM		?= nm
+AR		:= ar
+LD		:= ld
+OBJCOPY		:= objcopy
+NM		:= nm
 Q		:= $(if $(V),,@)
 say		= $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 

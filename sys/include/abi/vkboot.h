@@ -20,6 +20,8 @@ enum {
 	VKB_STRACE	= 1u << 2,	/* --strace */
 	VKB_INTERACTIVE	= 1u << 3,	/* no CMD: a shell on the console */
 };
+/* How it ended, for --status-fd: a status alone does not tell `exit 137` from a signal. */
+enum vkb_outcome { VKB_OUT_UNKNOWN, VKB_OUT_EXIT, VKB_OUT_SIGNAL, VKB_OUT_PANIC, VKB_OUT_HANG };
 enum vkb_enosys { VKB_ENOSYS_LOG, VKB_ENOSYS_QUIET, VKB_ENOSYS_PANIC };
 
 struct vkboot {
@@ -44,6 +46,7 @@ struct vkboot {
 	uint32_t	b_workdir_off;		/* -w */
 	uint32_t	b_append_off;		/* -a: kernel arguments */
 	uint32_t	b_name_off;		/* -n: host name of the guest */
+	uint32_t	b_outcome;		/* enum vkb_outcome, written by the kernel before hk_exit() */
 	char		b_strings[];
 };
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * launch - what the files of the vkernel command share.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ENV_MAX		256		/* -e, with our own defaults */
+#define APPEND_MAX	4096		/* bytes of all -a together */
+#define BOOT_TEXT_MAX	(256u << 10)	/* arguments, environment and names together */
+
+struct options {
+	uint64_t	o_ram_bytes;
+	uint64_t	o_timeout_ns;	/* 0: none */
+	uint32_t	o_ncpu;
+	uint32_t	o_boot_flags;	/* VKB_* */
+	uint32_t	o_enosys;	/* enum vkb_enosys */
+	int		o_status_fd;	/* -1: none */
+	bool		o_spin;
+	const char	*o_name, *o_root, *o_init, *o_workdir, *o_host_cpus;
+	char		o_append[APPEND_MAX];
+	const char	*o_env[ENV_MAX];
+	uint32_t	o_envc;
+	char		**o_argv;	/* CMD; o_argc 0: none */
+	uint32_t	o_argc;
+};
+
+/* A file or piece of memory that will be the initial root. */
+struct archive {
+	const void	*a_data;
+	uint64_t	a_bytes;
+};
+
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_DONE,		/* --help, --version: leave with 0 */
+	OPTIONS_BAD,		/* told on stderr: leave with VK_EXIT_ERROR */
+};
+
+/* Fills *o, whatever it returns. */
+enum options_result options_parse(int argc, char **argv, struct options *o);
+
+/* "vkernel: thing: reason" and, when not NULL, "hint: ..." on stderr. */
+void	say_error(const char *hint, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Find and check the initial root.  False: told on stderr. */
+bool	archive_open(const char *path, struct archive *out);
+
+/*
+ * Where things go in RAM: page 0 unused, kernel data, boot page run, archive.
+ * plan: pure arithmetic, before the machine exists; false: told on stderr.
+ */
+struct layout {
+	uint64_t	l_kdata_pa, l_kdata_bytes;
+	uint64_t	l_boot_pa, l_boot_bytes;	/* bytes really used */
+	uint64_t	l_initrd_pa;
+	uint64_t	l_kernel_end_pa;
+};
+bool	layout_plan(const struct options *o, const struct archive *a, struct layout *out);
+
+/* Fill RAM as planned and map the kernel's data onto it.  Returns the boot page, or NULL: told on stderr. */
+struct vkboot *layout_fill(const struct options *o, const struct archive *a, const struct layout *l);

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * options - the command line of vkernel.
+ *
+ * Everything that can be wrong with a request is found here, before a machine
+ * exists, and said in one line: what, why, and where it helps a hint.  The
+ * rest of the launcher may trust struct options.
+ *
+ * Deliberately absent: options of later versions.  An unknown option is an
+ * error, never ignored.
+ */
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <abi/vkboot.h>
+#include <gen/version.h>
+#include <hk/hk.h>
+
+#define RAM_DEFAULT	(64ull << 20)
+#define RAM_MIN		(8ull << 20)
+#define RAM_MAX		(1ull << 40)
+#define NAME_MAX_BYTES	64
+
+enum {
+	OPT_INIT = 256,
+	OPT_HOST_CPUS,
+	OPT_TIMEOUT,
+	OPT_STATUS_FD,
+	OPT_STRACE,
+	OPT_ENOSYS,
+	OPT_SPIN,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "memory", required_argument, NULL, 'm' },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "name", required_argument, NULL, 'n' },
+	{ "root", required_argument, NULL, 'r' },
+	{ "init", required_argument, NULL, OPT_INIT },
+	{ "env", required_argument, NULL, 'e' },
+	{ "workdir", required_argument, NULL, 'w' },
+	{ "append", required_argument, NULL, 'a' },
+	{ "host-cpus", required_argument, NULL, OPT_HOST_CPUS },
+	{ "spin", no_argument, NULL, OPT_SPIN },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
+	{ "strace", no_argument, NULL, OPT_STRACE },
+	{ "enosys", required_argument, NULL, OPT_ENOSYS },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char help_text[] =
+    "Usage: vkernel [OPTION]... [-- COMMAND [ARG]...]\n"
+    "Run a Damselfly kernel as a process, and COMMAND in it; without one, a shell.\n"
+    "\n"
+    "  -m, --memory=SIZE      RAM of the machine, such as 256M (64M)\n"
+    "  -c, --cpus=N           processors (1; this version runs one)\n"
+    "  -n, --name=NAME        host name of the guest (damselfly)\n"
+    "  -r, --root=FILE        initial root: a cpio archive (newc), or one packed by gzip\n"
+    "      --init=PATH        run PATH as process 1 instead of the kernel's own\n"
+    "  -e, --env=KEY=VALUE    add to COMMAND's environment (repeatable)\n"
+    "  -w, --workdir=DIR      start COMMAND in DIR (/)\n"
+    "  -a, --append=ARGS      arguments for the kernel (repeatable)\n"
+    "      --host-cpus=LIST   host processors to use, such as 0-3,6\n"
+    "      --spin             wait by spinning: only with two idle host processors for each CPU\n"
+    "      --timeout=TIME     give up after TIME, such as 500ms, 20s or 5m\n"
+    "      --status-fd=FD     write how it ended to FD, as one line of JSON\n"
+    "      --strace           show the guest's system calls on standard error\n"
+    "      --enosys=HOW       missing system calls: log, quiet or panic (log)\n"
+    "  -q, --quiet            no greeting\n"
+    "  -v, --verbose          kernel messages on standard error\n"
+    "  -h, --help             this text\n"
+    "      --version          the version\n"
+    "\n"
+    "Exit status: COMMAND's own; 120 kernel panic, 121 hang, 124 timeout, 125 vkernel\n"
+    "could not run, 126 COMMAND not executable, 127 not found, 128+N ended by signal N.\n"
+    "\n"
+    "  vkernel -- sh -c 'echo hello'\n"
+    "  vkernel -m 256M -r tools.cpio.gz --timeout=20s -- /bin/check all\n";
+
+void
+say_error(const char *hint, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("vkernel: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	if (hint != NULL)
+		fprintf(stderr, "hint: %s\n", hint);
+}
+
+/*
+ * A decimal number and a unit from `units`: names with their factors, ended by
+ * a NULL name; the empty name is what a bare number means.
+ */
+struct unit {
+	const char	*name;
+	uint64_t	factor;
+};
+
+static bool
+parse_quantity(const char *text, const struct unit *units, uint64_t *out)
+{
+	char *end;
+	unsigned long long v;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno != 0)
+		return false;
+	for (; units->name != NULL; units++)
+		if (strcmp(end, units->name) == 0)
+			return !__builtin_mul_overflow(v, units->factor, out);
+	return false;
+}
+
+static bool
+set_memory(struct options *o, const char *text)
+{
+	static const struct unit units[] = {
+		{ "", 1 }, { "K", 1ull << 10 }, { "k", 1ull << 10 }, { "M", 1ull << 20 }, { "m", 1ull << 20 },
+		{ "G", 1ull << 30 }, { "g", 1ull << 30 }, { "T", 1ull << 40 }, { NULL, 0 },
+	};
+	uint64_t bytes;
+
+	if (!parse_quantity(text, units, &bytes)) {
+		say_error("sizes look like 64M or 2G", "--memory=%s: not a size", text);
+		return false;
+	}
+	if (bytes < RAM_MIN || bytes > RAM_MAX) {
+		say_error("between 8M and 1T", "--memory=%s: %s", text,
+		    bytes < RAM_MIN ? "too little memory" : "more than a machine can have");
+		return false;
+	}
+	o->o_ram_bytes = (bytes + HK_BLOCK - 1) & ~(uint64_t)(HK_BLOCK - 1);
+	return true;
+}
+
+static bool
+set_timeout(struct options *o, const char *text)
+{
+	static const struct unit units[] = {
+		{ "", 1000000000 }, { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+		{ "m", 60000000000 }, { "h", 3600000000000 }, { NULL, 0 },
+	};
+
+	if (parse_quantity(text, units, &o->o_timeout_ns) && o->o_timeout_ns > 0 &&
+	    o->o_timeout_ns < (uint64_t)INT64_MAX)
+		return true;
+	say_error("times look like 500ms, 20s or 5m", "--timeout=%s: not a time", text);
+	return false;
+}
+
+static bool
+set_cpus(struct options *o, const char *text)
+{
+	static const struct unit units[] = { { "", 1 }, { NULL, 0 } };
+	uint64_t n;
+
+	if (!parse_quantity(text, units, &n) || n == 0) {
+		say_error(NULL, "--cpus=%s: not a number of processors", text);
+		return false;
+	}
+	if (n != 1) {
+		say_error("leave the option out", "--cpus=%s: this version runs one processor", text);
+		return false;
+	}
+	o->o_ncpu = 1;
+	return true;
+}
+
+static bool
+set_status_fd(struct options *o, const char *text)
+{
+	static const struct unit units[] = { { "", 1 }, { NULL, 0 } };
+	uint64_t fd;
+	int mode;
+
+	if (!parse_quantity(text, units, &fd) || fd > INT32_MAX) {
+		say_error(NULL, "--status-fd=%s: not a file descriptor", text);
+		return false;
+	}
+	mode = fcntl((int)fd, F_GETFL);
+	if (mode < 0 || (mode & O_ACCMODE) == O_RDONLY) {
+		say_error("open it in the shell, as in 3>status.json --status-fd=3", "--status-fd=%s: %s", text,
+		    mode < 0 ? strerror(errno) : "not open for writing");
+		return false;
+	}
+	if (fd > STDERR_FILENO)
+		(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);	/* no stub may inherit it */
+	o->o_status_fd = (int)fd;
+	return true;
+}
+
+static bool
+set_enosys(struct options *o, const char *text)
+{
+	static const char *const names[] = {
+		[VKB_ENOSYS_LOG] = "log", [VKB_ENOSYS_QUIET] = "quiet", [VKB_ENOSYS_PANIC] = "panic",
+	};
+
+	for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(text, names[i]) == 0) {
+			o->o_enosys = i;
+			return true;
+		}
+	say_error("one of log, quiet, panic", "--enosys=%s: unknown", text);
+	return false;
+}
+
+static bool
+set_name(struct options *o, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > NAME_MAX_BYTES ||
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") != len) {
+		say_error("letters, digits, '.', '-' and '_', at most 64", "--name=%s: not a host name", text);
+		return false;
+	}
+	o->o_name = text;
+	return true;
+}
+
+/* A later setting of the same variable replaces the earlier one. */
+static bool
+set_env(struct options *o, const char *text)
+{
+	const char *eq = strchr(text, '=');
+
+	if (eq == NULL || eq == text) {
+		say_error("write KEY=VALUE", "--env=%s: not a variable", text);
+		return false;
+	}
+	for (uint32_t i = 0; i < o->o_envc; i++)
+		if (strncmp(o->o_env[i], text, (size_t)(eq - text) + 1) == 0) {
+			o->o_env[i] = text;
+			return true;
+		}
+	if (o->o_envc == ENV_MAX) {
+		say_error(NULL, "--env=%s: more than %d variables", text, ENV_MAX);
+		return false;
+	}
+	o->o_env[o->o_envc++] = text;
+	return true;
+}
+
+static bool
+set_append(struct options *o, const char *text)
+{
+	size_t have = strlen(o->o_append);
+
+	if (have + strlen(text) + 2 > sizeof o->o_append) {
+		say_error(NULL, "--append: more than %d bytes of kernel arguments", APPEND_MAX - 1);
+		return false;
+	}
+	snprintf(o->o_append + have, sizeof o->o_append - have, "%s%s", have == 0 ? "" : " ", text);
+	return true;
+}
+
+/* A path for the guest.  Only its form can be judged here. */
+static bool
+set_path(const char **where, const char *option, const char *text)
+{
+	if (text[0] != '/') {
+		say_error("it names a file in the guest", "%s=%s: not an absolute path", option, text);
+		return false;
+	}
+	*where = text;
+	return true;
+}
+
+/* One option.  False: told. */
+static bool
+set_option(struct options *o, int c, const char *arg)
+{
+	switch (c) {
+	case 'm':
+		return set_memory(o, arg);
+	case 'c':
+		return set_cpus(o, arg);
+	case 'n':
+		return set_name(o, arg);
+	case 'r':
+		o->o_root = arg;
+		return true;
+	case 'e':
+		return set_env(o, arg);
+	case 'w':
+		return set_path(&o->o_workdir, "--workdir", arg);
+	case 'a':
+		return set_append(o, arg);
+	case 'q':
+		o->o_boot_flags |= VKB_QUIET;
+		return true;
+	case 'v':
+		o->o_boot_flags |= VKB_VERBOSE;
+		return true;
+	case OPT_INIT:
+		return set_path(&o->o_init, "--init", arg);
+	case OPT_HOST_CPUS:
+		o->o_host_cpus = arg;
+		return true;
+	case OPT_SPIN:
+		o->o_spin = true;
+		return true;
+	case OPT_TIMEOUT:
+		return set_timeout(o, arg);
+	case OPT_STATUS_FD:
+		return set_status_fd(o, arg);
+	case OPT_STRACE:
+		o->o_boot_flags |= VKB_STRACE;
+		return true;
+	case OPT_ENOSYS:
+		return set_enosys(o, arg);
+	default:
+		return false;	/* getopt_long has told */
+	}
+}
+
+/* What every command may expect; -e replaces it. */
+static void
+default_environment(struct options *o)
+{
+	static char term[64];
+	const char *host_term = getenv("TERM");
+
+	set_env(o, "PATH=/bin:/sbin:/usr/bin:/usr/sbin");
+	set_env(o, "HOME=/root");
+	if (host_term != NULL && strlen(host_term) < sizeof term - sizeof "TERM=")
+		snprintf(term, sizeof term, "TERM=%s", host_term);
+	else
+		snprintf(term, sizeof term, "TERM=linux");
+	set_env(o, term);
+}
+
+enum options_result
+options_parse(int argc, char **argv, struct options *o)
+{
+	static char tool[] = "vkernel";
+	int c;
+
+	*o = (struct options){
+		.o_ram_bytes = RAM_DEFAULT,
+		.o_ncpu = 1,
+		.o_status_fd = -1,
+		.o_name = "damselfly",
+		.o_workdir = "/",
+	};
+	default_environment(o);
+	argv[0] = tool;		/* getopt_long names the tool in its messages */
+
+	while ((c = getopt_long(argc, argv, "+m:c:n:r:e:w:a:qvh", long_options, NULL)) != -1) {
+		if (c == 'h') {
+			fputs(help_text, stdout);
+			return OPTIONS_DONE;
+		}
+		if (c == OPT_VERSION) {
+			printf("vkernel (Damselfly) %s, build %s\n", VERSION, BUILD);
+			return OPTIONS_DONE;
+		}
+		if (!set_option(o, c, optarg)) {
+			if (c == '?')
+				fputs("hint: vkernel --help\n", stderr);
+			return OPTIONS_BAD;
+		}
+	}
+	if (optind < argc && strcmp(argv[optind - 1], "--") != 0) {
+		say_error("the command comes after --, as in: vkernel -- sh", "%s: not an option", argv[optind]);
+		return OPTIONS_BAD;
+	}
+	o->o_argv = argv + optind;
+	o->o_argc = (uint32_t)(argc - optind);
+	if (o->o_argc > 0 && o->o_argv[0][0] == '\0') {
+		say_error(NULL, "the command is empty");
+		return OPTIONS_BAD;
+	}
+	if (o->o_argc == 0 && o->o_init == NULL)
+		o->o_boot_flags |= VKB_INTERACTIVE;
+	return OPTIONS_RUN;
+}
