@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * machine/cpu - CPUs, kernel contexts, idling, interrupts, the end.
+ *
+ * Interrupts never run kernel logic where they land: they set bits in the
+ * CPU's mailbox word.  The kernel consumes them when it leaves a critical
+ * section, on the way to user mode, in idle and in lwkt_poll().
+ */
+#pragma once
+#include <machine/types.h>
+#include <md/cpu.h>		/* md_percpu(): %gs:0, volatile */
+
+/* Mailbox bits set by the platform.  The kernel's own start at MD_INTR_IPI. */
+#define MD_INTR_TIMER	(1u << 0)
+#define MD_INTR_CHR	(1u << 1)	/* a character device has news */
+#define MD_INTR_POWER	(1u << 2)	/* somebody outside asks: md_power_events() */
+#define MD_INTR_IPI	(1u << 8)
+
+struct md_cpu_start {
+	void			*percpu;	/* what md_percpu() returns there: its first word points to itself */
+	_Atomic uint32_t	*mailbox;
+	uint64_t		stack_top;
+};
+int	md_cpu_start(uint32_t cpu, const struct md_cpu_start *how);	/* enters kmain_secondary() */
+void	md_kick(uint32_t cpu, uint32_t bits);	/* OR into its mailbox; ends its idle or its guest */
+void	md_idle(void);				/* until this CPU's mailbox is not zero; may return early */
+static inline void md_pause(void) { __asm__ volatile("pause" ::: "memory"); }
+
+/*
+ * Kernel contexts: a stack pointer with everything else saved on the stack.
+ * md_ctx_make() prepares `*sp` so that the first switch to it calls
+ * fn(arg) on that stack; fn never returns.
+ */
+void	md_ctx_make(uint64_t *sp, uint64_t stack_top, void (*fn)(void *), void *arg);
+void	md_ctx_switch(uint64_t *save_sp, uint64_t load_sp);
+
+enum {
+	MD_POWER_OFF	= 1u << 0,	/* please shut down */
+	MD_POWER_INT	= 1u << 1,	/* interrupt key pressed outside (console not ours) */
+	MD_POWER_HUP	= 1u << 2,
+	MD_POWER_QUIT	= 1u << 3,
+	MD_POWER_WINCH	= 1u << 4,	/* the console changed its size */
+};
+uint32_t md_power_events(void);			/* MD_POWER_* since the last call */
+_Noreturn void md_power_off(int status);	/* status: what the machine's starter gets to see */
+
+void	md_emergency(const char *text, size_t len);	/* last words, whatever the state */
+void	md_entropy(void *buf, size_t len);
+
+/* Up: a fault in kernel mode is a bug. */
+struct md_ktrap {
+	uint64_t	kt_rip, kt_rsp, kt_rbp, kt_addr;
+	uint32_t	kt_trapno, kt_err;
+};
+_Noreturn void trap_kernel(const struct md_ktrap *t);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* exec - replace the current process's program.  argv/envp as kernel strings for the built-in init. */
+#pragma once
+#include <machine/types.h>
+
+/*
+ * n strings each, NUL-terminated, one after another.  On success the current
+ * lwp's frame starts the program.  Errors as execve(2); the old program is
+ * intact unless the failure came after the point of no return, which kills
+ * the process with SIGKILL as Linux does.
+ */
+int	exec_kernel(const char *path, uint32_t argc, const char *argv, uint32_t envc, const char *envp);

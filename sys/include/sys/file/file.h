@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * file - open file descriptions and the tables that name them.
+ *
+ * A descriptor is not a description: several descriptors, in several
+ * processes, may name one struct file.
+ */
+#pragma once
+#include <sys/file/poll.h>
+#include <sys/lwkt/lock.h>
+#include <sys/vm/uio.h>
+
+struct file;
+struct ncp;
+struct vnode;
+struct k_stat;
+struct proc;
+
+struct file_ops {
+	int	(*fo_read)(struct file *fp, struct uio *u);	/* u_off used and advanced; EINVAL default */
+	int	(*fo_write)(struct file *fp, struct uio *u);
+	uint32_t (*fo_poll)(struct file *fp, struct pollnote *note);	/* POLL* now; note (may be NULL) is queued */
+	int	(*fo_ioctl)(struct file *fp, uint32_t cmd, uaddr_t arg, int64_t *result);	/* ENOTTY */
+	int	(*fo_stat)(struct file *fp, struct k_stat *st);
+	int	(*fo_seek)(struct file *fp, int64_t off, int whence, uint64_t *result);	/* default ESPIPE */
+	int	(*fo_truncate)(struct file *fp, uint64_t size);
+	void	(*fo_close)(struct file *fp);			/* last reference */
+	int	(*fo_mmap)(struct file *fp, struct vmobj **obj, uint64_t *off);	/* ENODEV */
+	void	(*fo_flush)(struct file *fp, struct proc *p);	/* a descriptor of p was closed */
+};
+struct file {
+	_Atomic uint32_t f_refs;
+	const struct file_ops *f_ops;	/* const after open */
+	_Atomic uint32_t f_flags;	/* [atomic] O_* status flags and access mode */
+	struct lk	f_lk;		/* serialises use of f_off */
+	uint64_t	f_off;		/* [f_lk] */
+	struct vnode	*f_vnode;	/* const, held; NULL for pipes and such */
+	struct ncp	*f_ncp;		/* const, held; NULL: nameless */
+	void		*f_data;	/* const: the type's */
+	struct cred	*f_cred;	/* const, held: of the opener */
+	uint64_t	f_id;		/* const: born-here sequence number */
+};
+/* FMODE: (f_flags & O_ACCMODE) + 1 has bit 0 read, bit 1 write; O_PATH has neither. */
+#define file_can_read(fp)	((((fp)->f_flags & 3u) + 1) & 1u)
+#define file_can_write(fp)	((((fp)->f_flags & 3u) + 1) & 2u)
+
+int	file_create(const struct file_ops *ops, uint32_t flags, void *data, struct file **out);
+/* Open vnode by name: permissions were checked by name_open().  Calls vop_open. */
+int	file_open_name(struct ncp *n, uint32_t flags, struct file **out);
+void	file_hold(struct file *fp);
+void	file_drop(struct file *fp);
+extern const struct file_ops vnode_file_ops;
+
+struct fdtable;
+int	fdtable_create(struct fdtable **out);
+/* Of the current process. */
+int	fd_get(int fd, struct file **out);			/* held; EBADF */
+int	fd_install(struct file *fp, bool cloexec, int min, int *fd);	/* takes over the reference; EMFILE */
+int	fd_set(int fd, struct file *fp, bool cloexec);		/* dup2: replaces */
+int	fd_close(int fd);
+/* For /proc/PID/fd: held; ENOENT.  next: smallest open descriptor >= fd, -1. */
+int	fd_get_of(struct proc *p, int fd, struct file **out);
+int	fd_next_of(struct proc *p, int fd);

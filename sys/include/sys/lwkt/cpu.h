@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lwkt/cpu - the per-CPU area (DragonFly's globaldata).
+ *
+ * Owned by its CPU: only that CPU touches it, inside a critical section,
+ * except for the fields marked atomic.  It lies in RAM and %gs:0 points to it.
+ */
+#pragma once
+#include <core/rt/list.h>
+#include <machine/cpu.h>
+
+#define CPU_MAX		256
+#define LWKT_PRI_MAX	32
+
+struct thread;
+struct time_cpu;
+struct vm_cpu;
+
+struct cpu {
+	struct cpu		*c_self;	/* const: %gs:0 reads this */
+	struct thread		*c_curthread;	/* [cpu] */
+	uint32_t		c_id;		/* const */
+	_Atomic uint32_t	c_mailbox;	/* [atomic: anybody ORs, the owner takes] */
+	uint32_t		c_runmask;	/* [cpu] bit p: c_runq[p] is not empty */
+	struct list		c_runq[LWKT_PRI_MAX];	/* [cpu] runnable threads, not the current one */
+	struct thread		*c_idle;	/* const: runs when nothing else can */
+	uint64_t		c_switches;	/* [cpu] statistics */
+	uint64_t		c_gap_max_ns;	/* [cpu] longest CPU time between two looks at the mailbox */
+	nsec_t			c_gap_start;	/* [cpu] */
+	struct list		c_reap;		/* [cpu] threads that have exited, their stacks to free */
+	struct time_cpu		*c_time;	/* const: timer layer's */
+	struct vm_cpu		*c_vm;		/* const: page and slab caches */
+};
+
+#define mycpu		((struct cpu *)md_percpu())
+#define curthread	(mycpu->c_curthread)
+#define mycpuid		(mycpu->c_id)
+
+extern uint32_t cpu_count;			/* const after boot */
+struct cpu *cpu_find(uint32_t id);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lwkt - light-weight kernel threads (DragonFly BSD, 2003).
+ *
+ * A thread belongs to one CPU.  Only that CPU touches its run-queue state,
+ * inside a critical section; other CPUs send messages.  A thread leaves the
+ * processor only by its own call (switch, sleep, poll, or on its way to user
+ * mode): there is no kernel preemption in the middle of a computation, so a
+ * critical section is a counter and costs no instruction that locks.
+ */
+#pragma once
+#include <core/rt/list.h>
+#include <core/rt/rt.h>
+#include <machine/types.h>
+#include <stdatomic.h>
+#include <sys/lwkt/cpu.h>
+
+/* Priorities: higher runs first. */
+#define LWKT_PRI_IDLE	0
+#define LWKT_PRI_USER	8	/* kernel side of user threads; see proc/sched */
+#define LWKT_PRI_KERN	16
+#define LWKT_PRI_SOFT	24	/* timers, device completion */
+
+#define LWKT_STACK_BYTES	32768u	/* guard page below */
+
+enum td_state { TD_RUNNING, TD_READY, TD_SLEEPING, TD_EXITED };
+
+struct token;
+struct lwp;
+
+struct thread {
+	uint64_t	td_sp;		/* [cpu] saved stack pointer while not running */
+	struct cpu	*td_cpu;	/* [cpu] owner */
+	uint32_t	td_crit;	/* [thread] critical section depth */
+	uint32_t	td_pri;		/* [cpu] */
+	enum td_state	td_state;	/* [cpu] */
+	uint32_t	td_flags;	/* [cpu] TDF_* */
+	struct list	td_runlink;	/* [cpu] run queue or reap list */
+	struct list	td_alllink;	/* [td_all's spin] */
+	uint64_t	td_stack;	/* const: lowest address of the stack */
+	uint64_t	td_id;		/* const: serial number */
+	struct token	*td_tokens;	/* [thread] held, newest first */
+	struct lwp	*td_lwp;	/* const: user thread, or NULL */
+	_Atomic uint32_t td_intr;	/* [atomic] somebody wants interruptible sleeps to end */
+	void		(*td_leave)(struct thread *);	/* const: called when switched away (md_user_leave) */
+	void		(*td_fn)(void *);
+	void		*td_arg;
+	char		td_name[24];
+};
+#define TDF_WAKEUP	(1u << 0)	/* woken between deciding to sleep and switching */
+
+int	lwkt_create(void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out);	/* not yet runnable */
+void	lwkt_start(struct thread *td);		/* make it runnable on its CPU */
+_Noreturn void lwkt_exit(void);
+void	lwkt_switch(void);			/* run another; the current thread is queued or asleep */
+void	lwkt_yield(void);			/* let others of the same or higher priority run */
+void	lwkt_wake(struct thread *td);		/* sleeping thread becomes ready; any CPU */
+void	lwkt_interrupt(struct thread *td);	/* end its interruptible sleep (EINTR); stays set until lwkt_intr_clear */
+static inline void lwkt_intr_clear(struct thread *td) { atomic_store_explicit(&td->td_intr, 0, memory_order_relaxed); }
+/*
+ * Stands in every loop without a small constant bound and after every 64 KiB
+ * of copying: takes pending mailbox bits, and yields to a thread of higher priority.
+ */
+void	lwkt_poll(void);
+void	lwkt_set_pri(struct thread *td, uint32_t pri);
+/* Walk all threads (debug, ps): fn under a spin lock, must not block. */
+void	lwkt_foreach(void (*fn)(struct thread *, void *), void *arg);
+
+static inline void crit_enter(void) { curthread->td_crit++; __asm__ volatile("" ::: "memory"); }
+void	crit_exit_slow(void);			/* mailbox bits are waiting */
+static inline void
+crit_exit(void)
+{
+	struct cpu *c = mycpu;
+	struct thread *td = c->c_curthread;
+
+	__asm__ volatile("" ::: "memory");
+	ASSERT(td->td_crit > 0);
+	if (--td->td_crit == 0 && atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) != 0)
+		crit_exit_slow();
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * time - clocks and timers of a CPU.
+ *
+ * Tickless: each CPU keeps its timers in order and asks the machine for the
+ * earliest one only.  A timer belongs to the CPU that armed it.
+ */
+#pragma once
+#include <core/rt/rbtree.h>
+#include <machine/types.h>
+
+struct cpu;
+struct timer {
+	struct rb_node	t_node;		/* [t_cpu] */
+	nsec_t		t_when;		/* [t_cpu] */
+	struct cpu	*t_cpu;		/* NULL: not armed */
+	void		(*t_fn)(struct timer *t);	/* on t_cpu, thread context, critical section: must not block */
+};
+void	timer_init(struct timer *t, void (*fn)(struct timer *t));
+void	timer_arm(struct timer *t, nsec_t when);	/* replaces an earlier request */
+bool	timer_cancel(struct timer *t);			/* true: it was armed and will not run */
+
+nsec_t	time_now(void);		/* monotonic */
+nsec_t	time_wall(void);	/* UTC: the machine's clock plus what settimeofday moved it by */
+int	time_set_wall(nsec_t t);
+nsec_t	time_boot(void);	/* time_now() at boot: uptime is time_now() - time_boot() */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vfs/name - paths resolve in a tree of cached names (DragonFly's namecache).
+ *
+ * A struct ncp is one name below its parent, positive (it has a vnode) or
+ * negative (known not to exist).  A mount is a property of names: a name may
+ * be covered by the root name of a mount.  A process's cwd and root are
+ * names, so getcwd() and ".." need no help from a filesystem.
+ */
+#pragma once
+#include <sys/vfs/vnode.h>
+
+struct ncp {
+	_Atomic uint32_t n_refs;
+	struct ncp	*n_parent;	/* [parent's v_lk] held; NULL: root of a mount */
+	struct vnode	*n_vnode;	/* [parent's v_lk] held; NULL: negative */
+	struct mount	*n_mount;	/* const: the mount this name belongs to */
+	struct mount	*n_covered;	/* [mount list] mount whose root stands in for this name */
+	struct list	n_link;		/* [cache] parent's children, or LRU */
+	struct list	n_hash;		/* [cache] */
+	struct list	n_children;	/* [cache] */
+	uint32_t	n_flags;	/* [cache] */
+	uint16_t	n_len;		/* [parent's v_lk] */
+	char		*n_name;	/* [parent's v_lk] */
+};
+void	ncp_hold(struct ncp *n);
+void	ncp_drop(struct ncp *n);
+
+/* A process's place in the tree. */
+struct fsctx {
+	_Atomic uint32_t fc_refs;
+	struct token	fc_tok;
+	struct ncp	*fc_cwd, *fc_root;	/* [fc_tok] held */
+	uint32_t	fc_umask;		/* [fc_tok] */
+};
+struct fsctx *fsctx_current(void);
+
+#define NAME_MAX_	255
+#define PATH_MAX_	4096
+#define SYMLINKS_MAX	40
+
+#define LOOK_FOLLOW	(1u << 0)	/* follow a symlink in the last component */
+#define LOOK_PARENT	(1u << 1)	/* stop before the last component: for creating and removing */
+#define LOOK_DIR	(1u << 2)	/* ENOTDIR unless a directory */
+#define LOOK_EMPTY	(1u << 3)	/* AT_EMPTY_PATH: "" means `start` itself */
+
+struct lookup {
+	struct ncp	*lu_ncp;	/* the name, held; with LOOK_PARENT the directory's */
+	char		lu_last[NAME_MAX_ + 1];	/* LOOK_PARENT: last component, "" for "/", may be "." or ".." */
+	uint32_t	lu_last_len;
+	bool		lu_trailing;	/* path ended in a slash */
+};
+/*
+ * start: where a relative path begins (held by the caller); NULL: cwd.
+ * On success lu_ncp is positive, except with LOOK_PARENT.
+ */
+int	name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *out);
+void	lookup_done(struct lookup *lu);
+/* One component below a directory, `dir`'s vnode lock not held: positive or ENOENT. */
+int	name_child(struct ncp *dir, const char *name, size_t len, struct ncp **out);
+/* Text of a name as seen from `root`; ENAMETOOLONG; *unreachable when not below it. */
+int	name_path(struct ncp *n, struct ncp *root, char *buf, size_t size, bool *unreachable);
+
+/* Open for kernel callers and sys_open alike.  flags O_*; returns a held name. */
+int	name_open(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out);
+
+/* Mounting. */
+int	vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options);
+int	vfs_unmount(struct ncp *root_of_mount, uint32_t flags);
+void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* held each; fn may sleep */
+struct ncp *vfs_root(void);		/* the first mount's root */
+int	vfs_init(void);			/* kmain: root tmpfs mounted, devfs, procfs registered */
+int	initramfs_unpack(paddr_t pa, uint64_t bytes);	/* into the root; EINVAL: corrupt (says where) */
+
+/* Devices: a character device number gets a constructor for open files. */
+int	devfs_add(const char *name, uint32_t mode, uint64_t rdev, int (*open)(struct vnode *vn, struct file *fp));
+#define MKDEV(maj, min)	(((uint64_t)((maj) & 0xfff) << 8) | ((min) & 0xff) | ((uint64_t)((min) & ~0xffu) << 12))

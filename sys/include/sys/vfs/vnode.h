@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vfs/vnode - a file, as a filesystem offers it.
+ *
+ * Paths resolve in a tree of cached names above the filesystems (vfs/name.h),
+ * so no operation here takes a path: directory operations take the directory
+ * vnode and one component.  Operations are a table; what a filesystem leaves
+ * NULL gets the default named beside it.
+ *
+ * Locking: the caller holds the directory's v_lk exclusively for operations
+ * that change its entries (create .. rename), shared for lookup and readdir.
+ * read and write lock for themselves (byte ranges, later); a page fault never
+ * takes a lock of this layer.
+ */
+#pragma once
+#include <abi/stat.h>
+#include <sys/lwkt/lock.h>
+#include <sys/vm/object.h>
+#include <sys/vm/uio.h>
+
+struct cred;
+struct mount;
+struct vnode;
+struct file;
+struct pollnote;
+
+enum v_type { VREG = 1, VDIR, VLNK, VCHR, VBLK, VFIFO, VSOCK };
+
+/* Which attributes setattr changes. */
+#define VA_MODE		(1u << 0)
+#define VA_UID		(1u << 1)
+#define VA_GID		(1u << 2)
+#define VA_SIZE		(1u << 3)
+#define VA_ATIME	(1u << 4)
+#define VA_MTIME	(1u << 5)
+#define VA_CTIME	(1u << 6)
+struct vattr {
+	uint32_t	va_mask;	/* setattr only */
+	uint32_t	va_mode;	/* permission bits, without the type */
+	uint32_t	va_uid, va_gid;
+	uint32_t	va_nlink;
+	uint64_t	va_ino, va_size, va_blocks512;
+	uint64_t	va_rdev;
+	nsec_t		va_atime, va_mtime, va_ctime, va_btime;	/* wall */
+	uint32_t	va_blksize;
+};
+
+/* readdir calls this per entry; false: buffer full, this entry was not taken. `next` is the cookie after it. */
+typedef bool (*dir_emit_fn)(void *arg, const char *name, size_t len, uint64_t ino, enum v_type type, uint64_t next);
+
+struct vnode_ops {
+	int	(*vop_lookup)(struct vnode *dir, const char *name, size_t len, struct vnode **out);	/* ENOENT */
+	int	(*vop_create)(struct vnode *dir, const char *name, size_t len, enum v_type type, uint32_t mode,
+		    uint64_t rdev, const struct cred *cr, struct vnode **out);	/* EPERM: any type but VDIR, VLNK too */
+	int	(*vop_symlink)(struct vnode *dir, const char *name, size_t len, const char *target, const struct cred *cr,
+		    struct vnode **out);
+	int	(*vop_link)(struct vnode *dir, const char *name, size_t len, struct vnode *target);	/* EPERM */
+	int	(*vop_unlink)(struct vnode *dir, const char *name, size_t len, struct vnode *victim);	/* file; EPERM */
+	int	(*vop_rmdir)(struct vnode *dir, const char *name, size_t len, struct vnode *victim);	/* ENOTEMPTY */
+	/* Both directories locked; to_victim NULL or the vnode to replace; flags RENAME_EXCHANGE. */
+	int	(*vop_rename)(struct vnode *from, const char *fname, size_t flen, struct vnode *vn,
+		    struct vnode *to, const char *tname, size_t tlen, struct vnode *to_victim, uint32_t flags);
+	int	(*vop_readdir)(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);	/* ENOTDIR */
+	int	(*vop_readlink)(struct vnode *vn, char *buf, size_t size, size_t *len);			/* EINVAL */
+	int	(*vop_getattr)(struct vnode *vn, struct vattr *out);
+	int	(*vop_setattr)(struct vnode *vn, const struct vattr *va);				/* EPERM */
+	int	(*vop_access)(struct vnode *vn, uint32_t want, const struct cred *cr);	/* R 4 W 2 X 1; default: mode bits */
+	int	(*vop_read)(struct vnode *vn, struct uio *u, uint32_t ioflag);		/* default: through v_obj */
+	int	(*vop_write)(struct vnode *vn, struct uio *u, uint32_t ioflag);
+	int	(*vop_open)(struct vnode *vn, struct file *fp);		/* default: nothing; devices replace fp's operations */
+	int	(*vop_ioctl)(struct vnode *vn, uint32_t cmd, uaddr_t arg);				/* ENOTTY */
+	uint32_t (*vop_poll)(struct vnode *vn, struct pollnote *note);				/* default: always ready */
+	int	(*vop_allocate)(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);		/* EOPNOTSUPP */
+	int	(*vop_fsync)(struct vnode *vn);								/* 0 */
+	void	(*vop_inactive)(struct vnode *vn);	/* last reference: fs frees its node when nlink is 0 or forgets it */
+};
+#define IO_APPEND	1u
+#define IO_NONBLOCK	2u
+#define IO_DIRECT	4u
+
+struct vnode {
+	_Atomic uint32_t v_refs;
+	enum v_type	v_type;		/* const */
+	const struct vnode_ops *v_ops;	/* const */
+	struct mount	*v_mount;	/* const, held */
+	void		*v_data;	/* const: the filesystem's node */
+	struct vmobj	*v_obj;		/* const once set: contents of a regular file, or NULL */
+	struct lk	v_lk;
+	uint64_t	v_rdev;		/* const: VCHR, VBLK */
+	_Atomic uint32_t v_writers;	/* [atomic] open for writing: ETXTBSY */
+	_Atomic uint32_t v_execs;	/* [atomic] mapped as a running program */
+	void		*v_fifo;	/* [file layer] */
+	uint64_t	v_id;		/* const: born-here sequence number */
+};
+int	vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, void *data, struct vnode **out);
+void	vnode_hold(struct vnode *vn);
+void	vnode_drop(struct vnode *vn);
+
+/* Operations with defaults applied. */
+int	vn_getattr(struct vnode *vn, struct vattr *out);
+int	vn_setattr(struct vnode *vn, const struct vattr *va);
+int	vn_access(struct vnode *vn, uint32_t want, const struct cred *cr);
+int	vn_read(struct vnode *vn, struct uio *u, uint32_t ioflag);
+int	vn_write(struct vnode *vn, struct uio *u, uint32_t ioflag);	/* RLIMIT_FSIZE is the caller's business */
+int	vn_read_kernel(struct vnode *vn, void *buf, size_t len, uint64_t off, size_t *done);
+int	vn_readlink(struct vnode *vn, char *buf, size_t size, size_t *len);
+void	vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out);
+
+/* A filesystem. */
+struct statfs_info { uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags; };
+struct fs_ops {
+	const char *fs_name;
+	int	(*fs_mount)(struct mount *mp, const char *source, const char *options);	/* sets mp_root */
+	int	(*fs_unmount)(struct mount *mp);	/* nobody uses it any more */
+	int	(*fs_statfs)(struct mount *mp, struct statfs_info *out);
+};
+struct mount {
+	_Atomic uint32_t mp_refs;
+	const struct fs_ops *mp_ops;	/* const */
+	struct vnode	*mp_root;	/* const after mount */
+	void		*mp_data;	/* const: the filesystem's */
+	uint64_t	mp_dev;		/* const: st_dev */
+	uint32_t	mp_flags;	/* [mount list] MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC ... */
+	struct ncp	*mp_covers;	/* [mount list] the name it is mounted on; NULL: the root */
+	char		*mp_source;	/* const */
+	struct list	mp_link;	/* [mount list] */
+	uint32_t	mp_id;		/* const */
+};
+void	fs_register(const struct fs_ops *ops);		/* at boot */

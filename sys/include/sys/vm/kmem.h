@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* kmem - kernel memory: slabs per CPU and size class, whole pages above. */
+#pragma once
+#include <machine/types.h>
+
+#define KM_ZERO		1u
+#define KM_WAIT		2u	/* may sleep; NULL only when memory is truly exhausted */
+
+void	*kmalloc(size_t bytes, uint32_t flags) __must_check;	/* 16-byte aligned; 64 for >= 64; pages for >= 4096 */
+void	kfree(void *p);						/* NULL is fine; any CPU */
+char	*kstrdup(const char *s, uint32_t flags) __must_check;
+void	*kmalloc_array(size_t n, size_t each, uint32_t flags) __must_check;	/* NULL on overflow too */
+
+/* Kernel stacks: pages in the kernel map with a guard page below.  Returns the lowest address, 0: none. */
+uint64_t kstack_alloc(size_t bytes);
+void	kstack_free(uint64_t stack, size_t bytes);
+
+uint64_t kmem_bytes(void);	/* in use, for leak checks */

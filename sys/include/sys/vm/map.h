@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm/map - address spaces.
+ *
+ * A tree of entries; an entry has an upper layer (anonymous pages, counted,
+ * copied on write, no shadow chains) over a lower layer (a struct vmobj).
+ */
+#pragma once
+#include <sys/vm/object.h>
+
+struct vmspace;
+
+/* Protection and flags are Linux's PROT_* and MAP_* (abi/mman.h). */
+int	vmspace_create(struct vmspace **out);			/* empty; one reference */
+int	vmspace_fork(struct vmspace *parent, struct vmspace **out);	/* copy on write */
+void	vmspace_hold(struct vmspace *vs);
+void	vmspace_drop(struct vmspace *vs);
+void	vmspace_clear(struct vmspace *vs);			/* exec: unmap everything */
+md_space_t vmspace_machine(struct vmspace *vs);			/* for md_user_run */
+
+/*
+ * mmap: *addr is hint or fixed address and becomes the result.  obj NULL:
+ * anonymous (MAP_SHARED: a fresh object).  Takes its own reference on obj.
+ * Errors as mmap(2).  `max_prot` bounds later mprotect.
+ */
+int	vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags,
+	    struct vmobj *obj, uint64_t off, uint32_t max_prot);
+int	vm_munmap(struct vmspace *vs, uaddr_t addr, uint64_t len);
+int	vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot);
+int	vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, uaddr_t *addr);
+int	vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice);
+int	vm_mincore(struct vmspace *vs, uaddr_t addr, uint64_t len, uint8_t *vec);
+/* brk: *brk in: wished (0: ask), out: current.  exec sets the start. */
+void	vm_brk_set(struct vmspace *vs, uaddr_t start);
+void	vm_brk(struct vmspace *vs, uaddr_t *brk);
+
+/* Tell the machine that [addr, +len) will be used now (exec): faults are resolved ahead and installed in one batch. */
+void	vm_populate(struct vmspace *vs, uaddr_t addr, uint64_t len, bool write);
+
+enum vm_fault { VMF_OK, VMF_MAPERR, VMF_ACCERR, VMF_BUS, VMF_OOM };
+/* Resolve a page fault; access is PROT_READ, PROT_WRITE or PROT_EXEC.  May sleep. */
+enum vm_fault vm_fault(struct vmspace *vs, uaddr_t addr, uint32_t access);
+
+struct vm_region {
+	uaddr_t		start, end;
+	uint32_t	prot, flags;	/* PROT_*, MAP_SHARED/PRIVATE/GROWSDOWN/STACK */
+	struct vmobj	*obj;		/* not held: valid in the callback */
+	uint64_t	off;
+	uint64_t	resident;	/* pages mapped now */
+};
+void	vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), void *arg);
+struct vm_usage { uint64_t size, resident, shared, text, data, stack; };	/* pages */
+void	vm_usage(struct vmspace *vs, struct vm_usage *out);
+/* RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK as set by setrlimit; UINT64_MAX: none. */
+void	vm_limits(struct vmspace *vs, uint64_t as, uint64_t data, uint64_t stack);
+
+/* All mappings of a page lose what `prot` does not name; done on all CPUs on return. */
+void	page_revoke(struct page *pg, uint32_t prot);
+
+/* Out of memory: proc chooses and kills one process, says so in the log; returns false when there is none. */
+void	vm_set_oom(bool (*kill_one)(void));

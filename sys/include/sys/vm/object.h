@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm/object - a memory object: pages by index, with a source for those that
+ * are not there.  The page cache of a file, the contents of a tmpfs file, a
+ * shared anonymous mapping.  The lower layer of an address space's entries.
+ */
+#pragma once
+#include <core/rt/rbtree.h>
+#include <sys/lwkt/lock.h>
+#include <sys/lwkt/token.h>
+#include <sys/vm/page.h>
+
+struct vmobj;
+struct vmobj_ops {
+	/* Fill a busy, zeroed page for `index`; NULL op: zero is the content. */
+	int	(*vo_fill)(struct vmobj *o, uint64_t index, struct page *pg);
+	void	(*vo_free)(struct vmobj *o);	/* last reference: pages are gone already */
+};
+struct vmobj {
+	struct token	o_tok;
+	_Atomic uint32_t o_refs;
+	const struct vmobj_ops *o_ops;	/* const; NULL: anonymous */
+	void		*o_arg;		/* const */
+	uint64_t	o_id;		/* const: born-here sequence number */
+	uint64_t	o_bytes;	/* [o_tok] size: access beyond the last page is SIGBUS */
+	uint64_t	o_npages;	/* [o_tok] resident */
+	struct rb_tree	o_pages;	/* [o_tok], or what the implementation prefers */
+	struct list	o_maps;		/* [o_tok] map entries that show this object: reverse map */
+	struct list	o_link;
+};
+int	vmobj_create(const struct vmobj_ops *ops, void *arg, uint64_t bytes, struct vmobj **out);
+void	vmobj_hold(struct vmobj *o);
+void	vmobj_drop(struct vmobj *o);
+/*
+ * The page at `index`, held, created and filled if need be (may sleep).
+ * VMOBJ_NOCREATE: ENOENT for a hole.  The caller drops the page.
+ */
+#define VMOBJ_NOCREATE	1u
+#define VMOBJ_DIRTY	2u	/* the caller will change it: PG_DIRTY, serial grows */
+int	vmobj_page(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out);
+/* New size.  Shrinking removes mappings and pages beyond it and zeroes the rest of the last page. */
+int	vmobj_resize(struct vmobj *o, uint64_t bytes);
+/* Free whole pages in [first, last) (punch hole), mappings removed first. */
+void	vmobj_remove(struct vmobj *o, uint64_t first, uint64_t last);
+/* Next index >= `index` that has (data) or lacks (hole) a page; UINT64_MAX: none. */
+uint64_t vmobj_seek(struct vmobj *o, uint64_t index, bool data);
