@@ -55,26 +55,52 @@ kernflags	:= $(warn) $(common) -ffreestanding -nostdinc -isystem $(ccinc) -fno-p
 		   -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 		   -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common
 incgen		:= -I$(O)/gen/include
-inccore		:= -Isys/core
+inccore		:= -Isys
 incsys		:= -Isys/include $(inccore) -Iplatform/vkernel/include $(incgen)
 incplat		:= $(incsys) -Ihostkit/include
+
+no_pie		:= -no-pie $(if $(findstring clang,$(CC)),-Wno-unused-command-line-argument)
 
 # Host world.  sys/include comes after the host's own folders and only for abi/.
 hostflags	:= $(warn) $(common) -D_GNU_SOURCE -fno-pie -Ihostkit/include -idirafter sys/include $(incgen)
 
+# Kernel code traps; host code has the runtime, which clang's static one is not fit for.
 ifneq ($(filter undefined,$(SANITIZE)),)
-san_kern	:= -fsanitize=undefined -fno-sanitize=alignment $(if $(findstring clang,$(CC)),-fsanitize-trap=undefined,-fsanitize-undefined-trap-on-error)
-san_host	:= -fsanitize=undefined -fno-sanitize-recover=undefined
+ubsan		:= -fsanitize=undefined -fno-sanitize=alignment
+ubsan_trap	:= $(ubsan) $(if $(findstring clang,$(CC)),-fsanitize-trap=undefined,-fsanitize-undefined-trap-on-error)
+san_kern	:= $(ubsan_trap)
+san_host	:= $(if $(findstring clang,$(CC)),$(ubsan_trap),$(ubsan) -fno-sanitize-recover=undefined)
 endif
 ifneq ($(filter address,$(SANITIZE)),)
 san_unit	:= -fsanitize=address
 endif
 
+# ------------------------------------------------------------ system calls --
+# One table makes numbers, prototypes and dispatch.
+systbl		:= $(wildcard sys/kern/syscall/syscalls.tbl)
+gen_h		:= $(if $(systbl),$(O)/gen/include/gen/sysnum.h $(O)/gen/include/gen/sysproto.h)
+gen_kern	:= $(if $(systbl),$(O)/gen/systable.c)
+mksys		= @mkdir -p $(@D)$(if $(V),, && printf '  %-7s %s\n' GEN $@) && awk -v out=$(1) -f scripts/gen/mksyscalls.awk $(systbl) >$@
+
+$(O)/gen/include/gen/sysnum.h: $(systbl) scripts/gen/mksyscalls.awk
+	$(call mksys,numbers)
+$(O)/gen/include/gen/sysproto.h: $(systbl) scripts/gen/mksyscalls.awk
+	$(call mksys,prototypes)
+$(O)/gen/systable.c: $(systbl) scripts/gen/mksyscalls.awk
+	$(call mksys,table)
+
 # ----------------------------------------------------------------- objects --
+# Objects are made again when the flags change.
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(kernflags) $(san_kern) $(hostflags) $(san_host) $(san_unit)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
 ko		= $(patsubst %,$(O)/obj/kern/%.o,$(basename $(1)))
 ho		= $(patsubst %,$(O)/obj/host/%.o,$(basename $(1)))
 
-kern_o		:= $(call ko,$(kern))
+gen_kern_o	:= $(patsubst $(O)/gen/%.c,$(O)/obj/gen/%.o,$(gen_kern))
+kern_o		:= $(call ko,$(kern)) $(gen_kern_o)
 kerntest_o	:= $(call ko,$(kerntest))
 hostkit_o	:= $(call ho,$(hostkit))
 launch_o	:= $(call ho,$(launch))
@@ -83,22 +109,27 @@ user_bin	:= $(patsubst tests/user/%.c,$(O)/user/%,$(user))
 
 incof		= $(if $(filter sys/core/%,$(1)),$(inccore),$(if $(filter platform/%,$(1)),$(incplat),$(incsys)))
 
-$(O)/obj/kern/%.o: %.c
+$(O)/obj/kern/%.o: %.c $(O)/flags | $(gen_h)
 	@mkdir -p $(@D)
 	$(call say,KCC,$<)
 	$(Q)$(CC) $(kernflags) $(san_kern) $(call incof,$<) -c -o $@ $<
 
-$(O)/obj/kern/%.o: %.S
+$(O)/obj/kern/%.o: %.S $(O)/flags | $(gen_h)
 	@mkdir -p $(@D)
 	$(call say,KAS,$<)
 	$(Q)$(CC) $(kernflags) $(call incof,$<) -c -o $@ $<
 
-$(O)/obj/host/%.o: %.c
+$(O)/obj/gen/%.o: $(O)/gen/%.c $(O)/flags | $(gen_h)
+	@mkdir -p $(@D)
+	$(call say,KCC,$<)
+	$(Q)$(CC) $(kernflags) $(san_kern) $(incsys) -c -o $@ $<
+
+$(O)/obj/host/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(hostflags) $(san_host) $(san_unit) -c -o $@ $<
 
-$(O)/obj/host/%.o: %.S
+$(O)/obj/host/%.o: %.S $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CC) $(hostflags) -c -o $@ $<
@@ -108,12 +139,12 @@ $(O)/lib/libhostkit.a: $(hostkit_o)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/unit/%: tests/unit/%.c $(O)/lib/libhostkit.a
+$(O)/unit/%: tests/unit/%.c $(O)/lib/libhostkit.a $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,UNIT,$<)
-	$(Q)$(CC) $(hostflags) $(san_host) $(san_unit) -Ihostkit/linux $(inccore) -MF $@.d -no-pie -o $@ $< $(O)/lib/libhostkit.a -lcmocka -lpthread
+	$(Q)$(CC) $(hostflags) $(san_host) $(san_unit) -Ihostkit/linux $(inccore) -MF $@.d $(no_pie) -o $@ $< $(O)/lib/libhostkit.a -lcmocka -lpthread
 
-$(O)/user/%: tests/user/%.c
+$(O)/user/%: tests/user/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,MUSL,$<)
 	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
@@ -146,7 +177,7 @@ $(O)/bin/$(1): $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/image/$(1)/ke
     vkernel/image/vkernel.ld
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$(CC) -static -no-pie -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack -o $$@ \
+	$$(Q)$(CC) -static $(no_pie) -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack -o $$@ \
 	    $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a -lpthread
 endef
 $(eval $(call image,vkernel,$(kern_o)))
@@ -165,7 +196,7 @@ $(O)/obj/host/vkernel/image/root.o: vkernel/image/root.S $(O)/root.cpio
 $(O)/tools/%: vkernel/tools/%.c
 	@mkdir -p $(@D)
 	$(call say,TOOL,$<)
-	$(Q)$(CC) $(hostflags) -no-pie -MF $@.d -o $@ $<
+	$(Q)$(CC) $(hostflags) $(no_pie) -MF $@.d -o $@ $<
 
 # The version is rewritten only when it changes.
 version		:= 0.1

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# mksyscalls.awk - everything that follows from sys/kern/syscall/syscalls.tbl.
+#
+#   awk -v out=numbers|prototypes|table -f mksyscalls.awk syscalls.tbl
+#
+# Fields of the table are separated by two or more blanks or tabs:
+#
+#   num  name  returns  arguments                            context
+#   0    read  ssize    int fd, user void *buf, size_t len   sleep
+#
+#   num        Linux's number below 4096, our own from there on
+#   returns    int, ssize, long, addr (a pointer, shown in hex), noreturn
+#   arguments  at most six, or void.  `user T *x` is passed as uaddr_t x: kernel
+#              code cannot read through it by mistake.
+#   context    -, or words joined by commas: sleep (may block), frame (needs the
+#              caller's registers: cannot be sent as a message)
+#
+# out=numbers     <gen/sysnum.h>     SYS_read, and SYS_LINUX_MAX
+# out=prototypes  <gen/sysproto.h>   int sys_read(struct sysmsg *, int fd, ...);
+#                 returns 0 or an error number; the result goes to sm_result
+# out=table       systable.c         sysent_linux[], sysent_own[]: dispatch, and
+#                 what --strace needs: struct sysent in <sys/syscall/sysent.h>
+
+function fatal(why) {
+	printf "%s:%d: %s\n", FILENAME, FNR, why >"/dev/stderr"
+	failed = 1
+	exit 1
+}
+
+# One argument "user const char *path": fills ctype, aname, kind.
+function argument(a,   base) {
+	gsub(/^[ \t]+|[ \t]+$/, "", a)
+	if (!match(a, /[A-Za-z_][A-Za-z0-9_]*$/))
+		fatal("no name in argument: " a)
+	aname = substr(a, RSTART)
+	base = substr(a, 1, RSTART - 1)
+	gsub(/[ \t]+$/, "", base)
+	if (base == "")
+		fatal("no type in argument: " a)
+	if (base ~ /^user /) {
+		if (base !~ /\*$/)
+			fatal("user without a pointer: " a)
+		ctype = "uaddr_t"
+		kind = (base ~ /^user const char \*$/) ? "SYSARG_STRING" : "SYSARG_POINTER"
+		return
+	}
+	if (base ~ /\*/)
+		fatal("a pointer that is not user's: " a)
+	ctype = base
+	if (aname ~ /(^|_)mode$/)
+		kind = "SYSARG_OCTAL"
+	else if (aname ~ /(flags|prot|events|mask)$/)
+		kind = "SYSARG_HEX"
+	else if (aname ~ /(^|_)(fd|dirfd|newfd|oldfd)$/)
+		kind = "SYSARG_FD"
+	else if (base ~ /^(uaddr_t|uintptr_t)$/)
+		kind = "SYSARG_POINTER"
+	else if (base ~ /^(unsigned|unsigned int|unsigned long|size_t|uint32_t|uint64_t|uid_t|gid_t)$/)
+		kind = "SYSARG_UNSIGNED"
+	else
+		kind = "SYSARG_SIGNED"
+}
+
+BEGIN {
+	FS = "[ \t][ \t]+|\t"
+	if (out !~ /^(numbers|prototypes|table)$/) {
+		print "mksyscalls.awk: out=" out ": unknown" >"/dev/stderr"
+		failed = 1
+		exit 1
+	}
+	split("int ssize long addr noreturn", w, " ")
+	for (i in w)
+		returns_ok[w[i]] = 1
+	own_base = 4096
+}
+
+/^[ \t]*(#|$)/ { next }
+
+{
+	if (NF != 5)
+		fatal("five fields wanted, " NF " found")
+	if ($1 !~ /^[0-9]+$/ || $1 + 0 <= last && n > 0)
+		fatal("numbers must ascend: " $1)
+	if (!($3 in returns_ok))
+		fatal("unknown return: " $3)
+	if ($2 in seen)
+		fatal("named twice: " $2)
+	seen[$2] = 1
+	last = $1 + 0
+	num[++n] = last
+	name[n] = $2
+	ret[n] = $3
+	if (last < own_base)
+		linux_max = last + 1
+	else
+		own_max = last + 1 - own_base
+
+	nargs[n] = $4 == "void" ? 0 : split($4, args, /,/)
+	if (nargs[n] > 6)
+		fatal("more than six arguments")
+	proto[n] = "struct sysmsg *m"
+	call[n] = "m"
+	for (i = 1; i <= nargs[n]; i++) {
+		argument(args[i])
+		proto[n] = proto[n] ", " ctype " " aname
+		call[n] = call[n] ", (" ctype ")m->sm_arg[" i - 1 "]"
+		kinds[n] = kinds[n] (i > 1 ? ", " : "") kind
+		names[n] = names[n] (i > 1 ? ", " : "") "\"" aname "\""
+	}
+	k = split($5, ctx, /,/)
+	for (i = 1; i <= k; i++) {
+		if (ctx[i] == "-")
+			continue
+		if (ctx[i] != "sleep" && ctx[i] != "frame")
+			fatal("unknown context: " ctx[i])
+		flags[n] = flags[n] (flags[n] == "" ? "" : " | ") "SYSENT_" toupper(ctx[i])
+	}
+}
+
+END {
+	if (failed)
+		exit 1
+	print "/* SPDX-License-Identifier: BSD-2-Clause */"
+	print "/* Made by scripts/gen/mksyscalls.awk from sys/kern/syscall/syscalls.tbl. */"
+	if (out == "numbers") {
+		print "#pragma once\n"
+		for (i = 1; i <= n; i++)
+			printf "#define SYS_%-24s %d\n", name[i], num[i]
+		printf "\n#define SYS_LINUX_MAX %d\t/* one more than the greatest of Linux's numbers here */\n", linux_max
+		printf "#define SYS_OWN_BASE %d\n#define SYS_OWN_MAX %d\t/* one more than the greatest, from SYS_OWN_BASE */\n",
+		    own_base, own_max
+	} else if (out == "prototypes") {
+		print "#pragma once\n#include <sys/syscall/sysent.h>\n"
+		for (i = 1; i <= n; i++)
+			printf "int sys_%s(%s);\n", name[i], proto[i]
+	} else {
+		print "#include <gen/sysnum.h>\n#include <gen/sysproto.h>\n"
+		for (i = 1; i <= n; i++)
+			printf "static int\ncall_%s(struct sysmsg *m)\n{\n\treturn sys_%s(%s);\n}\n\n", name[i], name[i], call[i]
+		for (own = 0; own <= 1; own++) {
+			printf "const struct sysent sysent_%s[] = {\n", own ? "own" : "linux"
+			for (i = 1; i <= n; i++) {
+				if ((num[i] >= own_base) != own)
+					continue
+				printf "\t[%d] = { call_%s, \"%s\", %d, SYSRET_%s, %s, { %s }, { %s } },\n",
+				    num[i] - own * own_base, name[i], name[i], nargs[i], toupper(ret[i]),
+				    flags[i] == "" ? "0" : flags[i], kinds[i] == "" ? "0" : kinds[i], names[i] == "" ? "0" : names[i]
+			}
+			if (own && own_max == 0)
+				print "\t{ 0 },\t/* none yet */"
+			print "};"
+		}
+	}
+}
