@@ -25,8 +25,6 @@ struct cpu {
 	struct list		c_runq[LWKT_PRI_MAX];	/* [cpu] runnable threads, not the current one */
 	struct thread		*c_idle;	/* const: runs when nothing else can */
 	uint64_t		c_switches;	/* [cpu] statistics */
-	uint64_t		c_gap_max_ns;	/* [cpu] longest CPU time between two looks at the mailbox */
-	nsec_t			c_gap_start;	/* [cpu] */
 	struct list		c_reap;		/* [cpu] threads that have exited, their stacks to free */
 	struct time_cpu		*c_time;	/* const: timer layer's */
 	struct vm_cpu		*c_vm;		/* const: page and slab caches */

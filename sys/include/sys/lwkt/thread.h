@@ -36,8 +36,8 @@ struct thread {
 	enum td_state	td_state;	/* [cpu] */
 	uint32_t	td_flags;	/* [cpu] TDF_* */
 	struct list	td_runlink;	/* [cpu] run queue or reap list */
-	struct list	td_alllink;	/* [td_all's spin] */
-	uint64_t	td_stack;	/* const: lowest address of the stack */
+	struct list	td_alllink;	/* [all threads' spin] */
+	uint64_t	td_stack;	/* const: lowest address of the stack; the struct itself lies at its upper end */
 	uint64_t	td_id;		/* const: serial number */
 	struct token	*td_tokens;	/* [thread] held, newest first */
 	struct lwp	*td_lwp;	/* const: user thread, or NULL */
@@ -45,9 +45,11 @@ struct thread {
 	void		(*td_leave)(struct thread *);	/* const: called when switched away (md_user_leave) */
 	void		(*td_fn)(void *);
 	void		*td_arg;
+	uint64_t	td_timeout[12];	/* [cpu] the time layer's timer for this thread's sleeps */
 	char		td_name[24];
 };
-#define TDF_WAKEUP	(1u << 0)	/* woken between deciding to sleep and switching */
+#define TDF_INTERRUPTIBLE	(1u << 0)	/* in a sleep that lwkt_interrupt() may end */
+#define TDF_TIMEDOUT		(1u << 1)	/* the deadline of the sleep has passed */
 
 int	lwkt_create(void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out);	/* not yet runnable */
 void	lwkt_start(struct thread *td);		/* make it runnable on its CPU */
@@ -61,10 +63,27 @@ static inline void lwkt_intr_clear(struct thread *td) { atomic_store_explicit(&t
  * Stands in every loop without a small constant bound and after every 64 KiB
  * of copying: takes pending mailbox bits, and yields to a thread of higher priority.
  */
-void	lwkt_poll(void);
+void	lwkt_poll(void);			/* switches only when the caller holds no token and is not in a critical section */
 void	lwkt_set_pri(struct thread *td, uint32_t pri);
 /* Walk all threads (debug, ps): fn under a spin lock, must not block. */
 void	lwkt_foreach(void (*fn)(struct thread *, void *), void *arg);
+
+/*
+ * What lwkt needs from the layers above it, given at boot: memory for stacks,
+ * and timers for sleeps with a deadline.
+ */
+struct lwkt_needs {
+	uint64_t (*stack_alloc)(size_t bytes);		/* lowest address, 0: none */
+	void	(*stack_free)(uint64_t stack, size_t bytes);
+	void	(*timeout_arm)(struct thread *td, nsec_t deadline);	/* calls lwkt_timed_out(td) then */
+	void	(*timeout_disarm)(struct thread *td);
+};
+void	lwkt_set_needs(const struct lwkt_needs *n);
+void	lwkt_timed_out(struct thread *td);
+
+/* Boot: the running stack becomes this CPU's idle thread; the other one never returns and is its life. */
+void	lwkt_boot_cpu(struct cpu *c, struct thread *idle, uint64_t stack);
+_Noreturn void lwkt_idle(void);
 
 static inline void crit_enter(void) { curthread->td_crit++; __asm__ volatile("" ::: "memory"); }
 void	crit_exit_slow(void);			/* mailbox bits are waiting */

@@ -31,7 +31,6 @@ struct waiter {
 	struct waitq	*w_queue;	/* const while queued */
 	struct thread	*w_thread;	/* const */
 	_Atomic uint32_t w_woken;	/* [atomic] a wake-up is not yet consumed */
-	void		(*w_fn)(struct waiter *w);	/* instead of waking w_thread, if not NULL: must not block */
 };
 #define WAITQ_INIT(q)	{ SPIN_INIT, LIST_INIT((q).wq_list) }
 void	waitq_init(struct waitq *q);

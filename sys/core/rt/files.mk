@@ -1,0 +1,1 @@
+kern += sys/core/rt/string.c sys/core/rt/fmt.c

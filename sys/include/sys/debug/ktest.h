@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ktest - tests that run inside the kernel, at boot, on every platform.
+ *
+ *	KTEST(a_token_is_recursive) { ...  KCHECK(token_held(&t)); }
+ *
+ * The kernel argument `ktest` (or ktest=NAME) runs them in a kernel thread,
+ * speaks TAP on the machine's console and powers off: 0 when all passed.
+ */
+#pragma once
+#include <machine/types.h>
+
+struct ktest {
+	const char	*kt_name;
+	void		(*kt_fn)(void);
+};
+#define KTEST(name)							\
+	static void ktest_##name(void);					\
+	static const struct ktest ktest_rec_##name = { #name, ktest_##name };	\
+	static const struct ktest *const ktest_ptr_##name		\
+	    __attribute__((section("ktests"), used)) = &ktest_rec_##name;	\
+	static void ktest_##name(void)
+
+/* False: remembered as a failure with file and line; the test goes on. */
+#define KCHECK(x)	ktest_check((x), __FILE__, __LINE__, #x)
+bool	ktest_check(bool ok, const char *file, int line, const char *what);
+/* How much work a stress test should do: `normal`, or `longer` when the argument ktest-long is given. */
+uint64_t ktest_rounds(uint64_t normal, uint64_t longer);
