@@ -208,23 +208,83 @@ $(O)/gen/include/gen/version.h: FORCE
 $(launch_o): | $(O)/gen/include/gen/version.h
 
 # ----------------------------------------------------------------- targets --
-.PHONY: all kernel-objects unit user clean help FORCE
+.PHONY: all kernel-objects unit user programs setup setup-run setup-bench \
+	run test test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
 has_image	:= $(if $(launch),$(if $(kern),$(shell grep -l '^const struct vk_image vk_image' $(kern))))
+test_image	:= $(if $(has_image),$(if $(kerntest),$(O)/bin/vkernel-test))
 
-all: kernel-objects $(tool_bin) $(if $(hostkit),$(O)/lib/libhostkit.a) \
-    $(if $(has_image),$(O)/bin/vkernel $(if $(kerntest),$(O)/bin/vkernel-test))
+## all          the vkernel command, the hostkit library, and what they need (default)
+all: kernel-objects $(tool_bin) $(if $(hostkit),$(O)/lib/libhostkit.a) $(if $(has_image),$(O)/bin/vkernel $(test_image))
 
 kernel-objects: $(kern_o) $(kerntest_o)
-
 unit: $(unit_bin)
 user: $(user_bin)
+programs: all unit user
 
+setup:
+	@sh scripts/run/setup test
+setup-run:
+	@sh scripts/run/setup run
+setup-bench:
+	@sh scripts/run/setup bench
+
+## run          a shell on our kernel (RUNFLAGS='-m 256M')
+run: setup-run
+	@$(MAKE) --no-print-directory $(O)/bin/vkernel
+	@$(O)/bin/vkernel $(RUNFLAGS)
+
+## test         all tests but the long ones; T=NAME runs one
+test: setup
+	@$(MAKE) --no-print-directory programs
+	@sh scripts/run/tests $(if $(T),-t $(T)) $(O) check unit kernel user busybox system
+
+## test-long    the counts and the hours; T=NAME runs one
+test-long: setup
+	@$(MAKE) --no-print-directory programs
+	@sh scripts/run/tests $(if $(T),-t $(T)) $(O) long
+
+## check        under a minute: build, layers, symbols, headers, form, unit and kernel tests
+check: setup
+	@$(MAKE) --no-print-directory all unit rules
+	@sh scripts/run/tests -q $(O) check unit kernel
+
+## rules        the source against its rules: layers, symbols, headers, form
+.PHONY: rules rule-layers rule-symbols rule-headers rule-style
+rules: rule-layers rule-symbols rule-headers rule-style
+
+rule-layers: kernel-objects $(hostkit_o) $(launch_o)
+	@find $(O) -name '*.d' | sort | xargs sh scripts/check/layers.sh scripts/check/layers $(O)
+
+rule-symbols: kernel-objects
+	@sh scripts/check/symbols.sh -w scripts/check/hk.sym,scripts/check/build.sym $(kern_o)
+	@sh scripts/check/symbols.sh -w -m 60 scripts/check/machine.sym,scripts/check/build.sym $(filter-out $(O)/obj/kern/platform/%,$(kern_o))
+
+rule-headers: | $(gen_h)
+	@sh scripts/check/headers.sh '$(CC)' '$(filter-out -MD -MP,$(kernflags)) $(incsys) -Ihostkit/include' \
+	    '$(filter-out -MD -MP,$(hostflags))'
+
+rule-style:
+	@sh scripts/check/style.sh
+
+## bench        the same program on the host, on this kernel and on User Mode Linux
+bench: setup-bench
+	@$(MAKE) --no-print-directory $(O)/bin/vkernel $(O)/perf/bench $(O)/tools/mkcpio
+	@sh scripts/run/bench $(O)
+
+$(O)/perf/%: tests/perf/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,MUSL,$<)
+	$(Q)$(MUSLCC) $(warn) -O2 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
+
+## clean        forget all that was built
 clean:
 	rm -rf $(O)
 
+## help         this text
 help:
-	@sed -n 's/^#   //p;s/^# Knobs/Knobs/p' Makefile
+	@echo 'usage: make [TARGET] [O=DIR] [CC=clang] [V=1] [SANITIZE=undefined|address] [T=NAME]'
+	@sed -n 's/^## /  /p' Makefile
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# headers.sh - every public header compiles alone, twice in a row, and says
+# "#pragma once".
+#
+#   headers.sh CC 'KERNEL FLAGS' 'HOST FLAGS'
+#
+# Kernel headers with the kernel's flags, hostkit's with both.
+set -eu
+cc=$1
+kernel=$2
+host=$3
+bad=0
+
+alone() {	# header, flags
+	# shellcheck disable=SC2086
+	if ! printf '#include "%s"\n#include "%s"\n' "$PWD/$1" "$PWD/$1" |
+	    $cc $2 -fsyntax-only -x c - 2>&1; then
+		echo "headers: $1 does not compile alone"
+		bad=1
+	fi
+	if ! grep -q '^#pragma once' "$1"; then
+		echo "headers: $1: no #pragma once"
+		bad=1
+	fi
+}
+
+for h in $(find sys/include sys/core platform -name '*.h' | sort); do
+	alone "$h" "$kernel"
+done
+for h in $(find hostkit/include -name '*.h' | sort); do
+	alone "$h" "$kernel"
+	alone "$h" "$host"
+done
+exit $bad
