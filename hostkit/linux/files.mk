@@ -1,1 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
+hostkit += hostkit/linux/cpu.c
+hostkit += hostkit/linux/enter.S
+hostkit += hostkit/linux/init.c
+hostkit += hostkit/linux/place.c
+hostkit += hostkit/linux/ram.c
+hostkit += hostkit/linux/serve.c
+hostkit += hostkit/linux/stream.c
+hostkit += hostkit/linux/sys.c

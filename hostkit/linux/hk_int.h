@@ -139,9 +139,11 @@ struct hk_space_rec {
 	struct hk_slot_rec	*sp_slot;	/* one per CPU of the machine.  constant */
 };
 
+enum hk_cpu_state { HK_CPU_NONE, HK_CPU_STARTING, HK_CPU_RUNNING, HK_CPU_STOPPED, HK_CPU_FAILED };
+
 /* Where cpu.c and run.c meet.  Guard: the CPU's own host thread, atomics excepted. */
 struct hk_cpu_rec {
-	_Atomic uint32_t	*c_mailbox;	/* the caller's word.  constant while the CPU runs */
+	_Atomic(_Atomic uint32_t *) c_mailbox;	/* the caller's word, or NULL.  Constant while the CPU runs */
 	/*
 	 * Not NULL while the CPU waits for a guest: the futex word it sleeps
 	 * on.  hk_post() and the timer's handler, after OR-ing the mailbox,
@@ -159,14 +161,18 @@ struct hk_cpu_rec {
 	uint32_t		w_asleep;	/* heartbeats that found the guest asleep, or the mailbox unread */
 	uint64_t		w_cpu_ns;	/* CPU time of the stub when first seen */
 	/* cpu.c's and place.c's own */
-	int32_t			c_timerid;	/* host's timer, -1: none */
-	bool			c_timer_set;
+	uint32_t		c_index;	/* constant */
+	_Atomic uint32_t	c_early;	/* bits posted before c_mailbox was known */
+	_Atomic uint32_t	c_state;	/* enum hk_cpu_state; futex word */
+	_Atomic uint64_t	c_timer_want;	/* the caller's deadline; its thread and that thread's handler */
+	_Atomic uint64_t	c_timer_armed;	/* the host's, or later than that fires; likewise */
+	int32_t			c_timer_id;	/* the host's name of it */
+	bool			c_trapped;	/* a trap was handed to the caller */
 	uint64_t		c_thread;	/* handle for join */
-	void			*c_sigstack;
-	uint64_t		c_gsbase, c_stack_top;
-	void			(*c_entry)(void *);
-	void			*c_arg;
-	uint64_t		c_delay_ns;	/* run-queue delay seen last */
+	uint64_t		c_sigstack;	/* address of the signal stack */
+	uint64_t		c_host_rsp;	/* the host thread's own stack, while it runs on the caller's */
+	int32_t			c_guestcpu;	/* host CPU of the guests it runs: c_hostcpu, unless spinning */
+	uint64_t		c_place_seen_ns, c_place_delay_ns; /* when run-queue delay was looked at, and what it was */
 } __attribute__((aligned(64)));
 
 /* Where the host puts things in a signal frame, learnt from the first thread ever born. */
