@@ -13,7 +13,7 @@ set -eu
 rules=$1
 build=$2
 shift 2
-awk -v rules="$rules" -v gen="$build/gen/" '
+awk -v rules="$rules" -v gen="$build/gen/" -v top="$PWD/" '
 function allow(from, to) {
 	ok[from, to] = 1
 }
@@ -49,6 +49,8 @@ BEGIN {
 function clean(p,   a, o, n, m, i, r) {
 	if (index(p, gen) == 1)
 		return "GEN/" substr(p, length(gen) + 1)
+	if (index(p, top) == 1)
+		p = substr(p, length(top) + 1)
 	n = split(p, a, "/")
 	m = 0
 	for (i = 1; i <= n; i++) {
