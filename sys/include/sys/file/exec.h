@@ -10,3 +10,4 @@
  * the process with SIGKILL as Linux does.
  */
 int	exec_kernel(const char *path, uint32_t argc, const char *argv, uint32_t envc, const char *envp);
+void	exec_init(void);	/* kmain, after proc_init: what a process knows of its program */

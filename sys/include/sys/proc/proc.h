@@ -27,18 +27,21 @@ struct session {
 	int32_t		s_sid;		/* const */
 	struct token	s_tok;
 	struct tty	*s_tty;		/* [s_tok] controlling terminal, held */
-	struct proc	*s_leader;	/* [s_tok] NULL after it exited */
+	struct proc	*s_leader;	/* [proc tree] NULL after it exited; not held */
 	uint64_t	s_id;		/* const: born-here sequence number */
+	struct list	s_link;		/* [proc tree] hash */
 };
 struct pgrp {
 	_Atomic uint32_t pg_refs;
 	int32_t		pg_pgid;	/* const */
 	struct session	*pg_session;	/* const, held */
-	struct list	pg_link;	/* [proc table] */
-	struct list	pg_members;	/* [proc table] of p_pglink */
+	struct list	pg_link;	/* [proc tree] hash */
+	struct list	pg_members;	/* [proc tree] of p_pglink */
 	uint64_t	pg_id;		/* const: born-here sequence number */
 };
 
+#define PE_STOPPED	1u
+#define PE_CONTINUED	2u
 enum p_state { P_ALIVE, P_STOPPED, P_EXITING, P_ZOMBIE, P_REAPED };
 
 struct rusage_acc { uint64_t ru_utime, ru_stime, ru_minflt, ru_majflt, ru_nvcsw, ru_nivcsw; };	/* ns, counts */
@@ -47,13 +50,16 @@ struct proc {
 	_Atomic uint32_t p_refs;
 	int32_t		p_pid;		/* const */
 	struct token	p_tok;		/* guards what says [p_tok] */
-	enum p_state	p_state;	/* [p_tok] */
-	int		p_status;	/* [p_tok] wait status once zombie or stopped */
-	struct proc	*p_parent;	/* [proc table] */
-	struct list	p_children, p_sibling, p_pglink, p_link;	/* [proc table] */
-	struct pgrp	*p_pgrp;	/* [proc table] held */
-	struct list	p_lwps;		/* [p_tok] */
-	uint32_t	p_nlwps;	/* [p_tok] */
+	struct spin	p_sig;		/* guards what says [p_sig]: taken inside the proc tree's spin */
+	enum p_state	p_state;	/* [p_sig] */
+	int		p_status;	/* [p_sig] wait status once zombie or stopped */
+	uint32_t	p_events;	/* [p_sig] PE_*: news that wait4 has not yet reported */
+	int		p_notify;	/* [p_sig] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
+	struct proc	*p_parent;	/* [proc tree] */
+	struct list	p_children, p_sibling, p_pglink, p_link;	/* [proc tree] */
+	struct pgrp	*p_pgrp;	/* [proc tree] held */
+	struct list	p_lwps;		/* [p_sig] */
+	uint32_t	p_nlwps;	/* [p_sig] */
 	struct cred	*p_cred;	/* [p_tok] held; replaced, never changed */
 	struct vmspace	*p_vmspace;	/* [p_tok] held; NULL once exiting */
 	struct fdtable	*p_fdt;		/* [file layer] */
@@ -61,8 +67,11 @@ struct proc {
 	struct vnode	*p_exe;		/* [p_tok] held */
 	char		*p_exe_path;	/* [p_tok] kmalloc'ed, for /proc/PID/exe */
 	struct waitq	p_waitq;	/* waiters in wait4 of this parent; vfork */
-	struct sigacts	*p_sigacts;	/* [p_tok] */
-	struct sigqueue	p_sigq;		/* [p_tok] pending for the group */
+	struct waitq	p_stopq;	/* lwps of a stopped process */
+	bool		p_vforked;	/* [proc tree] the parent waits until this process execs or exits */
+	bool		p_vm_shared;	/* [own] p_vmspace may have other users: exec makes a new one */
+	struct k_sigaction p_sigacts[NSIG];	/* [p_sig] */
+	struct sigqueue	p_sigq;		/* [p_sig] pending for the group */
 	uint64_t	p_rlimit[16][2];	/* [p_tok] soft, hard */
 	struct rusage_acc p_ru, p_cru;	/* [p_tok] self (ended lwps), waited-for children */
 	nsec_t		p_start;	/* const */
@@ -77,8 +86,13 @@ struct proc {
 	bool		p_subreaper;	/* [p_tok] */
 	int		p_pdeathsig;	/* [p_tok] */
 	int		p_nice;		/* [p_tok] */
-	struct timer	p_alarm[3];	/* ITIMER_REAL; others counted by the user loop */
-	uint64_t	p_itimer[3][2];	/* [p_tok] next (ns, 0 off), interval */
+	struct timer	p_alarm;	/* ITIMER_REAL */
+	uint64_t	p_itimer[3][2];	/* [p_sig] next (ns, 0 off), interval; of VIRTUAL and PROF in CPU time */
+	bool		p_cpu_limit;	/* [p_sig] the user loop must watch CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
+	uint64_t	p_cpu_warned;	/* [own] seconds at which SIGXCPU was last sent */
+	struct list	p_ptimers;	/* [syscall layer] timer_create */
+	uint32_t	p_personality;	/* [own] */
+	uint64_t	p_timerslack;	/* [own] */
 	uint64_t	p_id;		/* const: born-here sequence number */
 };
 
@@ -86,19 +100,21 @@ struct lwp {
 	struct thread	*l_thread;	/* const */
 	struct proc	*l_proc;	/* const, held */
 	int32_t		l_tid;		/* const */
-	struct list	l_link;		/* [p_tok] */
+	struct list	l_link;		/* [p_sig] */
 	struct md_uframe l_uf;		/* [lwp] */
-	sigset_t	l_sigmask;	/* [lwp] others read under p_tok */
+	sigset_t	l_sigmask;	/* [lwp writes under p_sig] others read under p_sig */
 	sigset_t	l_sigsaved;	/* [lwp] sigsuspend, ppoll: restore after delivery */
 	bool		l_sigsaved_set;	/* [lwp] */
-	struct sigqueue	l_sigq;		/* [p_tok] */
+	struct sigqueue	l_sigq;		/* [p_sig] */
 	struct k_sigaltstack l_altstack;	/* [lwp] */
 	uaddr_t		l_clear_tid;	/* [lwp] */
 	uaddr_t		l_robust_list;	/* [lwp] */
 	uint64_t	l_orig_rax;	/* [lwp] system call number in progress, for restarts; -1: none */
 	struct rusage_acc l_ru;		/* [lwp] */
 	nsec_t		l_mode_start;	/* [lwp] when the current mode (user, kernel) began */
-	bool		l_exit;		/* [p_tok] must end at the next boundary */
+	bool		l_exit;		/* [p_sig] must end at the next boundary */
+	struct usched_node { struct list link; struct waitq waitq; uint64_t vtime; bool queued, waiting; } l_us; /* [cpu] */
+	uint64_t	l_enter_ns;	/* [lwp] when it last entered the kernel */
 	uint64_t	(*l_restart)(struct lwp *);	/* [lwp] restart_syscall block */
 	uint64_t	l_restart_arg[4];	/* [lwp] */
 };
@@ -122,6 +138,7 @@ _Noreturn void proc_exit(int status);		/* the current process, wait status form:
 
 /* What upper layers add to a process's life.  Registered at boot, in layer order. */
 struct proc_hooks {
+	/* Runs in the parent; what it did is undone by ph_exit(child). */
 	int	(*ph_fork)(struct proc *parent, struct proc *child, uint64_t clone_flags);	/* undone by ph_exit */
 	void	(*ph_exec)(struct proc *p);
 	void	(*ph_exit)(struct proc *p);
@@ -141,3 +158,55 @@ int	proc_wait_any(int32_t *pid, int *status, bool block);
 
 struct sysmsg;
 void	proc_set_syscall(void (*dispatch)(struct lwp *, struct sysmsg *));	/* the syscall layer's */
+
+void	proc_init(void);			/* kmain, after time and vm */
+extern uint32_t proc_max;			/* const after proc_init: processes at once */
+uint32_t proc_count(void);
+int32_t	proc_last_pid(void);
+
+/* Job control, for system calls and the built-in init; the current process. */
+int	proc_setsid(int32_t *sid);
+int	proc_setpgid(int32_t pid, int32_t pgid);
+int	proc_getpgid(int32_t pid, int32_t *pgid, int32_t *sid);	/* pid 0: the current process; ESRCH */
+int32_t	proc_ppid(struct proc *p);
+
+/* A session leader with a terminal is gone: the file layer's hang-up.  Called with the terminal that s_tty held. */
+void	proc_set_hangup(void (*fn)(struct tty *));
+
+/* fork, vfork, clone: `flags` CLONE_* and the exit signal. */
+struct fork_args {
+	uint64_t	fa_flags;
+	uaddr_t		fa_stack;	/* 0: the parent's */
+	uaddr_t		fa_parent_tid, fa_child_tid, fa_tls;
+	void		(*fa_fn)(void *);	/* kernel caller: run first in the child */
+	void		*fa_arg;
+};
+int	proc_fork(const struct fork_args *fa, int32_t *pid);
+
+/* wait4, waitid and kernel callers. */
+struct wait_args {
+	int		wa_idtype;	/* P_ALL, P_PID, P_PGID */
+	int32_t		wa_id;
+	uint32_t	wa_options;	/* W*, __W* */
+};
+struct wait_result {
+	int32_t		wr_pid;		/* 0: WNOHANG and nothing */
+	uint32_t	wr_uid;
+	int		wr_status;	/* as wait4 gives it */
+	struct rusage_acc wr_ru;
+	uint64_t	wr_maxrss_kib;
+};
+int	proc_wait(const struct wait_args *wa, struct wait_result *wr);
+
+/* CPU time of a process up to now, ended lwps included. */
+void	proc_times(struct proc *p, struct rusage_acc *out);
+
+/*
+ * exec, called by the file layer at the point of no return: the current
+ * process has no other lwp afterwards, an empty space of its own, default
+ * actions for caught signals; hooks ran, a vfork parent goes on.
+ */
+int	proc_exec_commit(void);
+
+/* What system calls of this layer share. */
+void	lwp_account(struct lwp *l, nsec_t now, bool user);

@@ -14,7 +14,6 @@ struct sigqueue {
 	struct list	sq_list;	/* of queued siginfo */
 	uint32_t	sq_count;
 };
-struct sigacts;
 
 /* Post to a process, a thread, every member of a group.  info NULL: SI_KERNEL.  Any thread context; does not sleep. */
 void	sig_post(struct proc *p, int sig, const struct k_siginfo *info);
@@ -31,3 +30,17 @@ void	sig_temp_mask(struct lwp *l, const sigset_t *mask);
 #define ERESTARTNOINTR		513	/* restart always */
 #define ERESTARTNOHAND		514	/* restart only if no handler ran */
 #define ERESTART_RESTARTBLOCK	516	/* restart through restart_syscall */
+
+/* As sig_post, and EAGAIN when a real-time signal could not be queued.  l NULL: to the process. */
+int	sig_send(struct proc *p, struct lwp *l, int sig, const struct k_siginfo *info);
+/* May the current process send sig to p: 0 or EPERM. */
+int	sig_permitted(struct proc *p, int sig);
+/* Is sig ignored by p: set to SIG_IGN, or SIG_DFL where the default is to ignore? */
+bool	sig_ignored(struct proc *p, int sig);
+sigset_t sig_pending_set(struct lwp *l);	/* blocked or not */
+void	sig_set_mask(struct lwp *l, sigset_t mask);
+/* sigaction: old and new may be NULL.  EINVAL. */
+int	sig_action(int sig, const struct k_sigaction *act, struct k_sigaction *old);
+/* Take one pending signal out of `set` without delivering it (sigtimedwait).  0: none. */
+int	sig_take(struct lwp *l, sigset_t set, struct k_siginfo *info);
+bool	sig_killed(struct lwp *l);		/* SIGKILL waits, or the process is ending */
