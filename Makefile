@@ -78,13 +78,13 @@ endif
 # ------------------------------------------------------------ system calls --
 # One table makes numbers, prototypes and dispatch.
 systbl		:= $(wildcard sys/kern/syscall/syscalls.tbl)
-gen_h		:= $(if $(systbl),$(O)/gen/include/gen/sysnum.h $(O)/gen/include/gen/sysproto.h)
+gen_h		:= $(if $(systbl),$(O)/gen/include/gen/sysnum.h $(O)/gen/include/gen/syscalls.h)
 gen_kern	:= $(if $(systbl),$(O)/gen/systable.c)
 mksys		= @mkdir -p $(@D)$(if $(V),, && printf '  %-7s %s\n' GEN $@) && awk -v out=$(1) -f scripts/gen/mksyscalls.awk $(systbl) >$@
 
 $(O)/gen/include/gen/sysnum.h: $(systbl) scripts/gen/mksyscalls.awk
 	$(call mksys,numbers)
-$(O)/gen/include/gen/sysproto.h: $(systbl) scripts/gen/mksyscalls.awk
+$(O)/gen/include/gen/syscalls.h: $(systbl) scripts/gen/mksyscalls.awk
 	$(call mksys,prototypes)
 $(O)/gen/systable.c: $(systbl) scripts/gen/mksyscalls.awk
 	$(call mksys,table)

@@ -6,21 +6,20 @@
 #
 # Fields of the table are separated by two or more blanks or tabs:
 #
-#   num  name  returns  arguments                            context
-#   0    read  ssize    int fd, user void *buf, size_t len   sleep
+#   num  name  arguments
+#   0    read  int fd, user void *buf, size_t len
 #
 #   num        Linux's number below 4096, our own from there on
-#   returns    int, ssize, long, addr (a pointer, shown in hex), noreturn
 #   arguments  at most six, or void.  `user T *x` is passed as uaddr_t x: kernel
 #              code cannot read through it by mistake.
-#   context    -, or words joined by commas: sleep (may block), frame (needs the
-#              caller's registers: cannot be sent as a message)
 #
 # out=numbers     <gen/sysnum.h>     SYS_read, and SYS_LINUX_MAX
-# out=prototypes  <gen/sysproto.h>   int sys_read(struct sysmsg *, int fd, ...);
+# out=prototypes  <gen/syscalls.h>   int sys_read(struct sysmsg *, int fd, ...);
 #                 returns 0 or an error number; the result goes to sm_result
 # out=table       systable.c         sysent_linux[], sysent_own[]: dispatch, and
 #                 what --strace needs: struct sysent in <sys/syscall/sysent.h>
+#
+# A call whose handler is not linked gets a weak one that reports it as missing.
 
 function fatal(why) {
 	printf "%s:%d: %s\n", FILENAME, FNR, why >"/dev/stderr"
@@ -69,34 +68,28 @@ BEGIN {
 		failed = 1
 		exit 1
 	}
-	split("int ssize long addr noreturn", w, " ")
-	for (i in w)
-		returns_ok[w[i]] = 1
 	own_base = 4096
 }
 
 /^[ \t]*(#|$)/ { next }
 
 {
-	if (NF != 5)
-		fatal("five fields wanted, " NF " found")
+	if (NF != 3)
+		fatal("three fields wanted, " NF " found")
 	if ($1 !~ /^[0-9]+$/ || $1 + 0 <= last && n > 0)
 		fatal("numbers must ascend: " $1)
-	if (!($3 in returns_ok))
-		fatal("unknown return: " $3)
 	if ($2 in seen)
 		fatal("named twice: " $2)
 	seen[$2] = 1
 	last = $1 + 0
 	num[++n] = last
 	name[n] = $2
-	ret[n] = $3
 	if (last < own_base)
 		linux_max = last + 1
 	else
 		own_max = last + 1 - own_base
 
-	nargs[n] = $4 == "void" ? 0 : split($4, args, /,/)
+	nargs[n] = $3 == "void" ? 0 : split($3, args, /,/)
 	if (nargs[n] > 6)
 		fatal("more than six arguments")
 	proto[n] = "struct sysmsg *m"
@@ -104,17 +97,10 @@ BEGIN {
 	for (i = 1; i <= nargs[n]; i++) {
 		argument(args[i])
 		proto[n] = proto[n] ", " ctype " " aname
+		unused[n] = unused[n] "\t(void)" aname ";\n"
 		call[n] = call[n] ", (" ctype ")m->sm_arg[" i - 1 "]"
 		kinds[n] = kinds[n] (i > 1 ? ", " : "") kind
 		names[n] = names[n] (i > 1 ? ", " : "") "\"" aname "\""
-	}
-	k = split($5, ctx, /,/)
-	for (i = 1; i <= k; i++) {
-		if (ctx[i] == "-")
-			continue
-		if (ctx[i] != "sleep" && ctx[i] != "frame")
-			fatal("unknown context: " ctx[i])
-		flags[n] = flags[n] (flags[n] == "" ? "" : " | ") "SYSENT_" toupper(ctx[i])
 	}
 }
 
@@ -135,7 +121,9 @@ END {
 		for (i = 1; i <= n; i++)
 			printf "int sys_%s(%s);\n", name[i], proto[i]
 	} else {
-		print "#include <gen/sysnum.h>\n#include <gen/sysproto.h>\n"
+		print "#include <gen/sysnum.h>\n#include <gen/syscalls.h>\n"
+		for (i = 1; i <= n; i++)
+			printf "__attribute__((weak)) int\nsys_%s(%s)\n{\n%s\treturn syscall_missing(m);\n}\n\n", name[i], proto[i], unused[i]
 		for (i = 1; i <= n; i++)
 			printf "static int\ncall_%s(struct sysmsg *m)\n{\n\treturn sys_%s(%s);\n}\n\n", name[i], name[i], call[i]
 		for (own = 0; own <= 1; own++) {
@@ -143,9 +131,8 @@ END {
 			for (i = 1; i <= n; i++) {
 				if ((num[i] >= own_base) != own)
 					continue
-				printf "\t[%d] = { call_%s, \"%s\", %d, SYSRET_%s, %s, { %s }, { %s } },\n",
-				    num[i] - own * own_base, name[i], name[i], nargs[i], toupper(ret[i]),
-				    flags[i] == "" ? "0" : flags[i], kinds[i] == "" ? "0" : kinds[i], names[i] == "" ? "0" : names[i]
+				printf "\t[%d] = { call_%s, \"%s\", %d, { %s }, { %s } },\n",
+				    num[i] - own * own_base, name[i], name[i], nargs[i], kinds[i] == "" ? "0" : kinds[i], names[i] == "" ? "0" : names[i]
 			}
 			if (own && own_max == 0)
 				print "\t{ 0 },\t/* none yet */"
