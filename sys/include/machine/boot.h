@@ -29,6 +29,15 @@ struct md_boot {
 };
 const struct md_boot *md_boot(void);
 
+/* The kernel calls this once, when drivers may attach interrupts and devices. */
+void	md_dev_init(void);
+
+/* CPU 0's areas, in the kernel's own data: the platform starts kmain() on them. */
+#define BOOT_STACK_BYTES	32768
+struct cpu;
+extern struct cpu cpu0;			/* begins as a struct md_percpu */
+extern uint8_t boot_stack[BOOT_STACK_BYTES];
+
 /* Called by the platform, once, on CPU 0, on the boot stack, interrupts (mailbox bits) pending at most. */
 _Noreturn void kmain(void);
 /* Called by the platform on every other CPU. */

@@ -16,14 +16,16 @@
 #define MD_INTR_POWER	(1u << 2)	/* somebody outside asks: md_power_events() */
 #define MD_INTR_IPI	(1u << 8)
 
-struct md_cpu_start {
-	void			*percpu;	/* what md_percpu() returns there: its first word points to itself */
-	_Atomic uint32_t	*mailbox;
-	uint64_t		stack_top;
+/* How the kernel's per-CPU area begins. */
+struct md_percpu {
+	void			*self;		/* %gs:0 reads this */
+	_Atomic uint32_t	mailbox;
 };
-int	md_cpu_start(uint32_t cpu, const struct md_cpu_start *how);	/* enters kmain_secondary() */
+int	md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top);	/* enters kmain_secondary() */
 void	md_kick(uint32_t cpu, uint32_t bits);	/* OR into its mailbox; ends its idle or its guest */
 void	md_idle(void);				/* until this CPU's mailbox is not zero; may return early */
+/* Up: the number of the CPU we run on. */
+uint32_t kcpu_id(void);
 static inline void md_pause(void) { __asm__ volatile("pause" ::: "memory"); }
 
 /*
@@ -33,6 +35,7 @@ static inline void md_pause(void) { __asm__ volatile("pause" ::: "memory"); }
  */
 void	md_ctx_make(uint64_t *sp, uint64_t stack_top, void (*fn)(void *), void *arg);
 void	md_ctx_switch(uint64_t *save_sp, uint64_t load_sp);
+#define MD_CTX_RBP	0	/* word of a saved stack that holds the frame pointer */
 
 enum {
 	MD_POWER_OFF	= 1u << 0,	/* please shut down */

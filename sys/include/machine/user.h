@@ -57,8 +57,10 @@ enum md_stop md_user_run(struct md_uframe *uf, md_space_t s);
  */
 void	md_user_leave(struct md_uframe *uf);
 
-/* Signal frames, ptrace: md_fpu_read makes uf_fpu current; md_fpu_wrote says that uf_fpu was changed. */
+/*
+ * Signal frames, ptrace: md_fpu_read makes uf_fpu current; md_fpu_wrote says
+ * that uf_fpu was changed.  Any content is harmless: what the processor would
+ * refuse becomes the initial state.
+ */
 void	md_fpu_read(struct md_uframe *uf);
 void	md_fpu_wrote(struct md_uframe *uf);
-/* Make any 64-byte aligned image harmless: what the processor would refuse becomes the initial state. */
-void	md_fpu_sanitize(void *image, size_t len);

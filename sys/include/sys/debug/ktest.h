@@ -26,3 +26,5 @@ struct ktest {
 bool	ktest_check(bool ok, const char *file, int line, const char *what);
 /* How much work a stress test should do: `normal`, or `longer` when the argument ktest-long is given. */
 uint64_t ktest_rounds(uint64_t normal, uint64_t longer);
+/* Run the test `name`, or all for "", and power off. */
+_Noreturn void ktest_run(const char *name);

@@ -61,3 +61,4 @@ int	fd_close(int fd);
 /* For /proc/PID/fd: held; ENOENT.  next: smallest open descriptor >= fd, -1. */
 int	fd_get_of(struct proc *p, int fd, struct file **out);
 int	fd_next_of(struct proc *p, int fd);
+void	file_init(void);		/* kmain: hooks into process life; no memory is needed */

@@ -18,9 +18,9 @@ struct vm_cpu;
 
 struct cpu {
 	struct cpu		*c_self;	/* const: %gs:0 reads this */
-	struct thread		*c_curthread;	/* [cpu] */
-	uint32_t		c_id;		/* const */
 	_Atomic uint32_t	c_mailbox;	/* [atomic: anybody ORs, the owner takes] */
+	uint32_t		c_id;		/* const */
+	struct thread		*c_curthread;	/* [cpu] */
 	uint32_t		c_runmask;	/* [cpu] bit p: c_runq[p] is not empty */
 	struct list		c_runq[LWKT_PRI_MAX];	/* [cpu] runnable threads, not the current one */
 	struct thread		*c_idle;	/* const: runs when nothing else can */
@@ -29,6 +29,8 @@ struct cpu {
 	struct time_cpu		*c_time;	/* const: timer layer's */
 	struct vm_cpu		*c_vm;		/* const: page and slab caches */
 };
+
+_Static_assert(offsetof(struct cpu, c_mailbox) == offsetof(struct md_percpu, mailbox), "begins as the platform expects");
 
 #define mycpu		((struct cpu *)md_percpu())
 #define curthread	(mycpu->c_curthread)

@@ -22,5 +22,12 @@ bool	timer_cancel(struct timer *t);			/* true: it was armed and will not run */
 
 nsec_t	time_now(void);		/* monotonic */
 nsec_t	time_wall(void);	/* UTC: the machine's clock plus what settimeofday moved it by */
-int	time_set_wall(nsec_t t);
+void	time_set_wall(nsec_t t);
 nsec_t	time_boot(void);	/* time_now() at boot: uptime is time_now() - time_boot() */
+
+struct thread;
+void	time_init(void);			/* kmain, first of all */
+void	time_init_cpu(struct cpu *c);		/* each CPU, before its first timer */
+/* For lwkt_set_needs(): deadlines of sleeps. */
+void	timeout_arm(struct thread *td, nsec_t deadline);
+void	timeout_disarm(struct thread *td);

@@ -16,3 +16,4 @@ uint64_t kstack_alloc(size_t bytes);
 void	kstack_free(uint64_t stack, size_t bytes);
 
 uint64_t kmem_bytes(void);	/* in use, for leak checks */
+void	vm_kmem_init(void);		/* kmain, after vm_phys_init */

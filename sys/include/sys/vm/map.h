@@ -59,3 +59,4 @@ void	page_revoke(struct page *pg, uint32_t prot);
 
 /* Out of memory: proc chooses and kills one process, says so in the log; returns false when there is none. */
 void	vm_set_oom(bool (*kill_one)(void));
+void	vm_map_init(void);		/* kmain, after vm_kmem_init */

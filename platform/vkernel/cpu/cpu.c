@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cpu - CPUs are host threads, interrupts are mailbox bits, idling is a futex: all of it hostkit's. */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <hk/hk.h>
+#include <machine/boot.h>
+#include <machine/cpu.h>
+
+_Static_assert(MD_INTR_TIMER == HK_BIT_TIMER && MD_INTR_CHR == HK_BIT_STREAM && MD_INTR_POWER == HK_BIT_SIGNAL &&
+    MD_INTR_IPI >= HK_BIT_USER, "mailbox bits mean the same on both sides");
+_Static_assert(MD_POWER_OFF == HK_SIG_TERM && MD_POWER_INT == HK_SIG_INT && MD_POWER_HUP == HK_SIG_HUP &&
+    MD_POWER_QUIT == HK_SIG_QUIT && MD_POWER_WINCH == HK_SIG_WINCH, "likewise");
+
+void	md_ctx_start(void);
+
+void
+md_ctx_make(uint64_t *sp, uint64_t stack_top, void (*fn)(void *), void *arg)
+{
+	uint64_t *s = (uint64_t *)(stack_top & ~15ull);
+
+	*--s = 0;			/* where a caller would be: ends a backtrace, keeps the ABI's alignment */
+	*--s = (uint64_t)md_ctx_start;
+	*--s = (uint64_t)fn;		/* rbx */
+	*--s = (uint64_t)arg;		/* r12 */
+	*--s = 0;			/* r13 */
+	*--s = 0;			/* r14 */
+	*--s = 0;			/* r15 */
+	*--s = 0;			/* rbp */
+	*sp = (uint64_t)s;
+}
+
+static void
+secondary(void *arg)
+{
+	kmain_secondary((uint32_t)(uintptr_t)arg);
+}
+
+int
+md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top)
+{
+	return hk_cpu_start(cpu, &area->mailbox, (uint64_t)area, stack_top, secondary,
+	    (void *)(uintptr_t)cpu) == HK_OK ? 0 : ENOMEM;
+}
+
+void
+md_kick(uint32_t cpu, uint32_t bits)
+{
+	hk_post(cpu, bits);
+}
+
+void
+md_idle(void)
+{
+	hk_idle(kcpu_id());
+}
+
+uint32_t
+md_power_events(void)
+{
+	return hk_signals();
+}
+
+void
+md_emergency(const char *text, size_t len)
+{
+	hk_emergency(text, len);
+}
+
+void
+md_entropy(void *buf, size_t len)
+{
+	hk_entropy(buf, len);
+}

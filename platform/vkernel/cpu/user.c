@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * user - run a guest until it stops.
+ *
+ * A struct md_uframe begins as a struct hk_frame, so registers are not
+ * copied here.  Extended state stays in hostkit's slot for (CPU, space) while
+ * the thread goes in and out; it is brought home when the thread leaves.
+ *
+ * Invariant F1: at most one of uf_fpu_live and uf_fpu_load is set.
+ */
+#include <core/rt/rt.h>
+#include <hk/hk.h>
+#include <machine/cpu.h>
+#include <machine/user.h>
+
+_Static_assert(offsetof(struct md_regs, r15) == offsetof(struct hk_frame, r15), "same registers, same order");
+_Static_assert(offsetof(struct md_regs, rax) == offsetof(struct hk_frame, rax), "likewise");
+_Static_assert(offsetof(struct md_regs, rdi) == offsetof(struct hk_frame, rdi), "likewise");
+_Static_assert(offsetof(struct md_regs, rip) == offsetof(struct hk_frame, rip), "likewise");
+_Static_assert(offsetof(struct md_regs, gsbase) == offsetof(struct hk_frame, gsbase), "likewise");
+_Static_assert(offsetof(struct md_uframe, uf_fault_addr) == offsetof(struct hk_frame, cr2), "likewise");
+_Static_assert(offsetof(struct md_uframe, uf_trapno) == offsetof(struct hk_frame, trapno), "likewise");
+_Static_assert(offsetof(struct md_uframe, uf_err) == offsetof(struct hk_frame, err), "likewise");
+
+size_t
+md_fpu_bytes(void)
+{
+	return hk_fpu_bytes();
+}
+
+void
+md_uframe_init(struct md_uframe *uf, void *fpu)
+{
+	ASSERT(((uintptr_t)fpu & 63) == 0);
+	memset(uf, 0, sizeof *uf);
+	uf->uf_fpu = fpu;
+	uf->uf_regs.rflags = 0x202;
+	uf->uf_space = MD_NOSPACE;
+	hk_fpu_init(fpu);
+	uf->uf_fpu_load = 1;
+}
+
+void
+md_uframe_copy(struct md_uframe *dst, struct md_uframe *src)
+{
+	void *fpu = dst->uf_fpu;
+
+	md_fpu_read(src);
+	memcpy(fpu, src->uf_fpu, hk_fpu_bytes());
+	*dst = *src;
+	dst->uf_fpu = fpu;
+	dst->uf_space = MD_NOSPACE;
+	dst->uf_fpu_live = 0;
+	dst->uf_fpu_load = 1;
+}
+
+enum md_stop
+md_user_run(struct md_uframe *uf, md_space_t s)
+{
+	uint32_t cpu = kcpu_id();
+	enum hk_stop stop;
+
+	if (uf->uf_fpu_load) {
+		hk_fpu_set(cpu, s, uf->uf_fpu);
+		uf->uf_fpu_load = 0;
+	}
+	stop = hk_run(cpu, s, (struct hk_frame *)(void *)uf);
+	uf->uf_fpu_live = 1;
+	uf->uf_space = s;
+
+	switch (stop) {
+	case HK_SYSCALL:
+		return MD_SYSCALL;
+	case HK_FAULT:
+		return MD_FAULT;
+	case HK_TRAP:
+		return MD_TRAP;
+	case HK_INTR:
+		return MD_INTR;
+	case HK_HOSTILE:
+	case HK_DEAD:
+		break;
+	}
+	uf->uf_fpu_live = 0;
+	return MD_KILLED;
+}
+
+void
+md_user_leave(struct md_uframe *uf)
+{
+	if (uf->uf_fpu_live) {
+		hk_fpu_get(kcpu_id(), uf->uf_space, uf->uf_fpu);
+		uf->uf_fpu_live = 0;
+		uf->uf_fpu_load = 1;
+	}
+}
+
+/* Reading brings the state home and leaves the slot's copy in force. */
+void
+md_fpu_read(struct md_uframe *uf)
+{
+	if (uf->uf_fpu_live)
+		hk_fpu_get(kcpu_id(), uf->uf_space, uf->uf_fpu);
+}
+
+void
+md_fpu_wrote(struct md_uframe *uf)
+{
+	uf->uf_fpu_live = 0;
+	uf->uf_fpu_load = 1;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ktest - runs the tests that are linked into this image.  See the header. */
+#include <core/rt/rt.h>
+#include <machine/boot.h>
+#include <machine/cpu.h>
+#include <sys/debug/bootarg.h>
+#include <sys/debug/ktest.h>
+
+extern const struct ktest *const __ktests_start[], *const __ktests_end[];
+
+static uint32_t failures;		/* of the running test: tests run one after another in one thread */
+
+static void
+say(const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = rt_vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	md_emergency(line, rt_min((size_t)n, sizeof line - 1));
+}
+
+bool
+ktest_check(bool ok, const char *file, int line, const char *what)
+{
+	if (!ok) {
+		failures++;
+		if (failures <= 10)
+			say("# %s:%d: not true: %s\n", file, line, what);
+	}
+	return ok;
+}
+
+uint64_t
+ktest_rounds(uint64_t normal, uint64_t longer)
+{
+	return boot_arg("ktest-long", NULL, 0) ? longer : normal;
+}
+
+void
+ktest_run(const char *name)
+{
+	uint32_t n = 0, bad = 0;
+
+	for (const struct ktest *const *t = __ktests_start; t < __ktests_end; t++) {
+		if (name[0] != '\0' && strcmp(name, (*t)->kt_name) != 0)
+			continue;
+		failures = 0;
+		(*t)->kt_fn();
+		n++;
+		bad += failures != 0;
+		say("%s %u - %s\n", failures == 0 ? "ok" : "not ok", n, (*t)->kt_name);
+	}
+	say("1..%u\n", n);
+	md_power_off(bad == 0 && n > 0 ? 0 : 1);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * panic - the kernel's last words: what, where by name and line, and what
+ * every other thread was doing.
+ *
+ * It takes no lock and allocates nothing.  Stacks are walked by frame
+ * pointer, each step checked to stay inside the thread's own stack, so a
+ * damaged stack ends the walk and not the report.  A panic inside a panic
+ * ends at once.
+ */
+#include <core/rt/rt.h>
+#include <machine/boot.h>
+#include <machine/cpu.h>
+#include <stdatomic.h>
+#include <sys/debug/kprint.h>
+#include <sys/debug/symtab.h>
+#include <sys/lwkt/thread.h>
+
+#define FRAMES_MAX	32
+#define EXIT_PANIC	120
+
+extern _Atomic bool kprint_to_console;
+static _Atomic uint32_t panicking;
+
+static void
+print_pc(uint64_t pc, bool is_return)
+{
+	struct symtab_pos at;
+
+	if (symtab_lookup(is_return ? pc - 1 : pc, &at))
+		kprintf("  %#llx %s+%#llx (%s:%u)\n", (unsigned long long)pc, at.sp_func,
+		    (unsigned long long)at.sp_off + (is_return ? 1 : 0), at.sp_file, at.sp_line);
+	else
+		kprintf("  %#llx\n", (unsigned long long)pc);
+}
+
+static void
+backtrace(uint64_t rbp, uint64_t low, uint64_t high)
+{
+	for (int i = 0; i < FRAMES_MAX; i++) {
+		const uint64_t *frame = (const uint64_t *)rbp;
+
+		if (rbp < low || rbp + 16 > high || (rbp & 7) != 0)
+			return;
+		if (frame[1] == 0)
+			return;
+		print_pc(frame[1], true);
+		if (frame[0] <= rbp)
+			return;
+		rbp = frame[0];
+	}
+}
+
+static void
+backtrace_current(uint64_t rbp)
+{
+	struct thread *td = curthread;
+	/* The boot stack is not from the stack allocator: be content with its vicinity. */
+	uint64_t low = td->td_stack != 0 ? td->td_stack : rbp;
+
+	backtrace(rbp, low, low + LWKT_STACK_BYTES);
+}
+
+/* md_ctx_switch() leaves rbp at the top of what it saved. */
+static void
+other_thread(struct thread *td, void *arg)
+{
+	const uint64_t *saved = (const uint64_t *)td->td_sp;
+
+	(void)arg;
+	if (td == curthread || td->td_state == TD_EXITED)
+		return;
+	kprintf("thread %llu %s (%s)\n", (unsigned long long)td->td_id, td->td_name,
+	    td->td_state == TD_SLEEPING ? "sleeping" : "ready");
+	if (td->td_stack != 0 && td->td_sp > td->td_stack && td->td_sp < td->td_stack + LWKT_STACK_BYTES)
+		backtrace(saved[MD_CTX_RBP], td->td_stack, td->td_stack + LWKT_STACK_BYTES);
+}
+
+static void
+begin(void)
+{
+	if (atomic_exchange(&panicking, 1) != 0) {
+		static const char again[] = "vkernel: panic inside a panic\n";
+
+		md_emergency(again, sizeof again - 1);
+		md_power_off_as(MD_OUT_PANIC, EXIT_PANIC);
+	}
+	curthread->td_crit++;
+	atomic_store(&kprint_to_console, true);
+}
+
+static _Noreturn void
+finish(void)
+{
+	kprintf("other threads:\n");
+	lwkt_foreach(other_thread, NULL);
+	md_power_off_as(MD_OUT_PANIC, EXIT_PANIC);
+}
+
+_Noreturn void
+panic(const char *fmt, ...)
+{
+	struct thread *td = curthread;
+	va_list ap;
+
+	begin();
+	kprintf("vkernel: panic: ");
+	va_start(ap, fmt);
+	kvprintf(fmt, ap);
+	va_end(ap);
+	kprintf("\ncpu %u, thread %llu %s\n", mycpuid, (unsigned long long)td->td_id, td->td_name);
+	backtrace_current((uint64_t)__builtin_frame_address(0));
+	finish();
+}
+
+_Noreturn void
+rt_fail(const char *file, int line, const char *what)
+{
+	panic("assertion failed: %s (%s:%d)", what, file, line);
+}
+
+_Noreturn void
+trap_kernel(const struct md_ktrap *t)
+{
+	struct thread *td = curthread;
+
+	begin();
+	kprintf("vkernel: panic: fault in kernel mode: trap %u error %#x address %#llx\n", t->kt_trapno, t->kt_err,
+	    (unsigned long long)t->kt_addr);
+	kprintf("cpu %u, thread %llu %s\n", mycpuid, (unsigned long long)td->td_id, td->td_name);
+	print_pc(t->kt_rip, false);
+	backtrace_current(t->kt_rbp);
+	finish();
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main - the order in which the kernel comes to life.
+ *
+ * First what needs no memory (this CPU, its clock), then memory, then
+ * everything that may sleep, in a thread, because the boot stack becomes the
+ * idle thread and that never sleeps.
+ */
+#include <core/rt/rt.h>
+#include <machine/boot.h>
+#include <stdatomic.h>
+#include <sys/debug/bootarg.h>
+#include <sys/debug/kprint.h>
+#include <sys/debug/ktest.h>
+#include <sys/file/tty.h>
+#include <sys/init/init.h>
+#include <sys/lwkt/thread.h>
+#include <sys/proc/proc.h>
+#include <sys/syscall/syscall.h>
+#include <sys/time/time.h>
+#include <sys/vfs/name.h>
+#include <sys/vm/kmem.h>
+#include <sys/vm/map.h>
+
+extern _Atomic bool kprint_to_console;
+
+struct cpu cpu0 = { .c_self = &cpu0 };
+uint8_t boot_stack[BOOT_STACK_BYTES] __attribute__((aligned(4096)));
+static struct thread boot_thread;
+
+uint32_t
+kcpu_id(void)
+{
+	return mycpuid;
+}
+
+static void
+unpack_root(void)
+{
+	const struct md_boot *b = md_boot();
+	int error;
+
+	if (b->b_initrd_bytes == 0)
+		return;
+	error = initramfs_unpack(b->b_initrd, b->b_initrd_bytes);
+	if (error != 0) {
+		kprintf("init: the root archive could not be unpacked: error %d\n", error);
+		md_emergency("vkernel: root archive: corrupt or too large for memory\n", 55);
+		md_power_off(125);
+	}
+}
+
+/* Everything that may sleep. */
+static void
+boot_late(void *arg)
+{
+	char test[64];
+	int error;
+
+	(void)arg;
+	md_dev_init();
+	if (boot_arg("ktest", test, sizeof test))
+		ktest_run(test);
+	if (vfs_init() != 0)
+		panic("no memory for the first filesystem");
+	unpack_root();
+	if (boot_arg("panic", NULL, 0))
+		panic("asked for by a boot argument");
+	error = tty_console_init();
+	if (error != 0)
+		panic("the console cannot be made: error %d", error);
+	error = proc_create_first(init_main, NULL);
+	if (error != 0)
+		panic("process 1 cannot be made: error %d", error);
+}
+
+_Noreturn void
+kmain(void)
+{
+	struct thread *td;
+
+	atomic_store(&kprint_to_console, (md_boot()->b_flags & MD_BOOT_VERBOSE) != 0);
+	lwkt_boot_cpu(&cpu0, &boot_thread, (uint64_t)boot_stack);
+	time_init();
+	time_init_cpu(&cpu0);
+	vm_phys_init();
+	vm_kmem_init();
+	lwkt_set_needs(&(struct lwkt_needs){ kstack_alloc, kstack_free, timeout_arm, timeout_disarm });
+	vm_map_init();
+	proc_init();
+	file_init();
+	syscall_init();
+	kprintf("damselfly: %u cpu, %llu KiB\n", md_boot()->b_ncpu, (unsigned long long)md_boot()->b_ram_bytes >> 10);
+
+	if (lwkt_create(boot_late, NULL, LWKT_PRI_KERN, "boot", &td) != 0)
+		panic("no memory for the first thread");
+	lwkt_start(td);
+	lwkt_idle();
+}
+
+_Noreturn void
+kmain_secondary(uint32_t cpu)
+{
+	panic("cpu %u: more than one CPU is not supported yet", cpu);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lock - kept across sleep; shared or exclusive.
+ *
+ * Fair enough not to starve: once an exclusive request waits, new shared
+ * requests queue behind it.  Not recursive: a thread that would wait for
+ * itself is a bug, and is told so.
+ *
+ * Invariant: lk_owner != NULL implies lk_shared == 0.
+ */
+#include <sys/lwkt/lock.h>
+#include <sys/lwkt/thread.h>
+
+void
+lk_init(struct lk *l)
+{
+	memset(l, 0, sizeof *l);
+	waitq_init(&l->lk_waitq);
+}
+
+static bool
+take_shared(struct lk *l)
+{
+	bool ok;
+
+	spin_lock(&l->lk_spin);
+	ok = l->lk_owner == NULL && l->lk_wanted == 0;
+	if (ok)
+		l->lk_shared++;
+	spin_unlock(&l->lk_spin);
+	return ok;
+}
+
+bool
+lk_try_excl(struct lk *l)
+{
+	bool ok;
+
+	spin_lock(&l->lk_spin);
+	ASSERT(l->lk_owner != curthread);
+	ok = l->lk_owner == NULL && l->lk_shared == 0;
+	if (ok)
+		l->lk_owner = curthread;
+	spin_unlock(&l->lk_spin);
+	return ok;
+}
+
+static void
+count_wanted(struct lk *l, int by)
+{
+	spin_lock(&l->lk_spin);
+	l->lk_wanted += (uint32_t)by;
+	spin_unlock(&l->lk_spin);
+}
+
+void
+lk_shared(struct lk *l)
+{
+	int error;
+
+	ASSERT(l->lk_owner != curthread);
+	WAIT_FOR(&l->lk_waitq, take_shared(l), NSEC_NEVER, 0, error);
+	ASSERT(error == 0);
+}
+
+void
+lk_excl(struct lk *l)
+{
+	int error;
+
+	if (lk_try_excl(l))
+		return;
+	count_wanted(l, 1);
+	WAIT_FOR(&l->lk_waitq, lk_try_excl(l), NSEC_NEVER, 0, error);
+	ASSERT(error == 0);
+	count_wanted(l, -1);
+}
+
+void
+lk_release(struct lk *l)
+{
+	bool wake;
+
+	spin_lock(&l->lk_spin);
+	if (l->lk_owner != NULL) {
+		ASSERT(l->lk_owner == curthread);
+		l->lk_owner = NULL;
+	} else {
+		ASSERT(l->lk_shared > 0);
+		l->lk_shared--;
+	}
+	wake = l->lk_shared == 0;
+	spin_unlock(&l->lk_spin);
+	if (wake)
+		wake_all(&l->lk_waitq);
+}
+
+bool
+lk_held_excl(const struct lk *l)
+{
+	return l->lk_owner == curthread;
+}

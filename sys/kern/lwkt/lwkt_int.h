@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of lwkt tell each other. */
+#pragma once
+#include <sys/lwkt/thread.h>
+
+/* Around a switch: every token of the thread is given up and taken again. */
+void	token_release_all(struct thread *td);
+void	token_reacquire_all(struct thread *td);
+
+/* Take this CPU's mailbox bits and run their handlers until it is empty.  In a critical section. */
+void	intr_dispatch(struct cpu *c);
+
+extern struct lwkt_needs lwkt_needs;

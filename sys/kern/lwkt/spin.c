@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * spin - mutual exclusion for a few instructions.
+ *
+ * The critical section comes first: a handler of our own CPU that wanted the
+ * same lock would wait for ever.
+ */
+#include <stdatomic.h>
+#include <sys/lwkt/spin.h>
+#include <sys/lwkt/thread.h>
+
+void
+spin_lock(struct spin *s)
+{
+	crit_enter();
+	while (atomic_exchange_explicit(&s->sp_held, 1, memory_order_acquire) != 0)
+		while (atomic_load_explicit(&s->sp_held, memory_order_relaxed) != 0)
+			md_pause();
+}
+
+void
+spin_unlock(struct spin *s)
+{
+	ASSERT(atomic_load_explicit(&s->sp_held, memory_order_relaxed) == 1);
+	atomic_store_explicit(&s->sp_held, 0, memory_order_release);
+	crit_exit();
+}

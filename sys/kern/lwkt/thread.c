@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * thread - light-weight kernel threads and their scheduler.
+ *
+ * The one idea: a thread is owned by a CPU, so the run queue needs no lock.
+ * Making a thread of another CPU runnable is a message to its owner; only
+ * the owner touches the queue, inside a critical section, which is a counter.
+ *
+ * A thread is RUNNING, READY (on exactly one run queue), SLEEPING (on none)
+ * or EXITED.  It leaves the processor only in lwkt_switch().
+ *
+ * Invariants
+ *   T1  c_curthread is RUNNING and on no run queue.
+ *   T2  bit p of c_runmask is set exactly when c_runq[p] is not empty.
+ *   T3  td_crit is at least 1 from the choice of the next thread until that
+ *       thread has left lwkt_switch(): no interrupt handler sees the middle.
+ *   T4  a thread that switches away has given up its tokens, and holds them
+ *       again when lwkt_switch() returns to it.
+ *   T5  a stack is freed only by another thread, after its owner has left it.
+ *
+ * The struct thread lies at the upper end of its own stack.
+ *
+ * Locking: [cpu] fields by ownership; the list of all threads by a spin lock.
+ */
+#include <abi/errno.h>
+#include <stdatomic.h>
+#include <sys/debug/kprint.h>
+#include <sys/lwkt/spin.h>
+
+#include "lwkt_int.h"
+
+struct lwkt_needs lwkt_needs;
+uint32_t cpu_count;
+static struct cpu *cpus[CPU_MAX];	/* const after boot */
+static struct spin all_spin;
+static struct list all_threads = LIST_INIT(all_threads);	/* [all_spin] */
+static _Atomic uint64_t last_id;
+
+struct cpu *
+cpu_find(uint32_t id)
+{
+	ASSERT(id < cpu_count);
+	return cpus[id];
+}
+
+void
+lwkt_set_needs(const struct lwkt_needs *n)
+{
+	lwkt_needs = *n;
+}
+
+static void
+thread_init(struct thread *td, struct cpu *c, uint64_t stack, uint32_t pri, const char *name)
+{
+	memset(td, 0, sizeof *td);
+	td->td_cpu = c;
+	td->td_pri = pri;
+	td->td_stack = stack;
+	td->td_id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+	list_init(&td->td_runlink);
+	list_init(&td->td_alllink);
+	strlcpy(td->td_name, name, sizeof td->td_name);
+}
+
+static void
+all_insert(struct thread *td)
+{
+	spin_lock(&all_spin);
+	list_push_back(&all_threads, &td->td_alllink);
+	spin_unlock(&all_spin);
+}
+
+void
+lwkt_boot_cpu(struct cpu *c, struct thread *idle, uint64_t stack)
+{
+	char name[24];
+
+	ASSERT(c->c_self == c && c->c_id < CPU_MAX && cpus[c->c_id] == NULL);
+	for (uint32_t p = 0; p < LWKT_PRI_MAX; p++)
+		list_init(&c->c_runq[p]);
+	list_init(&c->c_reap);
+	rt_snprintf(name, sizeof name, "idle%u", c->c_id);
+	thread_init(idle, c, stack, LWKT_PRI_IDLE, name);
+	idle->td_state = TD_RUNNING;
+	c->c_idle = c->c_curthread = idle;
+	cpus[c->c_id] = c;
+	if (c->c_id >= cpu_count)
+		cpu_count = c->c_id + 1;
+	all_insert(idle);
+}
+
+/* ---------------------------------------------------------- run queue -- */
+
+static void
+runq_insert(struct cpu *c, struct thread *td)
+{
+	ASSERT(c == mycpu && c->c_curthread->td_crit > 0);
+	ASSERT(list_empty(&td->td_runlink));
+	td->td_state = TD_READY;
+	list_push_back(&c->c_runq[td->td_pri], &td->td_runlink);
+	c->c_runmask |= 1u << td->td_pri;
+}
+
+static void
+runq_remove(struct cpu *c, struct thread *td)
+{
+	list_remove(&td->td_runlink);
+	if (list_empty(&c->c_runq[td->td_pri]))
+		c->c_runmask &= ~(1u << td->td_pri);
+}
+
+static struct thread *
+runq_choose(struct cpu *c)
+{
+	struct thread *td;
+
+	if (c->c_runmask == 0)
+		return c->c_idle;
+	td = list_first(&c->c_runq[31 - __builtin_clz(c->c_runmask)], struct thread, td_runlink);
+	runq_remove(c, td);
+	return td;
+}
+
+/* Would the scheduler prefer somebody else, given a chance to say so? */
+static bool
+better_is_ready(const struct cpu *c)
+{
+	return (c->c_runmask >> c->c_curthread->td_pri) > 1;
+}
+
+/* ------------------------------------------------------------- switch -- */
+
+/*
+ * The current thread has been queued, put to sleep or has exited; run the
+ * next one.  Returns when this thread is chosen again.
+ */
+void
+lwkt_switch(void)
+{
+	struct cpu *c;
+	struct thread *td = curthread, *next;
+
+	crit_enter();
+	ASSERT(td->td_state != TD_RUNNING || td == mycpu->c_idle);
+	token_release_all(td);					/* T4 */
+	c = mycpu;
+	next = runq_choose(c);
+	if (next != td) {
+		if (td->td_leave != NULL)
+			td->td_leave(td);
+		next->td_crit++;				/* T3: until it is out of here itself */
+		c->c_switches++;
+		c->c_curthread = next;
+		next->td_state = TD_RUNNING;
+		md_ctx_switch(&td->td_sp, next->td_sp);
+		td->td_crit--;
+	} else {
+		td->td_state = TD_RUNNING;
+	}
+	token_reacquire_all(td);
+	crit_exit();
+}
+
+static void
+thread_main(void *arg)
+{
+	struct thread *td = arg;
+
+	td->td_crit--;			/* taken for us by the switch that came here */
+	crit_enter();
+	crit_exit();			/* look at the mailbox */
+	td->td_fn(td->td_arg);
+	lwkt_exit();
+}
+
+static void
+reap(struct cpu *c)
+{
+	struct thread *td;
+
+	crit_enter();
+	while ((td = list_first(&c->c_reap, struct thread, td_runlink)) != NULL) {
+		list_remove(&td->td_runlink);
+		lwkt_needs.stack_free(td->td_stack, LWKT_STACK_BYTES);
+	}
+	crit_exit();
+}
+
+int
+lwkt_create(void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out)
+{
+	struct thread *td;
+	uint64_t stack, top;
+
+	ASSERT(pri < LWKT_PRI_MAX);
+	reap(mycpu);
+	stack = lwkt_needs.stack_alloc(LWKT_STACK_BYTES);
+	if (stack == 0)
+		return ENOMEM;
+	top = (stack + LWKT_STACK_BYTES - sizeof *td) & ~63ull;
+	td = (struct thread *)top;
+	thread_init(td, mycpu, stack, pri, name);
+	td->td_state = TD_SLEEPING;
+	td->td_fn = fn;
+	td->td_arg = arg;
+	md_ctx_make(&td->td_sp, top, thread_main, td);
+	all_insert(td);
+	*out = td;
+	return 0;
+}
+
+void
+lwkt_start(struct thread *td)
+{
+	lwkt_wake(td);
+}
+
+_Noreturn void
+lwkt_exit(void)
+{
+	struct thread *td = curthread;
+
+	ASSERT(td->td_crit == 0 && td->td_tokens == NULL);
+	spin_lock(&all_spin);
+	list_remove(&td->td_alllink);
+	spin_unlock(&all_spin);
+	crit_enter();
+	td->td_state = TD_EXITED;
+	list_push_back(&td->td_cpu->c_reap, &td->td_runlink);	/* T5: freed by whoever runs next on this CPU */
+	lwkt_switch();
+	panic("thread %s ran after its end", td->td_name);
+}
+
+void
+lwkt_yield(void)
+{
+	struct thread *td = curthread;
+
+	crit_enter();
+	if (td != mycpu->c_idle && (mycpu->c_runmask >> td->td_pri) != 0) {
+		runq_insert(mycpu, td);
+		lwkt_switch();
+	}
+	crit_exit();
+}
+
+/* A thread sleeps only on its own CPU, so "sleeping" cannot change under us here. */
+void
+lwkt_wake(struct thread *td)
+{
+	crit_enter();
+	ASSERT(td->td_cpu == mycpu);	/* other owners get a message; there is one CPU as yet */
+	if (td->td_state == TD_SLEEPING)
+		runq_insert(mycpu, td);
+	crit_exit();
+}
+
+void
+lwkt_interrupt(struct thread *td)
+{
+	atomic_store_explicit(&td->td_intr, 1, memory_order_release);
+	crit_enter();
+	if ((td->td_flags & TDF_INTERRUPTIBLE) != 0)
+		lwkt_wake(td);
+	crit_exit();
+}
+
+void
+lwkt_timed_out(struct thread *td)
+{
+	td->td_flags |= TDF_TIMEDOUT;
+	lwkt_wake(td);
+}
+
+void
+lwkt_poll(void)
+{
+	struct cpu *c = mycpu;
+	struct thread *td = c->c_curthread;
+
+	if (td->td_crit != 0)
+		return;
+	if (atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) != 0)
+		crit_exit_slow();
+	if (td->td_tokens == NULL && better_is_ready(c))
+		lwkt_yield();
+}
+
+void
+lwkt_set_pri(struct thread *td, uint32_t pri)
+{
+	ASSERT(pri < LWKT_PRI_MAX);
+	crit_enter();
+	ASSERT(td->td_cpu == mycpu);
+	if (td->td_state == TD_READY) {
+		runq_remove(mycpu, td);
+		td->td_pri = pri;
+		runq_insert(mycpu, td);
+	} else {
+		td->td_pri = pri;
+	}
+	crit_exit();
+}
+
+void
+lwkt_foreach(void (*fn)(struct thread *, void *), void *arg)
+{
+	spin_lock(&all_spin);
+	list_foreach(td, &all_threads, struct thread, td_alllink)
+		fn(td, arg);
+	spin_unlock(&all_spin);
+}
+
+/*
+ * Idle: look at the mailbox, run what became ready, else sleep.  The sleep
+ * ends at once if a bit was set after the look, so nothing is lost.
+ */
+_Noreturn void
+lwkt_idle(void)
+{
+	struct cpu *c = mycpu;
+
+	ASSERT(curthread == c->c_idle && curthread->td_crit == 0);
+	for (;;) {
+		if (atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) != 0)
+			crit_exit_slow();
+		if (c->c_runmask != 0)
+			lwkt_switch();
+		else if (!list_empty(&c->c_reap))
+			reap(c);
+		else
+			md_idle();
+	}
+}

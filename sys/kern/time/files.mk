@@ -1,0 +1,1 @@
+kern += sys/kern/time/timer.c sys/kern/time/clock.c
