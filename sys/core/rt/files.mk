@@ -1,1 +1,1 @@
-kern += sys/core/rt/string.c sys/core/rt/fmt.c
+kern += sys/core/rt/string.c sys/core/rt/rbtree.c sys/core/rt/fmt.c

@@ -9,24 +9,33 @@
  */
 #pragma once
 #include <core/rt/list.h>
+#include <core/rt/rbtree.h>
 #include <machine/mmu.h>
 
 struct vmobj;
 struct page {
-	struct list	pg_link;	/* [owner] free list, or the owner's use */
-	struct list	pg_rmap;	/* [vm/map] reverse map of an anonymous page */
-	void		*pg_owner;	/* [owner] struct vmobj or struct anon */
+	union {
+		struct list	pg_link;	/* [owner] free list, or the owner's use */
+		struct rb_node	pg_node;	/* [o_tok] of a vmobj's page: o_pages */
+	};
+	void		*pg_owner;	/* [owner] struct vmobj, or family of an anonymous page */
 	uint64_t	pg_index;	/* [owner] offset in pages within the owner */
 	uint64_t	pg_serial;	/* [owner] grows with each change of content that others may cache */
 	_Atomic uint32_t pg_refs;	/* [atomic] 0: free */
 	uint16_t	pg_flags;	/* [owner] PG_* */
 	uint8_t		pg_order;	/* [buddy] of the free run that begins here */
 };
+_Static_assert(sizeof(struct page) == 64, "one cache line; the boot layout counts on it");
 #define PG_DIRTY	(1u << 0)
 #define PG_REFERENCED	(1u << 1)
 #define PG_BUSY		(1u << 2)	/* somebody fills or writes it: others wait */
 #define PG_ANON		(1u << 3)
 #define PG_WIRED	(1u << 4)
+#define PG_FREE		(1u << 5)	/* [buddy] a free run begins here */
+#define PG_CLEAN0	(1u << 6)	/* free, and its contents are zero already */
+#define PG_SLAB		(1u << 7)	/* kmem: small objects */
+#define PG_LARGE	(1u << 8)	/* kmem: first page of a large one */
+#define PG_RESERVED	(1u << 9)	/* the machine's, or not given to us yet */
 
 #define PAGE_ZERO	(1u << 0)	/* contents zero */
 #define PAGE_WAIT	(1u << 1)	/* may sleep for memory and make others give some up; else NULL at once */
@@ -43,3 +52,14 @@ static inline void *page_va(const struct page *pg) { return md_p2v(page_pa(pg));
 struct page_stats { uint64_t total, free, anon, cache, kernel; };	/* pages */
 void	page_stats(struct page_stats *out);
 void	vm_phys_init(void);		/* kmain, before any allocation */
+void	vm_phys_free_range(paddr_t pa, uint64_t len);	/* whole pages inside are ours now: the initial archive */
+void	vm_phys_start(void);		/* kmain, when threads can be made: the thread that trims and prepares */
+/*
+ * Somebody who can give memory back.  fn(pages) tries to free about that many
+ * and returns how many it freed; thread context, may sleep.  At boot.
+ */
+struct vm_reclaimer {
+	uint64_t	(*vr_fn)(uint64_t pages);
+	struct list	vr_link;	/* const after boot */
+};
+void	vm_add_reclaimer(struct vm_reclaimer *r);

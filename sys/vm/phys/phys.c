@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * phys - physical pages: who has them, who gets them.
+ *
+ * RAM is cut into blocks of 2 MiB, the unit in which the machine gives and
+ * takes memory.  Inside a block a buddy system hands out runs of 2^order
+ * pages; it never joins beyond a block.  In front of it each CPU keeps a
+ * last-in first-out list of single pages: the page freed last is the one
+ * whose memory is warm.
+ *
+ * The array of struct page lies behind the kernel and the initial archive.
+ * A block's part of it is written when the block is first used, in order of
+ * addresses, so that a node that uses little touches little.
+ *
+ * Whole free blocks wait on two lists.  "Ready" ones have memory of the
+ * machine behind them; after a while of not being needed a thread returns
+ * it and they become "cold".  Cold blocks, and those never used, read zero.
+ * When big runs are in demand the same thread readies cold blocks ahead.
+ *
+ * Invariants
+ *   I1  a page with PG_FREE begins a free run of 2^pg_order pages, aligned to
+ *       its size, that lies on the list of that order; the others of the run
+ *       have no flag but PG_CLEAN0.
+ *   I2  two buddies that are both free and whole do not exist.
+ *   I3  PG_CLEAN0 is set only on free pages whose bytes are all zero.
+ *   I4  ph_nfree counts the pages on the lists and in blocks never used.
+ *
+ * Locking: ph_spin for the lists; the per-CPU list by its CPU in a critical
+ * section.  Not here: choosing what to give up (reclaim.c).
+ */
+#include <core/rt/rt.h>
+#include <machine/boot.h>
+#include <machine/clock.h>
+#include <sys/debug/kprint.h>
+#include <sys/lwkt/spin.h>
+#include <sys/lwkt/wait.h>
+#include "../vm_int.h"
+
+#define CPU_PAGES_MAX	128u		/* single pages that a CPU keeps */
+#define CPU_PAGES_BATCH	16u		/* and takes at once: 64 KiB, ascending, so that neighbours stay neighbours */
+#define BATCH_ORDER	4u
+#define IDLE_NS		(3 * NSEC_PER_SEC)	/* a ready block may wait so long */
+#define READY_AHEAD	2u		/* blocks readied ahead of demand */
+
+struct block {
+	uint8_t		b_init;		/* [ph_spin] its struct pages are valid */
+	nsec_t		b_since;	/* [ph_spin] when it became free, while ready */
+};
+
+static struct {
+	struct spin	ph_spin;
+	struct list	ph_free[BLOCK_ORDER];	/* [ph_spin] runs smaller than a block */
+	struct list	ph_ready, ph_cold;	/* [ph_spin] whole blocks */
+	uint64_t	ph_nready;		/* [ph_spin] */
+	uint64_t	ph_nfree;		/* [ph_spin] pages; read without for estimates */
+	uint64_t	ph_fresh;		/* [ph_spin] first block never used */
+	bool		ph_want;		/* [ph_spin] big runs are in demand */
+	bool		ph_resting;		/* [ph_spin] the thread sleeps and has no deadline */
+	uint64_t	ph_nblocks;		/* const after boot */
+	uint64_t	ph_reserved;		/* [ph_spin] pages that are the machine's */
+	uint64_t	ph_low;			/* const: pages kept for PAGE_RESERVE */
+	struct page	*ph_page;		/* const */
+	struct block	*ph_block;		/* const */
+	struct waitq	ph_waitq;		/* the trimming thread */
+} phys;
+
+static struct vm_cpu boot_vm_cpu;
+
+struct page *
+page_of(paddr_t pa)
+{
+	ASSERT(pa / BLOCK_BYTES < phys.ph_nblocks);
+	return &phys.ph_page[pa >> PAGE_SHIFT];
+}
+
+paddr_t
+page_pa(const struct page *pg)
+{
+	return (paddr_t)(pg - phys.ph_page) << PAGE_SHIFT;
+}
+
+static uint64_t page_no(const struct page *pg) { return (uint64_t)(pg - phys.ph_page); }
+static struct block *block_of(const struct page *pg) { return &phys.ph_block[page_no(pg) / BLOCK_PAGES]; }
+
+static void
+run_push(struct page *pg, uint32_t order)
+{
+	pg->pg_flags |= PG_FREE;
+	pg->pg_order = (uint8_t)order;
+	list_push_front(&phys.ph_free[order], &pg->pg_link);
+}
+
+static void
+run_pull(struct page *pg)
+{
+	ASSERT((pg->pg_flags & PG_FREE) != 0);
+	pg->pg_flags &= (uint16_t)~PG_FREE;
+	list_remove(&pg->pg_link);
+}
+
+/* First use of a block's struct pages.  `flags` and `refs` for each. */
+static void
+block_init(uint64_t nr, uint16_t flags, uint32_t refs)
+{
+	struct page *pg = &phys.ph_page[nr * BLOCK_PAGES];
+
+	ASSERT(!phys.ph_block[nr].b_init);
+	phys.ph_block[nr].b_init = 1;
+	for (uint32_t i = 0; i < BLOCK_PAGES; i++, pg++) {
+		pg->pg_flags = flags;
+		pg->pg_refs = refs;
+		pg->pg_owner = NULL;
+		pg->pg_serial = 0;
+		list_init(&pg->pg_link);
+	}
+}
+
+/* A whole block off the lists; NULL: none. */
+static struct page *
+block_take(void)
+{
+	struct page *pg;
+
+	if (!list_empty(&phys.ph_ready)) {
+		pg = list_first(&phys.ph_ready, struct page, pg_link);
+		phys.ph_nready--;
+		run_pull(pg);
+		return pg;
+	}
+	if (!list_empty(&phys.ph_cold)) {
+		pg = list_first(&phys.ph_cold, struct page, pg_link);
+		run_pull(pg);
+		return pg;
+	}
+	if (phys.ph_fresh == phys.ph_nblocks)
+		return NULL;
+	block_init(phys.ph_fresh, PG_CLEAN0, 0);
+	return &phys.ph_page[phys.ph_fresh++ * BLOCK_PAGES];
+}
+
+/* A run of 2^order pages; NULL: none. */
+static struct page *
+buddy_take(uint32_t order)
+{
+	struct page *pg = NULL;
+	uint32_t o = order;
+
+	while (o < BLOCK_ORDER && list_empty(&phys.ph_free[o]))
+		o++;
+	if (o < BLOCK_ORDER) {
+		pg = list_first(&phys.ph_free[o], struct page, pg_link);
+		run_pull(pg);
+	} else {
+		pg = block_take();
+		if (pg == NULL)
+			return NULL;
+	}
+	while (o > order) {
+		o--;
+		run_push(pg + (1u << o), o);
+	}
+	phys.ph_nfree -= 1u << order;
+	return pg;
+}
+
+/* The run is free again: join it with its buddies. */
+static void
+buddy_give(struct page *pg, uint32_t order)
+{
+	uint64_t nr = page_no(pg);
+
+	phys.ph_nfree += 1u << order;
+	for (; order < BLOCK_ORDER; order++) {
+		struct page *buddy = &phys.ph_page[nr ^ (1ull << order)];
+
+		if ((buddy->pg_flags & PG_FREE) == 0 || buddy->pg_order != order)
+			break;
+		run_pull(buddy);
+		nr &= ~(1ull << order);
+	}
+	pg = &phys.ph_page[nr];
+	if (order < BLOCK_ORDER) {
+		run_push(pg, order);
+		return;
+	}
+	pg->pg_flags |= PG_FREE;
+	pg->pg_order = BLOCK_ORDER;
+	list_push_front(&phys.ph_ready, &pg->pg_link);
+	phys.ph_nready++;
+	block_of(pg)->b_since = md_now();
+	if (phys.ph_resting) {
+		phys.ph_resting = false;
+		wake_all(&phys.ph_waitq);
+	}
+}
+
+static void
+page_make(struct page *pg, uint32_t flags)
+{
+	bool clean = (pg->pg_flags & PG_CLEAN0) != 0;
+
+	ASSERT(pg->pg_refs == 0);
+	pg->pg_flags = 0;
+	pg->pg_owner = NULL;
+	pg->pg_refs = 1;
+	pg->pg_serial = 0;
+	list_init(&pg->pg_link);
+	if ((flags & PAGE_ZERO) != 0 && !clean)
+		memset(page_va(pg), 0, PAGE_BYTES);
+}
+
+/* Fill this CPU's list.  In a critical section. */
+static void
+cpu_refill(struct vm_cpu *v, uint32_t flags)
+{
+	uint64_t keep = (flags & PAGE_RESERVE) != 0 ? 0 : phys.ph_low;
+	struct page *pg = NULL;
+	uint32_t n = 0;
+
+	spin_lock(&phys.ph_spin);
+	if (phys.ph_nfree >= keep + CPU_PAGES_BATCH * 4) {
+		n = CPU_PAGES_BATCH;
+		pg = buddy_take(BATCH_ORDER);
+	}
+	if (pg == NULL && phys.ph_nfree > keep) {
+		n = 1;
+		pg = buddy_take(0);
+	}
+	spin_unlock(&phys.ph_spin);
+	if (pg == NULL)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		list_push_back(&v->v_pages, &pg[i].pg_link);
+	v->v_npages += n;
+}
+
+static struct page *
+page_try(uint32_t flags)
+{
+	struct vm_cpu *v;
+	struct page *pg;
+
+	crit_enter();
+	v = vm_mycpu();
+	if (v->v_npages == 0)
+		cpu_refill(v, flags);
+	pg = list_first(&v->v_pages, struct page, pg_link);
+	if (pg != NULL) {
+		list_remove(&pg->pg_link);
+		v->v_npages--;
+	}
+	crit_exit();
+	if (pg != NULL)
+		page_make(pg, flags);
+	return pg;
+}
+
+static struct page *
+run_try(uint32_t order, uint32_t flags)
+{
+	uint64_t keep = (flags & PAGE_RESERVE) != 0 ? 0 : phys.ph_low;
+	struct page *pg = NULL;
+	bool wake = false;
+
+	spin_lock(&phys.ph_spin);
+	if (phys.ph_nfree >= keep + (1u << order))
+		pg = buddy_take(order);
+	if (order == BLOCK_ORDER && phys.ph_nready < READY_AHEAD && !phys.ph_want)
+		wake = phys.ph_want = true;
+	spin_unlock(&phys.ph_spin);
+	if (wake)
+		wake_all(&phys.ph_waitq);
+	for (uint32_t i = 0; pg != NULL && i < (1u << order); i++)
+		page_make(&pg[i], flags);
+	return pg;
+}
+
+struct page *
+page_alloc(uint32_t flags)
+{
+	struct page *pg = page_try(flags);
+
+	for (uint32_t n = 0; pg == NULL && (flags & PAGE_WAIT) != 0 && vm_reclaim(CPU_PAGES_BATCH, n); n++)
+		pg = page_try(flags);
+	return pg;
+}
+
+struct page *
+page_alloc_run(uint32_t order, uint32_t flags)
+{
+	struct page *pg;
+
+	ASSERT(order <= BLOCK_ORDER);
+	pg = run_try(order, flags);
+	for (uint32_t n = 0; pg == NULL && (flags & PAGE_WAIT) != 0 && vm_reclaim(1u << order, n); n++)
+		pg = run_try(order, flags);
+	return pg;
+}
+
+/* Give the oldest pages of this CPU's list back, down to `keep`.  In a critical section. */
+static void
+cpu_drain(struct vm_cpu *v, uint32_t keep)
+{
+	spin_lock(&phys.ph_spin);
+	while (v->v_npages > keep) {
+		struct page *pg = list_last(&v->v_pages, struct page, pg_link);
+
+		list_remove(&pg->pg_link);
+		v->v_npages--;
+		buddy_give(pg, 0);
+	}
+	spin_unlock(&phys.ph_spin);
+}
+
+void
+page_cache_trim(void)
+{
+	crit_enter();
+	cpu_drain(vm_mycpu(), 0);
+	crit_exit();
+}
+
+void
+page_free(struct page *pg)
+{
+	struct vm_cpu *v;
+
+	ASSERT(pg->pg_refs == 0 && (pg->pg_flags & (PG_FREE | PG_RESERVED)) == 0);
+	if ((pg->pg_flags & PG_ANON) != 0)
+		anon_page_gone(pg);
+	pg->pg_flags = 0;
+	pg->pg_owner = NULL;
+	crit_enter();
+	v = vm_mycpu();
+	list_push_front(&v->v_pages, &pg->pg_link);
+	if (++v->v_npages > CPU_PAGES_MAX)
+		cpu_drain(v, CPU_PAGES_MAX / 2);
+	crit_exit();
+}
+
+void
+page_hold(struct page *pg)
+{
+	uint32_t old = atomic_fetch_add_explicit(&pg->pg_refs, 1, memory_order_relaxed);
+
+	ASSERT(old > 0);
+}
+
+void
+page_drop(struct page *pg)
+{
+	uint32_t old = atomic_fetch_sub_explicit(&pg->pg_refs, 1, memory_order_acq_rel);
+
+	ASSERT(old > 0);
+	if (old == 1)
+		page_free(pg);
+}
+
+uint64_t page_free_count(void) { return phys.ph_nfree; }
+uint64_t page_total_count(void) { return phys.ph_nblocks * BLOCK_PAGES - phys.ph_reserved; }
+bool page_plenty(void) { return phys.ph_nfree > page_total_count() / 8; }
+
+void
+page_stats(struct page_stats *out)
+{
+	int64_t anon = 0, cache = 0;
+	uint64_t nfree = phys.ph_nfree, used;
+
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		const struct vm_cpu *v = cpu_find(i)->c_vm;
+
+		nfree += v->v_npages;
+		anon += v->v_anon;
+		cache += v->v_cache;
+	}
+	out->total = page_total_count();
+	out->free = rt_min(nfree, out->total);
+	used = out->total - out->free;
+	out->anon = rt_min(anon < 0 ? 0 : (uint64_t)anon, used);
+	out->cache = rt_min(cache < 0 ? 0 : (uint64_t)cache, used - out->anon);
+	out->kernel = used - out->anon - out->cache;
+}
+
+/*
+ * The range was reserved at boot.  Pages only partly inside stay so.  A block
+ * wholly inside the reserved part has never been described before.
+ */
+void
+vm_phys_free_range(paddr_t pa, uint64_t len)
+{
+	uint64_t first = page_round(pa) >> PAGE_SHIFT, end = (pa + len) >> PAGE_SHIFT;
+
+	ASSERT(end <= phys.ph_nblocks * BLOCK_PAGES);
+	for (uint64_t nr = first; nr < end; nr++) {
+		struct page *pg = &phys.ph_page[nr];
+
+		if (!phys.ph_block[nr / BLOCK_PAGES].b_init)
+			block_init(nr / BLOCK_PAGES, PG_RESERVED, 1);
+		ASSERT((pg->pg_flags & PG_RESERVED) != 0 && pg->pg_refs == 1);
+		pg->pg_flags = 0;
+		pg->pg_refs = 0;
+		spin_lock(&phys.ph_spin);
+		phys.ph_reserved--;
+		buddy_give(pg, 0);
+		spin_unlock(&phys.ph_spin);
+		lwkt_poll();
+	}
+}
+
+void
+vm_cpu_setup(struct cpu *c, struct vm_cpu *v)
+{
+	list_init(&v->v_pages);
+	kmem_cpu_setup(c, v);
+	c->c_vm = v;
+}
+
+/* Reserved: the kernel, the archive, our arrays.  The block where they end is split; later ones are fresh. */
+void
+vm_phys_init(void)
+{
+	const struct md_boot *b = md_boot();
+	uint64_t end = page_round(rt_max(b->b_kernel_end, b->b_initrd_bytes == 0 ? 0 : b->b_initrd + b->b_initrd_bytes));
+	uint64_t nblocks = b->b_ram_bytes / BLOCK_BYTES, first;
+
+	spin_init(&phys.ph_spin);
+	waitq_init(&phys.ph_waitq);
+	for (uint32_t o = 0; o < BLOCK_ORDER; o++)
+		list_init(&phys.ph_free[o]);
+	list_init(&phys.ph_ready);
+	list_init(&phys.ph_cold);
+	phys.ph_nblocks = nblocks;
+	phys.ph_page = md_p2v(end);
+	end += nblocks * BLOCK_PAGES * sizeof(struct page);
+	phys.ph_block = md_p2v(end);
+	end = page_round(end + nblocks * sizeof(struct block));
+	if (end + BLOCK_BYTES > nblocks * BLOCK_BYTES)
+		panic("%llu MiB of memory are too little", (unsigned long long)(b->b_ram_bytes >> 20));
+
+	vm_cpu_setup(mycpu, &boot_vm_cpu);
+	first = end / BLOCK_BYTES;
+	phys.ph_fresh = first + 1;
+	phys.ph_reserved = first * BLOCK_PAGES + BLOCK_PAGES;
+	phys.ph_nfree = (nblocks - phys.ph_fresh) * BLOCK_PAGES;
+	phys.ph_low = rt_min(256, nblocks * BLOCK_PAGES / 256);
+	block_init(first, PG_RESERVED, 1);
+	for (uint64_t nr = phys.ph_fresh * BLOCK_PAGES - 1; nr >= end / PAGE_BYTES; nr--) {
+		struct page *pg = &phys.ph_page[nr];
+
+		pg->pg_flags = PG_CLEAN0;
+		pg->pg_refs = 0;
+		phys.ph_reserved--;
+		buddy_give(pg, 0);
+	}
+}
+
+/* The oldest block that has waited too long; NULL: none, *next says when to look again. */
+static struct page *
+block_to_cool(nsec_t now, nsec_t *next)
+{
+	struct page *pg;
+
+	*next = NSEC_NEVER;
+	spin_lock(&phys.ph_spin);
+	pg = list_last(&phys.ph_ready, struct page, pg_link);
+	if (pg != NULL && block_of(pg)->b_since + IDLE_NS > now) {
+		*next = block_of(pg)->b_since + IDLE_NS;
+		pg = NULL;
+	}
+	if (pg != NULL) {
+		run_pull(pg);
+		phys.ph_nready--;
+		phys.ph_nfree -= BLOCK_PAGES;
+	}
+	phys.ph_resting = phys.ph_nready == 0;
+	spin_unlock(&phys.ph_spin);
+	return pg;
+}
+
+static void
+block_cool(struct page *pg)
+{
+	md_ram_release(page_pa(pg), BLOCK_BYTES);
+	for (uint32_t i = 0; i < BLOCK_PAGES; i++)
+		pg[i].pg_flags = PG_CLEAN0;
+	spin_lock(&phys.ph_spin);
+	pg->pg_flags |= PG_FREE;
+	pg->pg_order = BLOCK_ORDER;
+	list_push_front(&phys.ph_cold, &pg->pg_link);
+	phys.ph_nfree += BLOCK_PAGES;
+	spin_unlock(&phys.ph_spin);
+}
+
+/* Ready one cold block if big runs are in demand.  False: nothing to do. */
+static bool
+block_heat(void)
+{
+	struct page *pg = NULL;
+
+	spin_lock(&phys.ph_spin);
+	if (phys.ph_want && phys.ph_nready < READY_AHEAD && page_plenty()) {
+		struct list *l = &phys.ph_cold;
+
+		if (!list_empty(l)) {
+			pg = list_first(l, struct page, pg_link);
+			run_pull(pg);
+		} else if (phys.ph_fresh < phys.ph_nblocks) {
+			block_init(phys.ph_fresh, PG_CLEAN0, 0);
+			pg = &phys.ph_page[phys.ph_fresh++ * BLOCK_PAGES];
+		}
+	}
+	if (pg == NULL)
+		phys.ph_want = false;
+	else
+		phys.ph_nfree -= BLOCK_PAGES;
+	spin_unlock(&phys.ph_spin);
+	if (pg == NULL)
+		return false;
+	md_ram_prepare(page_pa(pg), BLOCK_BYTES);
+	spin_lock(&phys.ph_spin);
+	buddy_give(pg, BLOCK_ORDER);
+	spin_unlock(&phys.ph_spin);
+	return true;
+}
+
+static void
+phys_thread(void *arg)
+{
+	struct waiter w;
+	struct page *pg;
+	nsec_t next;
+
+	(void)arg;
+	wait_begin(&phys.ph_waitq, &w);
+	for (;;) {
+		while (block_heat())
+			lwkt_poll();
+		while ((pg = block_to_cool(md_now(), &next)) != NULL) {
+			block_cool(pg);
+			lwkt_poll();
+		}
+		(void)wait_sleep(&w, next, 0);
+	}
+}
+
+void
+vm_phys_start(void)
+{
+	struct thread *td;
+
+	if (lwkt_create(phys_thread, NULL, LWKT_PRI_USER, "vmphys", &td) != 0)
+		panic("no memory for the first threads");
+	lwkt_start(td);
+}

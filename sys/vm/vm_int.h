@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm_int - what the files of sys/vm share among themselves.
+ */
+#pragma once
+#include <sys/lwkt/thread.h>
+#include <sys/vm/page.h>
+
+#define BLOCK_ORDER	9u			/* 2 MiB: the unit of host memory and of big mappings */
+#define BLOCK_PAGES	(1u << BLOCK_ORDER)
+#define BLOCK_BYTES	((uint64_t)BLOCK_PAGES * PAGE_BYTES)
+
+#define KMEM_CLASSES	13u
+#define KSTACK_CACHE	16u
+
+/* One size class on one CPU. */
+struct kmem_cpu {
+	struct list	kc_partial;	/* [cpu] slabs with free objects */
+	uint32_t	kc_empty;	/* [cpu] slabs among them without any object */
+	uint32_t	kc_size;	/* const */
+	uint32_t	kc_cpu;		/* const: owner */
+	void		*_Atomic kc_remote;	/* [atomic] objects freed by other CPUs, linked by their first word */
+};
+
+/* What sys/vm keeps per CPU: mycpu->c_vm. */
+struct vm_cpu {
+	struct list	v_pages;	/* [cpu] free single pages, newest first */
+	uint32_t	v_npages;	/* [cpu] */
+	int64_t		v_anon, v_cache;	/* [cpu] pages that became such here, minus those that ceased to be */
+	int64_t		v_kmem_bytes;	/* [cpu] likewise */
+	struct kmem_cpu	v_kmem[KMEM_CLASSES];	/* [cpu] */
+	uint64_t	v_kstack[KSTACK_CACHE];	/* [cpu] mapped stacks, newest last */
+	uint32_t	v_nkstack;	/* [cpu] */
+	_Atomic uint32_t v_usection;	/* [atomic: owner writes] odd inside a section that uses a translation */
+};
+static inline struct vm_cpu *vm_mycpu(void) { return mycpu->c_vm; }
+
+void	vm_cpu_setup(struct cpu *c, struct vm_cpu *v);
+void	kmem_cpu_setup(struct cpu *c, struct vm_cpu *v);
+uint64_t kmem_trim(void);		/* give empty slabs of this CPU back; pages */
+uint64_t kstack_trim(void);		/* and cached stacks */
+void	page_cache_trim(void);		/* and single pages, to the buddy lists */
+
+/* Free a page that is nobody's any more (refs 0). */
+void	page_free(struct page *pg);
+/* Pages free now, roughly; and whether single-page thrift is called for. */
+uint64_t page_free_count(void);
+uint64_t page_total_count(void);
+bool	page_plenty(void);
+
+/* Memory is short: make others give some up.  False: there is nothing left to try. */
+bool	vm_reclaim(uint64_t pages, uint32_t attempt);
+
+/* vm/map: the family of an anonymous page loses one. */
+void	anon_page_gone(struct page *pg);
