@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* missing - stand-ins, each replaced by the real one when that is linked; this file goes when none is used. */
+#include <sys/debug/kprint.h>
+
+#define MISSING(name) \
+	void name(void); \
+	__attribute__((weak)) void name(void) { panic("not yet in the tree: " #name); }
+
+MISSING(chr_attach) MISSING(exec_kernel) MISSING(fd_set) MISSING(file_drop) MISSING(fsctx_current)
+MISSING(initramfs_unpack) MISSING(kmalloc) MISSING(kstack_alloc) MISSING(kstack_free) MISSING(lookup_done)
+MISSING(name_lookup) MISSING(ncp_drop) MISSING(proc_create_first) MISSING(proc_drop) MISSING(proc_exit)
+MISSING(proc_find) MISSING(proc_foreach) MISSING(proc_fork_kernel) MISSING(proc_setsid) MISSING(proc_wait_any)
+MISSING(rb_first) MISSING(rb_insert) MISSING(rb_remove) MISSING(sig_post) MISSING(sig_post_pgrp) MISSING(stdio_drain)
+MISSING(stdio_open) MISSING(syscall_missing) MISSING(tty_console_init) MISSING(tty_console_resized) MISSING(vfs_init)
+
+#define LATER(name) \
+	void name(void); \
+	__attribute__((weak)) void name(void) { kprintf("not yet in the tree: " #name "\n"); }
+LATER(file_init) LATER(proc_init) LATER(syscall_init) LATER(vm_kmem_init) LATER(vm_map_init) LATER(vm_phys_init)
