@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench - what the operations of a kernel cost, from a program's view.
+ *
+ *   bench [-d DIR] [NAME...]             one round; DIR: a tmpfs (/tmp)
+ *   bench -x                             exit (what fork+exec runs)
+ *   bench -w COUNT COMMAND [ARG]...      wall time of COMMAND, start to exit
+ *
+ * One static program, so that host, virtual kernel and User Mode Linux run the
+ * same instructions.  Each figure is one line, "BENCH name nanoseconds", per
+ * operation or per page.  A batch is doubled until it lasts long enough; the
+ * last one counts.  Medians over rounds are the caller's work.  BENCH_MS in the
+ * environment is how long a batch must last; with 0 nothing is measured.
+ *
+ * As process 1 (User Mode Linux) it makes itself a console and a tmpfs, and
+ * powers the machine off at the end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE_LEN	4096u
+#define TOUCH_BYTES	(16u << 20)
+#define IO_BYTES	65536u
+#define IO_FILE_BYTES	(16u * IO_BYTES)
+
+static char self[PATH_MAX];
+static uint64_t target_ns = 60000000;
+static bool as_init;
+
+static _Noreturn void
+leave(int status)
+{
+	fflush(stdout);
+	if (as_init) {
+		sync();
+		reboot(RB_POWER_OFF);
+	}
+	exit(status);
+}
+
+static void
+must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	printf("bench: %s: %s\n", what, strerror(errno));
+	leave(1);
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void
+report(const char *name, double ns)
+{
+	printf("BENCH %s %.1f\n", name, ns);
+	fflush(stdout);
+}
+
+/* Run batches of op(n) until one lasts target_ns; ns per operation of that one. */
+static double
+measure(void (*op)(uint64_t n), uint64_t first)
+{
+	for (uint64_t n = first;; n *= 2) {
+		uint64_t t = now_ns();
+
+		op(n);
+		t = now_ns() - t;
+		if (t >= target_ns)
+			return (double)t / (double)n;
+	}
+}
+
+/* ----------------------------------------------------------- operations -- */
+
+static void
+op_syscall(uint64_t n)
+{
+	while (n-- > 0)
+		syscall(SYS_getppid);
+}
+
+static void
+op_fork(uint64_t n)
+{
+	while (n-- > 0) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		must(pid > 0 && waitpid(pid, NULL, 0) == pid, "fork");
+	}
+}
+
+static void
+op_exec(uint64_t n)
+{
+	int status;
+
+	while (n-- > 0) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			execl(self, self, "-x", (char *)NULL);
+			_exit(127);
+		}
+		must(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "exec");
+	}
+}
+
+static int ping[2], pong[2];
+
+static void
+op_pipe(uint64_t n)
+{
+	char c = 0;
+
+	while (n-- > 0)
+		must(write(ping[1], &c, 1) == 1 && read(pong[0], &c, 1) == 1, "pipe");
+}
+
+static double
+run_pipe(void)
+{
+	double ns;
+	pid_t pid;
+	char c;
+
+	must(pipe(ping) == 0 && pipe(pong) == 0, "pipe");
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		close(ping[1]);
+		while (read(ping[0], &c, 1) == 1 && write(pong[1], &c, 1) == 1)
+			continue;
+		_exit(0);
+	}
+	close(ping[0]);
+	close(pong[1]);
+	ns = measure(op_pipe, 64);
+	close(ping[1]);
+	close(pong[0]);
+	must(waitpid(pid, NULL, 0) == pid, "wait");
+	return ns;
+}
+
+static void
+op_stat(uint64_t n)
+{
+	struct stat st;
+
+	while (n-- > 0)
+		must(stat("bench.stat", &st) == 0, "stat");
+}
+
+static double
+run_stat(void)
+{
+	double ns;
+
+	must(close(open("bench.stat", O_CREAT | O_WRONLY, 0644)) == 0, "create");
+	ns = measure(op_stat, 64);
+	unlink("bench.stat");
+	return ns;
+}
+
+static void
+op_create(uint64_t n)
+{
+	while (n-- > 0) {
+		int fd = open("bench.create", O_CREAT | O_EXCL | O_WRONLY, 0644);
+
+		must(fd >= 0 && close(fd) == 0 && unlink("bench.create") == 0, "create");
+	}
+}
+
+static void
+op_mmap(uint64_t n)
+{
+	while (n-- > 0) {
+		void *p = mmap(NULL, 16 * PAGE_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		must(p != MAP_FAILED && munmap(p, 16 * PAGE_LEN) == 0, "mmap");
+	}
+}
+
+static int io_fd;
+static char io_buf[IO_BYTES];
+
+static void
+op_write(uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		must(pwrite(io_fd, io_buf, IO_BYTES, (off_t)(i * IO_BYTES % IO_FILE_BYTES)) == IO_BYTES, "write");
+}
+
+static void
+op_read(uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		must(pread(io_fd, io_buf, IO_BYTES, (off_t)(i * IO_BYTES % IO_FILE_BYTES)) == IO_BYTES, "read");
+}
+
+static double
+run_io(void (*op)(uint64_t n))
+{
+	double ns;
+
+	io_fd = open("bench.io", O_CREAT | O_RDWR, 0644);
+	must(io_fd >= 0, "open");
+	memset(io_buf, 1, sizeof io_buf);
+	op_write(IO_FILE_BYTES / IO_BYTES);
+	ns = measure(op, 16);
+	close(io_fd);
+	unlink("bench.io");
+	return ns;
+}
+
+static double
+run_write(void)
+{
+	return run_io(op_write);
+}
+
+static double
+run_read(void)
+{
+	return run_io(op_read);
+}
+
+/* First touch of anonymous memory, per page. */
+static double
+touch(void)
+{
+	volatile char *p = mmap(NULL, TOUCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t t = now_ns();
+
+	must(p != MAP_FAILED, "mmap");
+	for (uint32_t i = 0; i < TOUCH_BYTES; i += PAGE_LEN)
+		p[i] = 1;
+	t = now_ns() - t;
+	munmap((void *)p, TOUCH_BYTES);
+	return (double)t / (TOUCH_BYTES / PAGE_LEN);
+}
+
+/*
+ * Cold: memory that the machine has not used since it started.  It stands
+ * first in the list below for that reason.  Warm: memory used a moment ago.
+ */
+static double
+run_touch_warm(void)
+{
+	double best = touch();
+
+	for (int i = 0; i < 4; i++) {
+		double ns = touch();
+
+		if (ns < best)
+			best = ns;
+	}
+	return best;
+}
+
+/* Integer, floating point and memory work; no system call. */
+static volatile uint64_t sink;
+
+static double
+run_compute(void)
+{
+	enum { WORDS = 8192, ROUNDS = 1200 };
+	static uint64_t word[WORDS];
+	uint64_t t = now_ns(), x = 88172645463325252ull;
+	double f = 1.0;
+
+	for (int r = 0; r < ROUNDS; r++)
+		for (int i = 0; i < WORDS; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			word[(x >> 20) % WORDS] += x;
+			f = f * 1.0000001 + (double)(word[i] & 1);
+		}
+	sink = x + (uint64_t)f + word[1];
+	return (double)(now_ns() - t);
+}
+
+/* --------------------------------------------------------------- the list -- */
+
+struct row {
+	const char	*name;
+	double		(*run)(void);		/* or: */
+	void		(*op)(uint64_t n);
+};
+
+static const struct row rows[] = {
+	{ "touch-cold", touch, NULL },
+	{ "touch-warm", run_touch_warm, NULL },
+	{ "syscall", NULL, op_syscall },
+	{ "fork-exit-wait", NULL, op_fork },
+	{ "fork-exec-wait", NULL, op_exec },
+	{ "pipe-round-trip", run_pipe, NULL },
+	{ "stat", run_stat, NULL },
+	{ "create-unlink", NULL, op_create },
+	{ "mmap-munmap", NULL, op_mmap },
+	{ "tmpfs-write-64k", run_write, NULL },
+	{ "tmpfs-read-64k", run_read, NULL },
+	{ "compute", run_compute, NULL },
+};
+
+static bool
+wanted(const char *name, char *const *names)
+{
+	if (*names == NULL)
+		return true;
+	for (; *names != NULL; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+/* Wall time of a command, for start-up. */
+static int
+time_command(int count, char **argv)
+{
+	for (int i = 0; i < count; i++) {
+		uint64_t t = now_ns();
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			int null = open("/dev/null", O_RDWR);
+
+			dup2(null, 0);
+			dup2(null, 1);
+			dup2(null, 2);
+			execvp(argv[0], argv);
+			_exit(127);
+		}
+		must(pid > 0 && waitpid(pid, &status, 0) == pid, "wait");
+		must(!WIFEXITED(status) || WEXITSTATUS(status) != 127, argv[0]);
+		report("start-to-exit", (double)(now_ns() - t));
+	}
+	return 0;
+}
+
+/* Process 1 of a bare machine has no console and no writable tmpfs. */
+static void
+become_init(void)
+{
+	int fd;
+
+	as_init = true;
+	mount("proc", "/proc", "proc", 0, NULL);
+	mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+	mknod("/tmp/console", S_IFCHR | 0600, makedev(5, 1));
+	fd = open("/tmp/console", O_RDWR);
+	if (fd < 0)
+		leave(1);
+	dup2(fd, 0);
+	dup2(fd, 1);
+	dup2(fd, 2);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *dir = "/tmp", *ms = getenv("BENCH_MS");
+	int c;
+
+	if (realpath(argv[0], self) == NULL)
+		snprintf(self, sizeof self, "%s", argv[0]);
+	if (argc > 1 && strcmp(argv[1], "-x") == 0 && getpid() != 1)
+		return 0;
+	if (argc > 3 && strcmp(argv[1], "-w") == 0)
+		return time_command(atoi(argv[2]), argv + 3);
+	if (getpid() == 1)
+		become_init();
+	if (ms != NULL)
+		target_ns = strtoull(ms, NULL, 10) * 1000000;
+	while ((c = getopt(argc, argv, "d:")) != -1) {
+		if (c != 'd')
+			return 2;
+		dir = optarg;
+	}
+	must(chdir(dir) == 0, dir);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (target_ns != 0 && wanted(rows[i].name, argv + optind))
+			report(rows[i].name, rows[i].run != NULL ? rows[i].run() : measure(rows[i].op, 16));
+	leave(0);
+}
