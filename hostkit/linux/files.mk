@@ -7,3 +7,4 @@ hostkit += hostkit/linux/ram.c
 hostkit += hostkit/linux/serve.c
 hostkit += hostkit/linux/stream.c
 hostkit += hostkit/linux/sys.c
+hostkit += hostkit/linux/vpt.c

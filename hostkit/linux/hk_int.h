@@ -126,7 +126,7 @@ struct hk_space_rec {
 	bool			sp_reaped;	/* its process has been waited for.  m_reap_lock */
 	uint64_t		sp_root;	/* physical address of the root table.  sp_lock */
 	uint32_t		sp_maps;	/* upper bound of host mappings in the guest's range.  sp_lock; vpt.c resets */
-	uint32_t		sp_clock;	/* vpt.c: where the eviction hand stands.  sp_lock */
+	struct hk_vpt		*sp_vpt;	/* what vpt.c remembers of them; NULL: nothing yet.  sp_lock */
 	uint64_t		sp_lo, sp_hi;	/* everything mapped lies in [lo, hi); lo > hi: nothing.  sp_lock; batch.c */
 	int32_t			sp_hostcpu;	/* where place.c pinned the mapper; -1: nowhere.  sp_lock */
 	/* batch.c, under sp_lock */
@@ -272,6 +272,8 @@ enum hk_fill {
 enum hk_fill hk_vpt_fault(struct hk_space_rec *sp, uint64_t va, uint32_t err);
 /* sp_lock held.  The space's host mappings are gone, its root too: forget what is remembered of them. */
 void	hk_vpt_forget(struct hk_space_rec *sp);
+/* hk_spaces_fini(), for every record: give back what hk_vpt_fault() allocated. */
+void	hk_vpt_free(struct hk_space_rec *sp);
 
 /* --------------------------------------------- cpu.c, place.c, serve.c - */
 
