@@ -123,15 +123,15 @@ struct hk_space_rec {
 	_Atomic uint32_t	sp_dead;	/* the stub is gone or going: hk_run() says HK_DEAD.  Set once */
 	_Atomic int32_t		sp_pid;		/* of the stub; 0: none.  sp_lock, m_reap_lock to clear */
 	bool			sp_used;	/* belongs to a caller (not pooled).  m_pool_lock */
-	bool			sp_reaped;	/* its process has been waited for.  m_reap_lock */
 	uint64_t		sp_root;	/* physical address of the root table.  sp_lock */
 	uint32_t		sp_maps;	/* upper bound of host mappings in the guest's range.  sp_lock; vpt.c resets */
+	bool			sp_mapped;	/* something was mapped since the last drop of everything.  sp_lock; batch.c */
 	struct hk_vpt		*sp_vpt;	/* what vpt.c remembers of them; NULL: nothing yet.  sp_lock */
-	uint64_t		sp_lo, sp_hi;	/* everything mapped lies in [lo, hi); lo > hi: nothing.  sp_lock; batch.c */
 	int32_t			sp_hostcpu;	/* where place.c pinned the mapper; -1: nowhere.  sp_lock */
 	/* batch.c, under sp_lock */
 	struct hk_cmd		*sp_cmd;
 	uint32_t		sp_seq;		/* last batch given to the mapper */
+	uint32_t		sp_noted;	/* last batch whose failure has been noted */
 	uint32_t		sp_count;	/* commands collected since */
 	bool			sp_failed;	/* a command failed since the last hk_batch_commit() */
 	/* space.c */

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * watchdog - a guest that does not leave when told to is killed
+ *
+ * A guest thread cannot block the kick, but it can jump into its stub with
+ * any registers it likes, or have a second thread rewrite the slot at the
+ * wrong moment.  So a kick that is not answered is watched.
+ *
+ * What counts is never the clock on the wall.  A guest that runs is judged by
+ * the CPU time of its stub since the kick was first seen here; a guest that
+ * sleeps, which an honest one does not do while kicked, by the heartbeats of
+ * this file during which it slept.  A guest that waits for a host CPU is
+ * innocent, and while this process is stopped nothing is counted at all.
+ *
+ * Locking: main thread only; what it reads of others is atomic.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <sys/syscall.h>
+#include "hk_int.h"
+#include "hk_stub.h"
+
+#define BEAT_NS		1000000000ull
+#define BEAT_FAST_NS	100000000ull
+#define CPU_MAX_NS	100000000ull	/* per thread of the stub */
+#define ASLEEP_MAX	5u		/* heartbeats */
+
+static uint64_t
+stub_cpu_ns(int32_t pid)
+{
+	struct timespec ts;
+
+	/* The host's encoding of "CPU time of process pid". */
+	if (HK_SYS2(SYS_clock_gettime, (~(long)pid << 3) | 2, &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Is the guest thread in an interruptible sleep?  Running, runnable, stopped and traced ones are not. */
+static bool
+is_asleep(int32_t pid, int32_t tid)
+{
+	char text[256];
+	const char *p;
+	long fd, n;
+
+	snprintf(text, sizeof text, "/proc/%d/task/%d/stat", pid, tid);
+	fd = HK_SYS4(SYS_openat, AT_FDCWD, text, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	n = HK_SYS3(SYS_read, fd, text, sizeof text - 1);
+	(void)HK_SYS1(SYS_close, fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	p = strrchr(text, ')');
+	return p != NULL && p[1] == ' ' && p[2] == 'S';
+}
+
+static uint32_t
+live_slots(const struct hk_space_rec *sp)
+{
+	uint32_t cpu, n = 0;
+
+	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++)
+		n += sp->sp_slot[cpu].sl_live;
+	return n;
+}
+
+/* The kick `kick` of this CPU's guest is not answered yet. */
+static void
+watch_kick(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, uint32_t kick)
+{
+	struct hk_slot *s = hk_slot_of(sp, cpu);
+	const int32_t pid = atomic_load(&sp->sp_pid), tid = sp->sp_slot[cpu].sl_tid;
+	uint64_t cpu_ns = stub_cpu_ns(pid);
+
+	if (c->w_kick != kick) {
+		c->w_kick = kick;
+		c->w_asleep = 0;
+		c->w_cpu_ns = cpu_ns;
+		return;
+	}
+	if (atomic_load(&s->s_state) == ST_STOPPED) {
+		/* Answered; the CPU's thread has not run yet, or was not woken. */
+		atomic_store(&s->s_vksleep, 0);
+		hk_futex_wake(&s->s_vksleep, 1);
+		return;
+	}
+	if (cpu_ns > c->w_cpu_ns && cpu_ns - c->w_cpu_ns > CPU_MAX_NS * live_slots(sp)) {
+		hk_space_kill(sp);
+		return;
+	}
+	if (!is_asleep(pid, tid))
+		return;
+	atomic_store(&s->s_kreq, 1);
+	(void)HK_SYS3(SYS_tgkill, pid, tid, STUB_SIG_KICK);
+	if (++c->w_asleep >= ASLEEP_MAX * (uint32_t)(BEAT_NS / BEAT_FAST_NS))
+		hk_space_kill(sp);
+}
+
+/* Watch one CPU.  True: something is going on that deserves a fast heartbeat. */
+static bool
+watch_cpu(struct hk_cpu_rec *c, uint32_t cpu)
+{
+	const int32_t id = atomic_load(&c->c_space);
+	const uint32_t kick = atomic_load(&c->c_kick);
+	_Atomic uint32_t *word = atomic_load(&c->c_wait);
+	struct hk_space_rec *sp;
+
+	if (id < 0 || word == NULL) {
+		c->w_kick = 0;
+		return false;
+	}
+	sp = hk_m.m_space[id];
+	if (kick != 0) {
+		watch_kick(c, sp, cpu, kick);
+		return true;
+	}
+	c->w_kick = 0;
+	if (atomic_load(c->c_mailbox) == 0)
+		return false;
+	/* Mail, but no kick: its thread has not run yet, or its guest spoilt the word that it sleeps on. */
+	atomic_store(word, 0);
+	hk_futex_wake(word, 1);
+	return true;
+}
+
+uint64_t
+hk_watchdog(void)
+{
+	bool fast = false;
+	uint32_t cpu;
+
+	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++)
+		fast |= watch_cpu(&hk_m.m_cpu[cpu], cpu);
+	return fast ? BEAT_FAST_NS : BEAT_NS;
+}
