@@ -12,6 +12,7 @@
 #   tools     host world: one-file programs that the build itself needs
 #   unit      host world: tests/unit/**/test_*.c, each a CMocka program
 #   user      tests/user/*.c, each a static musl program for the guest
+#   helpers   tests/system/*.c, each a host program that a test uses
 #
 # Knobs: O=DIR  CC=clang  V=1  SANITIZE=undefined|address  T=name
 # Configuration is which lists are linked, never an #ifdef.
@@ -45,6 +46,7 @@ launch		:=
 tools		:=
 unit		:=
 user		:=
+helpers		:=
 include $(sort $(shell find sys platform hostkit vkernel tests scripts -name files.mk 2>/dev/null))
 
 # ------------------------------------------------------------------- flags --
@@ -146,6 +148,11 @@ $(O)/unit/%: tests/unit/%.c $(O)/lib/libhostkit.a $(O)/flags
 	$(call say,UNIT,$<)
 	$(Q)$(CC) $(hostflags) $(san_host) $(san_unit) -Ihostkit/linux $(inccore) -MF $@.d $(no_pie) -o $@ $< $(O)/lib/libhostkit.a -lcmocka -lpthread
 
+$(O)/system/%: tests/system/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(hostflags) $(no_pie) -MF $@.d -o $@ $<
+
 $(O)/user/%: tests/user/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,MUSL,$<)
@@ -213,7 +220,7 @@ $(O)/gen/include/gen/version.h: FORCE
 $(launch_o): | $(O)/gen/include/gen/version.h
 
 # ----------------------------------------------------------------- targets --
-.PHONY: all kernel-objects unit user programs setup setup-run setup-bench \
+.PHONY: all kernel-objects unit user helpers programs setup setup-run setup-bench \
 	run test test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
@@ -226,7 +233,8 @@ all: kernel-objects $(tool_bin) $(if $(hostkit),$(O)/lib/libhostkit.a) $(if $(ha
 kernel-objects: $(kern_o) $(kerntest_o)
 unit: $(unit_bin)
 user: $(user_bin)
-programs: all unit user
+helpers: $(patsubst tests/system/%.c,$(O)/system/%,$(helpers))
+programs: all unit user helpers
 
 setup:
 	@sh scripts/run/setup test

@@ -336,15 +336,13 @@ set_option(struct options *o, int c, const char *arg)
 	}
 }
 
-/* What every command may expect; -e replaces it. */
+/* The host's terminal type, because the console is the host's; -e replaces it.  The kernel adds the rest. */
 static void
 default_environment(struct options *o)
 {
 	static char term[64];
 	const char *host_term = getenv("TERM");
 
-	set_env(o, "PATH=/bin:/sbin:/usr/bin:/usr/sbin");
-	set_env(o, "HOME=/root");
 	if (host_term != NULL && strlen(host_term) < sizeof term - sizeof "TERM=")
 		snprintf(term, sizeof term, "TERM=%s", host_term);
 	else

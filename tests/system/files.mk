@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+helpers += tests/system/pty.c tests/system/reap.c

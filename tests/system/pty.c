@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pty - a person at a terminal, as a script.
+ *
+ *   pty COMMAND [ARG]... <SCRIPT
+ *
+ *   expect TEXT      wait until TEXT has appeared since the last expect
+ *   send TEXT        type; \r \n \t \\ and \xNN are understood
+ *   size ROWS COLS   change the window
+ *   raw              say "raw" or "cooked": the terminal's mode now
+ *
+ * Everything that the command shows goes to standard output.  Exit status: the
+ * command's, 128+N for a signal; 99 when an expected text did not come within
+ * ten seconds or the command ended first, with a line on standard error.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define WAIT_MS		10000
+#define SHOWN_MAX	(1u << 20)
+
+static int master;
+static pid_t child;
+static char shown[SHOWN_MAX + 1];	/* since the last expect */
+static size_t shown_len;
+
+/* Move what the command shows.  False: nothing came in time, or it has ended. */
+static bool
+pump(int timeout_ms)
+{
+	struct pollfd p = { .fd = master, .events = POLLIN };
+	char buf[4096];
+	ssize_t n;
+
+	if (poll(&p, 1, timeout_ms) <= 0)
+		return false;
+	n = read(master, buf, sizeof buf);
+	if (n <= 0)
+		return false;		/* EIO: the last user of the terminal is gone */
+	(void)!write(STDOUT_FILENO, buf, (size_t)n);
+	if (shown_len + (size_t)n > SHOWN_MAX)
+		shown_len = 0;
+	memcpy(shown + shown_len, buf, (size_t)n);
+	shown_len += (size_t)n;
+	return true;
+}
+
+static void
+expect(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (;;) {
+		char *at = memmem(shown, shown_len, text, len);
+
+		if (at != NULL) {
+			shown_len -= (size_t)(at + len - shown);
+			memmove(shown, at + len, shown_len);
+			return;
+		}
+		if (!pump(WAIT_MS)) {
+			fprintf(stderr, "pty: \"%s\" did not appear\n", text);
+			kill(child, SIGKILL);
+			exit(99);
+		}
+	}
+}
+
+static void
+type(const char *s)
+{
+	char out[4096];
+	size_t n = 0;
+
+	for (; *s != '\0' && n < sizeof out; s++) {
+		if (*s != '\\') {
+			out[n++] = *s;
+			continue;
+		}
+		switch (*++s) {
+		case 'r': out[n++] = '\r'; break;
+		case 'n': out[n++] = '\n'; break;
+		case 't': out[n++] = '\t'; break;
+		case 'x': out[n++] = (char)strtol((char []){ s[1], s[2], 0 }, NULL, 16); s += 2; break;
+		default: out[n++] = *s; break;
+		}
+	}
+	(void)!write(master, out, n);
+}
+
+static void
+obey(char *line)
+{
+	struct winsize ws = { 0 };
+	struct termios t;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, "expect ", 7) == 0)
+		expect(line + 7);
+	else if (strncmp(line, "send ", 5) == 0)
+		type(line + 5);
+	else if (sscanf(line, "size %hu %hu", &ws.ws_row, &ws.ws_col) == 2)
+		ioctl(master, TIOCSWINSZ, &ws);
+	else if (strcmp(line, "raw") == 0) {
+		tcgetattr(master, &t);
+		printf("%s\n", (t.c_lflag & ICANON) != 0 ? "cooked" : "raw");
+		fflush(stdout);
+	} else if (line[0] != '\0' && line[0] != '#') {
+		fprintf(stderr, "pty: %s: not understood\n", line);
+		exit(2);
+	}
+}
+
+static void
+start(char **argv)
+{
+	struct winsize ws = { .ws_row = 24, .ws_col = 80 };
+	int slave;
+
+	master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) {
+		perror("pty");
+		exit(2);
+	}
+	ioctl(master, TIOCSWINSZ, &ws);
+	child = fork();
+	if (child != 0)
+		return;
+	setsid();
+	slave = open(ptsname(master), O_RDWR);
+	dup2(slave, 0);
+	dup2(slave, 1);
+	dup2(slave, 2);
+	if (slave > 2)
+		close(slave);
+	execvp(argv[0], argv);
+	_exit(127);
+}
+
+int
+main(int argc, char **argv)
+{
+	char line[1024];
+	int status;
+
+	if (argc < 2)
+		return 2;
+	start(argv + 1);
+	while (fgets(line, sizeof line, stdin) != NULL)
+		obey(line);
+	while (pump(WAIT_MS))
+		continue;
+	/* The terminal is closed; the end of the process may follow a moment later. */
+	for (int i = 0; waitpid(child, &status, WNOHANG) == 0; i++) {
+		if (i < 200) {
+			usleep(10000);
+			continue;
+		}
+		kill(child, SIGKILL);
+		fprintf(stderr, "pty: the command did not end\n");
+		return 99;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
