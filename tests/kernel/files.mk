@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+kerntest += tests/kernel/lwkt_test.c
