@@ -18,8 +18,7 @@ md_ctx_make(uint64_t *sp, uint64_t stack_top, void (*fn)(void *), void *arg)
 {
 	uint64_t *s = (uint64_t *)(stack_top & ~15ull);
 
-	*--s = 0;			/* where a caller would be: ends a backtrace, keeps the ABI's alignment */
-	*--s = (uint64_t)md_ctx_start;
+	*--s = (uint64_t)md_ctx_start;	/* entered with the stack aligned as for a call: it makes one */
 	*--s = (uint64_t)fn;		/* rbx */
 	*--s = (uint64_t)arg;		/* r12 */
 	*--s = 0;			/* r13 */

@@ -6,7 +6,7 @@
 	void name(void); \
 	__attribute__((weak)) void name(void) { panic("not yet in the tree: " #name); }
 
-MISSING(chr_attach) MISSING(exec_kernel) MISSING(fd_set) MISSING(file_drop) MISSING(fsctx_current)
+MISSING(exec_kernel) MISSING(fd_set) MISSING(file_drop) MISSING(fsctx_current)
 MISSING(initramfs_unpack) MISSING(kmalloc) MISSING(kstack_alloc) MISSING(kstack_free) MISSING(lookup_done)
 MISSING(name_lookup) MISSING(ncp_drop) MISSING(proc_create_first) MISSING(proc_drop) MISSING(proc_exit)
 MISSING(proc_find) MISSING(proc_foreach) MISSING(proc_fork_kernel) MISSING(proc_setsid) MISSING(proc_wait_any)
@@ -16,4 +16,4 @@ MISSING(stdio_open) MISSING(syscall_missing) MISSING(tty_console_init) MISSING(t
 #define LATER(name) \
 	void name(void); \
 	__attribute__((weak)) void name(void) { kprintf("not yet in the tree: " #name "\n"); }
-LATER(file_init) LATER(proc_init) LATER(syscall_init) LATER(vm_kmem_init) LATER(vm_map_init) LATER(vm_phys_init)
+LATER(chr_attach) LATER(file_init) LATER(proc_init) LATER(syscall_init) LATER(vm_kmem_init) LATER(vm_map_init) LATER(vm_phys_init)

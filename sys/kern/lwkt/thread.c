@@ -220,7 +220,7 @@ lwkt_exit(void)
 {
 	struct thread *td = curthread;
 
-	ASSERT(td->td_crit == 0 && td->td_tokens == NULL);
+	ASSERT(td->td_crit == 0 && td->td_ntok == 0);
 	spin_lock(&all_spin);
 	list_remove(&td->td_alllink);
 	spin_unlock(&all_spin);
@@ -282,7 +282,7 @@ lwkt_poll(void)
 		return;
 	if (atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) != 0)
 		crit_exit_slow();
-	if (td->td_tokens == NULL && better_is_ready(c))
+	if (td->td_ntok == 0 && better_is_ready(c))
 		lwkt_yield();
 }
 

@@ -2,16 +2,19 @@
 /*
  * token - serialise code while it runs.
  *
- * A thread that switches away gives up all its tokens and gets them back,
- * in address order, before it goes on (T4 of thread.c).  So a thread that is
+ * A thread that switches away gives up all its tokens and gets them back
+ * before it goes on (T4 of thread.c).  So a thread that is
  * not running holds none, nobody can deadlock over them, and no order has to
  * be kept by callers.  The price: what a token guards may have changed
  * across anything that sleeps.
  *
+ * Who holds what is written in the thread, because a token that was given up
+ * may meanwhile be another thread's.
+ *
  * Invariants
  *   K1  t_owner is a thread that is running on some CPU, or NULL.
- *   K2  t_depth counts that thread's unreleased gets; the token is on its
- *       td_tokens list exactly once while t_depth > 0, also while given up.
+ *   K2  a running thread owns exactly the tokens in its td_tok[]; one that
+ *       occurs k times there was taken k times and not yet released.
  */
 #include <stdatomic.h>
 #include <sys/debug/kprint.h>
@@ -32,15 +35,18 @@ token_held(const struct token *t)
 	return atomic_load_explicit(&t->t_owner, memory_order_relaxed) == curthread;
 }
 
+/* True when td owns it now, as before or newly. */
 static bool
 acquire(struct token *t, struct thread *td)
 {
-	struct thread *none = NULL;
+	struct thread *owner = NULL;
 
-	if (!atomic_compare_exchange_strong_explicit(&t->t_owner, &none, td,
+	if (!atomic_compare_exchange_strong_explicit(&t->t_owner, &owner, td,
 	    memory_order_acquire, memory_order_relaxed)) {
-		if (none->td_cpu == td->td_cpu)		/* K1 */
-			panic("token %s is held by %s, which does not run", t->t_name, none->td_name);
+		if (owner == td)
+			return true;
+		if (owner->td_cpu == td->td_cpu)		/* K1 */
+			panic("token %s is held by %s, which does not run", t->t_name, owner->td_name);
 		return false;
 	}
 	if (t->t_last != td) {
@@ -55,15 +61,10 @@ token_try(struct token *t)
 {
 	struct thread *td = curthread;
 
-	if (token_held(t)) {
-		t->t_depth++;
-		return true;
-	}
+	ASSERT(td->td_ntok < TOKENS_MAX);
 	if (!acquire(t, td))
 		return false;
-	t->t_depth = 1;
-	t->t_next = td->td_tokens;
-	td->td_tokens = t;
+	td->td_tok[td->td_ntok++] = t;
 	return true;
 }
 
@@ -76,33 +77,31 @@ token_get(struct token *t)
 	}
 }
 
-/* Last in, first out, so the token is near the head of the list. */
 void
 token_release(struct token *t)
 {
 	struct thread *td = curthread;
-	struct token **link = &td->td_tokens;
 
-	ASSERT(token_held(t) && t->t_depth > 0);
-	if (--t->t_depth > 0)
-		return;
-	while (*link != t)
-		link = &(*link)->t_next;
-	*link = t->t_next;
+	ASSERT(token_held(t));
+	ASSERT(td->td_ntok > 0 && td->td_tok[td->td_ntok - 1] == t);	/* last in, first out */
+	td->td_ntok--;
+	for (uint32_t i = 0; i < td->td_ntok; i++)
+		if (td->td_tok[i] == t)
+			return;
 	atomic_store_explicit(&t->t_owner, NULL, memory_order_release);
 }
 
 void
 token_release_all(struct thread *td)
 {
-	for (struct token *t = td->td_tokens; t != NULL; t = t->t_next)
-		atomic_store_explicit(&t->t_owner, NULL, memory_order_release);
+	for (uint32_t i = 0; i < td->td_ntok; i++)
+		atomic_store_explicit(&td->td_tok[i]->t_owner, NULL, memory_order_release);
 }
 
 void
 token_reacquire_all(struct thread *td)
 {
-	for (struct token *t = td->td_tokens; t != NULL; t = t->t_next)
-		while (!acquire(t, td))
+	for (uint32_t i = 0; i < td->td_ntok; i++)
+		while (!acquire(td->td_tok[i], td))
 			md_pause();
 }

@@ -21,6 +21,7 @@
 #define LWKT_PRI_KERN	16
 #define LWKT_PRI_SOFT	24	/* timers, device completion */
 
+#define TOKENS_MAX	32		/* token_get()s of a thread not yet released */
 #define LWKT_STACK_BYTES	32768u	/* guard page below */
 
 enum td_state { TD_RUNNING, TD_READY, TD_SLEEPING, TD_EXITED };
@@ -39,7 +40,8 @@ struct thread {
 	struct list	td_alllink;	/* [all threads' spin] */
 	uint64_t	td_stack;	/* const: lowest address of the stack; the struct itself lies at its upper end */
 	uint64_t	td_id;		/* const: serial number */
-	struct token	*td_tokens;	/* [thread] held, newest first */
+	struct token	*td_tok[TOKENS_MAX];	/* [thread] one for each unreleased token_get(), oldest first */
+	uint32_t	td_ntok;	/* [thread] */
 	struct lwp	*td_lwp;	/* const: user thread, or NULL */
 	_Atomic uint32_t td_intr;	/* [atomic] somebody wants interruptible sleeps to end */
 	void		(*td_leave)(struct thread *);	/* const: called when switched away (md_user_leave) */

@@ -11,10 +11,8 @@
 struct thread;
 struct token {
 	struct thread	*_Atomic t_owner;	/* [atomic] NULL: free */
-	uint32_t	t_depth;		/* [t_owner] */
 	uint32_t	t_generation;		/* [t_owner] grows each time another thread takes it */
 	struct thread	*t_last;		/* [t_owner] */
-	struct token	*t_next;		/* [t_owner] the holder's list */
 	const char	*t_name;		/* const */
 };
 #define TOKEN_INIT(name)	{ .t_name = (name) }
