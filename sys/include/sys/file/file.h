@@ -12,6 +12,7 @@
 
 struct file;
 struct ncp;
+struct vmobj;
 struct vnode;
 struct k_stat;
 struct proc;
@@ -25,7 +26,7 @@ struct file_ops {
 	int	(*fo_seek)(struct file *fp, int64_t off, int whence, uint64_t *result);	/* default ESPIPE */
 	int	(*fo_truncate)(struct file *fp, uint64_t size);
 	void	(*fo_close)(struct file *fp);			/* last reference */
-	int	(*fo_mmap)(struct file *fp, struct vmobj **obj, uint64_t *off);	/* ENODEV */
+	int	(*fo_mmap)(struct file *fp, struct vmobj **obj, uint64_t *off);	/* ENODEV; not held: lives as long as fp */
 	void	(*fo_flush)(struct file *fp, struct proc *p);	/* a descriptor of p was closed */
 };
 struct file {
@@ -33,23 +34,53 @@ struct file {
 	const struct file_ops *f_ops;	/* const after open */
 	_Atomic uint32_t f_flags;	/* [atomic] O_* status flags and access mode */
 	struct lk	f_lk;		/* serialises use of f_off */
-	uint64_t	f_off;		/* [f_lk] */
+	uint64_t	f_off;		/* [f_lk] when fo_seek is there; else the type's */
 	struct vnode	*f_vnode;	/* const, held; NULL for pipes and such */
 	struct ncp	*f_ncp;		/* const, held; NULL: nameless */
-	void		*f_data;	/* const: the type's */
+	void		*f_data;	/* const after open: the type's */
 	struct cred	*f_cred;	/* const, held: of the opener */
 	uint64_t	f_id;		/* const: born-here sequence number */
 };
-/* FMODE: (f_flags & O_ACCMODE) + 1 has bit 0 read, bit 1 write; O_PATH has neither. */
+/* FMODE: (f_flags & O_ACCMODE) + 1 has bit 0 read, bit 1 write; O_PATH has both bits set: neither. */
 #define file_can_read(fp)	((((fp)->f_flags & 3u) + 1) & 1u)
 #define file_can_write(fp)	((((fp)->f_flags & 3u) + 1) & 2u)
 
 int	file_create(const struct file_ops *ops, uint32_t flags, void *data, struct file **out);
-/* Open vnode by name: permissions were checked by name_open().  Calls vop_open. */
+/*
+ * Open vnode by name: permissions were checked by name_open().  Takes its own
+ * references; does ETXTBSY, O_TRUNC, vop_open and the open rules of FIFOs.
+ */
 int	file_open_name(struct ncp *n, uint32_t flags, struct file **out);
 void	file_hold(struct file *fp);
 void	file_drop(struct file *fp);
 extern const struct file_ops vnode_file_ops;
+
+/*
+ * Operations with mode checks and defaults applied.  The plain ones use and
+ * advance f_off; pread and pwrite take u_off as it is (ESPIPE without positions).
+ * An error after some bytes were moved is returned too: u_resid tells.
+ */
+int	file_read(struct file *fp, struct uio *u);
+int	file_write(struct file *fp, struct uio *u);
+int	file_pread(struct file *fp, struct uio *u);
+int	file_pwrite(struct file *fp, struct uio *u);
+int	file_seek(struct file *fp, int64_t off, int whence, uint64_t *result);
+int	file_stat(struct file *fp, struct k_stat *st);
+uint32_t file_poll(struct file *fp, struct pollnote *note);
+#define SEEK_SET	0
+#define SEEK_CUR	1
+#define SEEK_END	2
+#define SEEK_DATA	3
+#define SEEK_HOLE	4
+/* A signal to the current thread, as if it had sent it itself: SIGPIPE, SIGXFSZ. */
+void	file_signal(int sig);
+
+int	pipe_create(uint32_t flags, struct file **rd, struct file **wr);	/* flags: O_NONBLOCK, O_DIRECT not */
+int	fifo_open(struct vnode *vn, struct file *fp);		/* may sleep for the other side; EINTR, ENXIO */
+int	pipe_size(struct file *fp, uint32_t *bytes);		/* EBADF: not a pipe */
+int	pipe_set_size(struct file *fp, uint64_t bytes, uint32_t *now);
+
+int	file_init(void);				/* kmain, after proc and vfs: hooks into a process's life */
 
 struct fdtable;
 int	fdtable_create(struct fdtable **out);
@@ -58,6 +89,11 @@ int	fd_get(int fd, struct file **out);			/* held; EBADF */
 int	fd_install(struct file *fp, bool cloexec, int min, int *fd);	/* takes over the reference; EMFILE */
 int	fd_set(int fd, struct file *fp, bool cloexec);		/* dup2: replaces */
 int	fd_close(int fd);
+int	fd_dup(int fd, int min, bool cloexec, int *out);
+int	fd_cloexec_get(int fd, bool *on);
+int	fd_cloexec_set(int fd, bool on);
+int	fd_close_range(uint32_t first, uint32_t last, bool only_cloexec);	/* or mark close-on-exec */
+int	fdtable_unshare(void);				/* the current process gets its own copy */
 /* For /proc/PID/fd: held; ENOENT.  next: smallest open descriptor >= fd, -1. */
 int	fd_get_of(struct proc *p, int fd, struct file **out);
 int	fd_next_of(struct proc *p, int fd);

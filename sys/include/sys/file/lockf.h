@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lockf - advisory locks: fcntl's byte ranges, owned by a descriptor table, and flock's whole files, owned by a file. */
+#pragma once
+#include <machine/types.h>
+
+struct file;
+struct proc;
+
+struct k_flock {
+	int16_t		l_type, l_whence;
+	int32_t		l_pad;
+	int64_t		l_start, l_len;
+	int32_t		l_pid, l_pad2;
+};
+#define F_RDLCK		0
+#define F_WRLCK		1
+#define F_UNLCK		2
+#define LOCK_SH		1u
+#define LOCK_EX		2u
+#define LOCK_NB		4u
+#define LOCK_UN		8u
+
+int	lockf_fcntl(struct file *fp, int cmd, struct k_flock *l);	/* F_GETLK, F_SETLK, F_SETLKW */
+int	lockf_flock(struct file *fp, uint32_t op);
+void	lockf_posix_drop_owner(struct file *fp, struct proc *p);	/* p closed a descriptor of fp */
+void	lockf_flock_drop(struct file *fp);				/* last reference of fp */

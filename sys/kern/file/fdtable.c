@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fdtable - descriptors: small numbers that name open files.
+ *
+ * A table is an array of files with two bitmaps (used, close-on-exec).  It
+ * belongs to one process or, after CLONE_FILES, to several.  It starts with
+ * room for FD_INLINE inside the struct, so that fork copies with one
+ * allocation, and doubles up to the process's RLIMIT_NOFILE.
+ *
+ * Invariants
+ *   T1  bit fd of ft_used is set exactly if ft_file[fd] is not NULL, and
+ *       the table holds one reference on that file.
+ *   T2  a bit of ft_cloexec is set only where ft_used is.
+ *   T3  no descriptor below ft_low is free.
+ *
+ * Locking: ft_tok guards everything; allocation may sleep and so lose it, so
+ * growing looks again.  Files are flushed and dropped without the token.
+ * p_fdt itself changes under p_tok (exec, exit); the current process may read
+ * its own without.
+ */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/file/file.h>
+#include <sys/file/tty.h>
+#include <sys/proc/proc.h>
+#include <sys/vm/kmem.h>
+
+#define FD_INLINE	64u
+#define FD_LIMIT	(1u << 20)	/* no table is larger, whatever the rlimit */
+#define LIMIT_NOFILE	7		/* RLIMIT_NOFILE's index in p_rlimit */
+#define CLONE_FILES	0x400u
+
+struct fdtable {
+	_Atomic uint32_t ft_refs;
+	struct token	ft_tok;
+	uint32_t	ft_size;	/* [ft_tok] slots, a multiple of 64 */
+	uint32_t	ft_low;		/* [ft_tok] T3 */
+	struct file	**ft_file;	/* [ft_tok] */
+	uint64_t	*ft_used;	/* [ft_tok] */
+	uint64_t	*ft_cloexec;	/* [ft_tok] */
+	struct file	*ft_file0[FD_INLINE];
+	uint64_t	ft_used0, ft_cloexec0;
+};
+
+static inline bool bit_get(const uint64_t *map, uint32_t i) { return (map[i / 64] >> (i % 64) & 1) != 0; }
+static inline void bit_set(uint64_t *map, uint32_t i) { map[i / 64] |= 1ull << (i % 64); }
+static inline void bit_clear(uint64_t *map, uint32_t i) { map[i / 64] &= ~(1ull << (i % 64)); }
+
+/* First clear (want false) or set bit at or after `from`; `size` when there is none. */
+static uint32_t
+bit_find(const uint64_t *map, uint32_t size, uint32_t from, bool want)
+{
+	uint32_t word = from / 64;
+	uint64_t bits;
+
+	if (from >= size)
+		return size;
+	bits = (want ? map[word] : ~map[word]) & (~0ull << (from % 64));
+	while (bits == 0) {
+		if (++word >= size / 64)
+			return size;
+		bits = want ? map[word] : ~map[word];
+	}
+	return word * 64 + (uint32_t)__builtin_ctzll(bits);
+}
+
+int
+fdtable_create(struct fdtable **out)
+{
+	struct fdtable *ft = kmalloc(sizeof(*ft), KM_ZERO | KM_WAIT);
+
+	if (ft == NULL)
+		return ENOMEM;
+	atomic_init(&ft->ft_refs, 1);
+	token_init(&ft->ft_tok, "fdtable");
+	ft->ft_size = FD_INLINE;
+	ft->ft_file = ft->ft_file0;
+	ft->ft_used = &ft->ft_used0;
+	ft->ft_cloexec = &ft->ft_cloexec0;
+	*out = ft;
+	return 0;
+}
+
+/* Room for at least `need` slots.  The token is held but may be lost meanwhile: a table never shrinks. */
+static int
+fdtable_grow(struct fdtable *ft, uint32_t need)
+{
+	struct file **files, **old;
+	uint64_t *maps;
+	uint32_t size;
+
+	token_assert_held(&ft->ft_tok);
+	if (need <= ft->ft_size)
+		return 0;
+	if (need > FD_LIMIT)
+		return EMFILE;
+	for (size = ft->ft_size; size < need; size *= 2)
+		;
+	files = kmalloc(size * sizeof(*files) + size / 64 * 2 * sizeof(*maps), KM_ZERO | KM_WAIT);
+	if (files == NULL)
+		return ENOMEM;
+	if (need <= ft->ft_size) {
+		kfree(files);
+		return 0;
+	}
+	if (size < ft->ft_size) {	/* grew meanwhile, but not enough */
+		kfree(files);
+		return fdtable_grow(ft, need);
+	}
+	maps = (uint64_t *)(void *)(files + size);
+	memcpy(files, ft->ft_file, ft->ft_size * sizeof(*files));
+	memcpy(maps, ft->ft_used, ft->ft_size / 8);
+	memcpy(maps + size / 64, ft->ft_cloexec, ft->ft_size / 8);
+	old = ft->ft_file;
+	ft->ft_file = files;
+	ft->ft_used = maps;
+	ft->ft_cloexec = maps + size / 64;
+	ft->ft_size = size;
+	if (old != ft->ft_file0)
+		kfree(old);
+	return 0;
+}
+
+static int
+fdtable_copy(struct fdtable *from, struct fdtable **out)
+{
+	struct fdtable *to;
+	uint32_t fd;
+	int error;
+
+	if ((error = fdtable_create(&to)) != 0)
+		return error;
+	token_get(&to->ft_tok);
+	token_get(&from->ft_tok);
+	while (to->ft_size < from->ft_size && error == 0)
+		error = fdtable_grow(to, from->ft_size);
+	if (error == 0) {
+		for (fd = bit_find(from->ft_used, from->ft_size, 0, true); fd < from->ft_size;
+		    fd = bit_find(from->ft_used, from->ft_size, fd + 1, true)) {
+			file_hold(from->ft_file[fd]);
+			to->ft_file[fd] = from->ft_file[fd];
+		}
+		memcpy(to->ft_used, from->ft_used, from->ft_size / 8);
+		memcpy(to->ft_cloexec, from->ft_cloexec, from->ft_size / 8);
+		to->ft_low = from->ft_low;
+	}
+	token_release(&from->ft_tok);
+	token_release(&to->ft_tok);
+	if (error != 0) {
+		if (to->ft_file != to->ft_file0)
+			kfree(to->ft_file);
+		kfree(to);
+		return error;
+	}
+	*out = to;
+	return 0;
+}
+
+/* A descriptor of p that named fp is gone, and with it the table's reference. */
+static void
+fd_let_go(struct file *fp, struct proc *p)
+{
+	if (fp->f_ops->fo_flush != NULL)
+		fp->f_ops->fo_flush(fp, p);
+	file_drop(fp);
+}
+
+/* Empty slot fd; returns its file, now the caller's, or NULL. */
+static struct file *
+fd_take(struct fdtable *ft, uint32_t fd)
+{
+	struct file *fp;
+
+	token_assert_held(&ft->ft_tok);
+	if (fd >= ft->ft_size || (fp = ft->ft_file[fd]) == NULL)
+		return NULL;
+	ft->ft_file[fd] = NULL;
+	bit_clear(ft->ft_used, fd);
+	bit_clear(ft->ft_cloexec, fd);
+	if (fd < ft->ft_low)
+		ft->ft_low = fd;
+	return fp;
+}
+
+/* Close every descriptor in [fd, last] that is set in `which` (used or close-on-exec). */
+static void
+fdtable_close_some(struct fdtable *ft, struct proc *p, uint32_t fd, uint32_t last, bool only_cloexec)
+{
+	struct file *fp;
+
+	token_get(&ft->ft_tok);
+	for (;;) {
+		fd = bit_find(only_cloexec ? ft->ft_cloexec : ft->ft_used, ft->ft_size, fd, true);
+		if (fd >= ft->ft_size || fd > last)
+			break;
+		fp = fd_take(ft, fd);
+		token_release(&ft->ft_tok);
+		fd_let_go(fp, p);
+		lwkt_poll();
+		token_get(&ft->ft_tok);
+	}
+	token_release(&ft->ft_tok);
+}
+
+static void
+fdtable_drop(struct fdtable *ft, struct proc *p)
+{
+	if (atomic_fetch_sub(&ft->ft_refs, 1) != 1)
+		return;
+	fdtable_close_some(ft, p, 0, UINT32_MAX, false);
+	if (ft->ft_file != ft->ft_file0)
+		kfree(ft->ft_file);
+	kfree(ft);
+}
+
+static uint32_t
+fd_limit(void)
+{
+	return (uint32_t)rt_min(curproc->p_rlimit[LIMIT_NOFILE][0], FD_LIMIT);
+}
+
+int
+fd_get(int fd, struct file **out)
+{
+	struct fdtable *ft = curproc->p_fdt;
+	struct file *fp = NULL;
+
+	if (fd < 0 || ft == NULL)
+		return EBADF;
+	token_get(&ft->ft_tok);
+	if ((uint32_t)fd < ft->ft_size && (fp = ft->ft_file[fd]) != NULL)
+		file_hold(fp);
+	token_release(&ft->ft_tok);
+	if (fp == NULL)
+		return EBADF;
+	*out = fp;
+	return 0;
+}
+
+/* The lowest free slot from `min` on gets fp.  The token is held, and may be lost meanwhile. */
+static int
+fd_place(struct fdtable *ft, struct file *fp, bool cloexec, uint32_t min, int *out)
+{
+	uint32_t fd, limit = fd_limit();
+	int error;
+
+	for (;;) {
+		fd = bit_find(ft->ft_used, ft->ft_size, (uint32_t)rt_max(min, ft->ft_low), false);
+		fd = (uint32_t)rt_max(fd, min);
+		if (fd >= limit)
+			return EMFILE;
+		if (fd < ft->ft_size)
+			break;
+		if ((error = fdtable_grow(ft, fd + 1)) != 0)
+			return error;
+	}
+	ASSERT(ft->ft_file[fd] == NULL);
+	ft->ft_file[fd] = fp;
+	bit_set(ft->ft_used, fd);
+	if (cloexec)
+		bit_set(ft->ft_cloexec, fd);
+	if (min <= ft->ft_low)
+		ft->ft_low = fd + 1;
+	*out = (int)fd;
+	return 0;
+}
+
+int
+fd_install(struct file *fp, bool cloexec, int min, int *fd)
+{
+	struct fdtable *ft;
+	int error;
+
+	ASSERT(min >= 0);
+	if (curproc->p_fdt == NULL && (error = fdtable_create(&curproc->p_fdt)) != 0) {
+		file_drop(fp);
+		return error;
+	}
+	ft = curproc->p_fdt;
+	token_get(&ft->ft_tok);
+	error = fd_place(ft, fp, cloexec, (uint32_t)min, fd);
+	token_release(&ft->ft_tok);
+	if (error != 0)
+		file_drop(fp);
+	return error;
+}
+
+int
+fd_set(int fd, struct file *fp, bool cloexec)
+{
+	struct fdtable *ft = curproc->p_fdt;
+	struct file *old;
+	int error;
+
+	if (fd < 0 || (uint32_t)fd >= fd_limit() || ft == NULL) {
+		file_drop(fp);
+		return EBADF;
+	}
+	token_get(&ft->ft_tok);
+	if ((error = fdtable_grow(ft, (uint32_t)fd + 1)) != 0) {
+		token_release(&ft->ft_tok);
+		file_drop(fp);
+		return error;
+	}
+	old = fd_take(ft, (uint32_t)fd);
+	ft->ft_file[fd] = fp;
+	bit_set(ft->ft_used, (uint32_t)fd);
+	if (cloexec)
+		bit_set(ft->ft_cloexec, (uint32_t)fd);
+	if (ft->ft_low == (uint32_t)fd)
+		ft->ft_low++;
+	token_release(&ft->ft_tok);
+	if (old != NULL)
+		fd_let_go(old, curproc);
+	return 0;
+}
+
+int
+fd_close(int fd)
+{
+	struct fdtable *ft = curproc->p_fdt;
+	struct file *fp;
+
+	if (fd < 0 || ft == NULL)
+		return EBADF;
+	token_get(&ft->ft_tok);
+	fp = fd_take(ft, (uint32_t)fd);
+	token_release(&ft->ft_tok);
+	if (fp == NULL)
+		return EBADF;
+	fd_let_go(fp, curproc);
+	return 0;
+}
+
+int
+fd_dup(int fd, int min, bool cloexec, int *out)
+{
+	struct file *fp;
+	int error;
+
+	if ((error = fd_get(fd, &fp)) != 0)
+		return error;
+	if (min < 0 || (uint32_t)min >= fd_limit()) {
+		file_drop(fp);
+		return EINVAL;
+	}
+	return fd_install(fp, cloexec, min, out);
+}
+
+int
+fd_cloexec_get(int fd, bool *on)
+{
+	struct fdtable *ft = curproc->p_fdt;
+	bool used;
+
+	if (fd < 0 || ft == NULL)
+		return EBADF;
+	token_get(&ft->ft_tok);
+	used = (uint32_t)fd < ft->ft_size && ft->ft_file[fd] != NULL;
+	*on = used && bit_get(ft->ft_cloexec, (uint32_t)fd);
+	token_release(&ft->ft_tok);
+	return used ? 0 : EBADF;
+}
+
+int
+fd_cloexec_set(int fd, bool on)
+{
+	struct fdtable *ft = curproc->p_fdt;
+	bool used;
+
+	if (fd < 0 || ft == NULL)
+		return EBADF;
+	token_get(&ft->ft_tok);
+	used = (uint32_t)fd < ft->ft_size && ft->ft_file[fd] != NULL;
+	if (used && on)
+		bit_set(ft->ft_cloexec, (uint32_t)fd);
+	else if (used)
+		bit_clear(ft->ft_cloexec, (uint32_t)fd);
+	token_release(&ft->ft_tok);
+	return used ? 0 : EBADF;
+}
+
+int
+fd_close_range(uint32_t first, uint32_t last, bool only_cloexec)
+{
+	struct fdtable *ft = curproc->p_fdt;
+	uint32_t fd;
+
+	ASSERT(first <= last);
+	if (ft == NULL)
+		return 0;
+	if (!only_cloexec) {
+		fdtable_close_some(ft, curproc, first, last, false);
+		return 0;
+	}
+	token_get(&ft->ft_tok);
+	for (fd = bit_find(ft->ft_used, ft->ft_size, first, true); fd < ft->ft_size && fd <= last;
+	    fd = bit_find(ft->ft_used, ft->ft_size, fd + 1, true))
+		bit_set(ft->ft_cloexec, fd);
+	token_release(&ft->ft_tok);
+	return 0;
+}
+
+int
+fdtable_unshare(void)
+{
+	struct proc *p = curproc;
+	struct fdtable *ft = p->p_fdt, *copy;
+	int error;
+
+	if (ft == NULL || atomic_load(&ft->ft_refs) == 1)
+		return 0;
+	if ((error = fdtable_copy(ft, &copy)) != 0)
+		return error;
+	token_get(&p->p_tok);
+	p->p_fdt = copy;
+	token_release(&p->p_tok);
+	fdtable_drop(ft, p);
+	return 0;
+}
+
+/* Another process's table, held; NULL: it has none (any more). */
+static struct fdtable *
+fdtable_of(struct proc *p)
+{
+	struct fdtable *ft;
+
+	token_get(&p->p_tok);
+	ft = p->p_fdt;
+	if (ft != NULL)
+		atomic_fetch_add(&ft->ft_refs, 1);
+	token_release(&p->p_tok);
+	return ft;
+}
+
+int
+fd_get_of(struct proc *p, int fd, struct file **out)
+{
+	struct fdtable *ft = fdtable_of(p);
+	struct file *fp = NULL;
+
+	if (ft == NULL)
+		return ENOENT;
+	token_get(&ft->ft_tok);
+	if (fd >= 0 && (uint32_t)fd < ft->ft_size && (fp = ft->ft_file[fd]) != NULL)
+		file_hold(fp);
+	token_release(&ft->ft_tok);
+	fdtable_drop(ft, p);
+	if (fp == NULL)
+		return ENOENT;
+	*out = fp;
+	return 0;
+}
+
+int
+fd_next_of(struct proc *p, int fd)
+{
+	struct fdtable *ft = fdtable_of(p);
+	uint32_t next, size;
+
+	if (ft == NULL)
+		return -1;
+	token_get(&ft->ft_tok);
+	size = ft->ft_size;
+	next = bit_find(ft->ft_used, size, fd < 0 ? 0 : (uint32_t)fd, true);
+	token_release(&ft->ft_tok);
+	fdtable_drop(ft, p);
+	return next < size ? (int)next : -1;
+}
+
+static int
+file_fork(struct proc *parent, struct proc *child, uint64_t clone_flags)
+{
+	if (parent == NULL || parent->p_fdt == NULL)
+		return fdtable_create(&child->p_fdt);
+	if ((clone_flags & CLONE_FILES) == 0)
+		return fdtable_copy(parent->p_fdt, &child->p_fdt);
+	atomic_fetch_add(&parent->p_fdt->ft_refs, 1);
+	child->p_fdt = parent->p_fdt;
+	return 0;
+}
+
+/* The new program has a table of its own.  Without memory for it the process cannot go on: it is past the point of return. */
+static void
+file_exec(struct proc *p)
+{
+	if (fdtable_unshare() != 0)
+		sig_force(curlwp, SIGKILL, NULL);
+	else if (p->p_fdt != NULL)
+		fdtable_close_some(p->p_fdt, p, 0, UINT32_MAX, true);
+}
+
+static void
+file_exit(struct proc *p)
+{
+	struct fdtable *ft;
+
+	token_get(&p->p_tok);
+	ft = p->p_fdt;
+	p->p_fdt = NULL;
+	token_release(&p->p_tok);
+	if (ft != NULL)
+		fdtable_drop(ft, p);
+}
+
+static struct proc_hooks file_hooks = {
+	.ph_fork = file_fork,
+	.ph_exec = file_exec,
+	.ph_exit = file_exit,
+};
+
+int
+file_init(void)
+{
+	proc_add_hooks(&file_hooks);
+	return 0;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vnode_file - open files that are vnodes: regular files, directories, and
+ * devices that kept these operations.
+ *
+ * The vnode does the work; here are the rules of a description: append,
+ * position, the file size limit, POSIX locks given up at any close.
+ */
+#include <abi/errno.h>
+#include <abi/fcntl.h>
+#include <abi/ioctl.h>
+#include <abi/poll.h>
+#include <abi/signal.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/file/file.h>
+#include <sys/file/lockf.h>
+#include <sys/proc/proc.h>
+#include <sys/vfs/vnode.h>
+
+#define LIMIT_FSIZE	1	/* RLIMIT_FSIZE's index in p_rlimit */
+
+static int
+vf_read(struct file *fp, struct uio *u)
+{
+	uint32_t ioflag = (atomic_load(&fp->f_flags) & O_NONBLOCK) != 0 ? IO_NONBLOCK : 0;
+
+	if (fp->f_vnode->v_type == VDIR)
+		return EISDIR;
+	if (u->u_off > INT64_MAX)
+		return EINVAL;
+	return vn_read(fp->f_vnode, u, ioflag);
+}
+
+/*
+ * May this write begin, and how far may it go?  *cut gets the bytes beyond
+ * the limit, which the caller takes off and puts back.
+ */
+static int
+vf_size_limit(struct file *fp, struct uio *u, bool append, uint64_t *cut)
+{
+	uint64_t limit = rt_min(curlwp != NULL ? curproc->p_rlimit[LIMIT_FSIZE][0] : UINT64_MAX, INT64_MAX);
+	uint64_t off = u->u_off;
+	struct vattr va;
+	int error;
+
+	*cut = 0;
+	if (append && limit < INT64_MAX) {
+		if ((error = vn_getattr(fp->f_vnode, &va)) != 0)
+			return error;
+		off = va.va_size;
+	}
+	if (u->u_resid == 0)
+		return 0;
+	if (off >= limit) {
+		if (limit < INT64_MAX)
+			file_signal(SIGXFSZ);
+		return EFBIG;
+	}
+	if (u->u_resid > limit - off)
+		*cut = u->u_resid - (limit - off);
+	return 0;
+}
+
+static int
+vf_write(struct file *fp, struct uio *u)
+{
+	uint32_t flags = atomic_load(&fp->f_flags);
+	uint32_t ioflag = ((flags & O_APPEND) != 0 ? IO_APPEND : 0) | ((flags & O_NONBLOCK) != 0 ? IO_NONBLOCK : 0);
+	uint64_t cut;
+	int error;
+
+	if (fp->f_vnode->v_type == VDIR)
+		return EBADF;
+	if (u->u_off > INT64_MAX)
+		return EINVAL;
+	if (fp->f_vnode->v_type != VREG)
+		return vn_write(fp->f_vnode, u, ioflag);
+	if ((error = vf_size_limit(fp, u, (ioflag & IO_APPEND) != 0, &cut)) != 0)
+		return error;
+	u->u_resid -= cut;
+	error = vn_write(fp->f_vnode, u, ioflag);
+	u->u_resid += cut;
+	return error;
+}
+
+static uint32_t
+vf_poll(struct file *fp, struct pollnote *note)
+{
+	const struct vnode_ops *ops = fp->f_vnode->v_ops;
+
+	if (ops->vop_poll != NULL)
+		return ops->vop_poll(fp->f_vnode, note);
+	return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+}
+
+static int
+vf_ioctl(struct file *fp, uint32_t cmd, uaddr_t arg, int64_t *result)
+{
+	struct vnode *vn = fp->f_vnode;
+	struct vattr va;
+	uint64_t off;
+	int32_t left;
+	int error;
+
+	(void)result;
+	if (vn->v_type == VREG && cmd == FIONREAD) {
+		if ((error = vn_getattr(vn, &va)) != 0)
+			return error;
+		lk_excl(&fp->f_lk);
+		off = fp->f_off;
+		lk_release(&fp->f_lk);
+		left = (int32_t)(va.va_size - off);
+		return copyout(arg, &left, sizeof(left));
+	}
+	return vn->v_ops->vop_ioctl != NULL ? vn->v_ops->vop_ioctl(vn, cmd, arg) : ENOTTY;
+}
+
+/* Where data or a hole begins, at or after `off` in a file of `size` bytes.  The end counts as a hole. */
+static int
+vf_seek_extent(struct vnode *vn, uint64_t off, uint64_t size, int whence, uint64_t *to)
+{
+	uint64_t index;
+
+	if (off >= size)
+		return ENXIO;
+	if (vn->v_obj == NULL) {
+		*to = whence == SEEK_DATA ? off : size;
+		return 0;
+	}
+	index = vmobj_seek(vn->v_obj, off >> PAGE_SHIFT, whence == SEEK_DATA);
+	if (index > size >> PAGE_SHIFT || index << PAGE_SHIFT >= size) {
+		*to = size;
+		return whence == SEEK_DATA ? ENXIO : 0;
+	}
+	*to = rt_max(off, index << PAGE_SHIFT);
+	return 0;
+}
+
+static int
+vf_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
+{
+	struct vnode *vn = fp->f_vnode;
+	uint64_t base = 0, to;
+	struct vattr va;
+	int error;
+
+	if (vn->v_type == VCHR) {		/* devices keep no position */
+		*result = fp->f_off = 0;
+		return 0;
+	}
+	if (whence == SEEK_CUR)
+		base = fp->f_off;
+	if (whence >= SEEK_END) {
+		if ((error = vn_getattr(vn, &va)) != 0)
+			return error;
+		base = va.va_size;
+	}
+	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
+		if (off < 0)
+			return ENXIO;
+		if ((error = vf_seek_extent(vn, (uint64_t)off, base, whence, &to)) != 0)
+			return error;
+	} else if (__builtin_add_overflow((int64_t)base, off, (int64_t *)&to)) {
+		return off < 0 ? EINVAL : EOVERFLOW;
+	}
+	if ((int64_t)to < 0)
+		return EINVAL;
+	*result = fp->f_off = to;
+	return 0;
+}
+
+static int
+vf_truncate(struct file *fp, uint64_t size)
+{
+	struct vattr va = { .va_mask = VA_SIZE, .va_size = size };
+
+	if (fp->f_vnode->v_type != VREG || !file_can_write(fp) || size > INT64_MAX)
+		return EINVAL;
+	if (curlwp != NULL && size > curproc->p_rlimit[LIMIT_FSIZE][0]) {
+		file_signal(SIGXFSZ);
+		return EFBIG;
+	}
+	return vn_setattr(fp->f_vnode, &va);
+}
+
+static int
+vf_mmap(struct file *fp, struct vmobj **obj, uint64_t *off)
+{
+	(void)off;
+	if (fp->f_vnode->v_type != VREG || fp->f_vnode->v_obj == NULL)
+		return ENODEV;
+	*obj = fp->f_vnode->v_obj;
+	return 0;
+}
+
+static void
+vf_flush(struct file *fp, struct proc *p)
+{
+	lockf_posix_drop_owner(fp, p);
+}
+
+static void
+vf_close(struct file *fp)
+{
+	lockf_flock_drop(fp);
+}
+
+const struct file_ops vnode_file_ops = {
+	.fo_read = vf_read,
+	.fo_write = vf_write,
+	.fo_poll = vf_poll,
+	.fo_ioctl = vf_ioctl,
+	.fo_seek = vf_seek,
+	.fo_truncate = vf_truncate,
+	.fo_close = vf_close,
+	.fo_mmap = vf_mmap,
+	.fo_flush = vf_flush,
+};
