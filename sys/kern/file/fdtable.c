@@ -22,7 +22,7 @@
 #include <core/rt/rt.h>
 #include <stdatomic.h>
 #include <sys/file/file.h>
-#include <sys/file/tty.h>
+#include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
 #include <sys/vm/kmem.h>
 
@@ -157,10 +157,11 @@ fdtable_copy(struct fdtable *from, struct fdtable **out)
 	return 0;
 }
 
-/* A descriptor of p that named fp is gone, and with it the table's reference. */
+/* A descriptor of p's table that named fp is gone, and with it the table's reference. */
 static void
-fd_let_go(struct file *fp, struct proc *p)
+fd_let_go(struct fdtable *ft, struct file *fp, struct proc *p)
 {
+	lockf_drop_table(fp, ft);
 	if (fp->f_ops->fo_flush != NULL)
 		fp->f_ops->fo_flush(fp, p);
 	file_drop(fp);
@@ -196,7 +197,7 @@ fdtable_close_some(struct fdtable *ft, struct proc *p, uint32_t fd, uint32_t las
 			break;
 		fp = fd_take(ft, fd);
 		token_release(&ft->ft_tok);
-		fd_let_go(fp, p);
+		fd_let_go(ft, fp, p);
 		lwkt_poll();
 		token_get(&ft->ft_tok);
 	}
@@ -312,7 +313,7 @@ fd_set(int fd, struct file *fp, bool cloexec)
 		ft->ft_low++;
 	token_release(&ft->ft_tok);
 	if (old != NULL)
-		fd_let_go(old, curproc);
+		fd_let_go(ft, old, curproc);
 	return 0;
 }
 
@@ -329,7 +330,7 @@ fd_close(int fd)
 	token_release(&ft->ft_tok);
 	if (fp == NULL)
 		return EBADF;
-	fd_let_go(fp, curproc);
+	fd_let_go(ft, fp, curproc);
 	return 0;
 }
 
@@ -513,6 +514,7 @@ static struct proc_hooks file_hooks = {
 int
 file_init(void)
 {
+	lockf_init();
 	proc_add_hooks(&file_hooks);
 	return 0;
 }

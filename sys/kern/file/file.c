@@ -28,6 +28,7 @@
 #include <machine/boot.h>
 #include <stdatomic.h>
 #include <sys/file/file.h>
+#include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
@@ -91,6 +92,7 @@ file_drop(struct file *fp)
 	ASSERT(atomic_load(&fp->f_refs) > 0);
 	if (atomic_fetch_sub(&fp->f_refs, 1) != 1)
 		return;
+	lockf_drop_file(fp);
 	if (fp->f_ops->fo_close != NULL)
 		fp->f_ops->fo_close(fp);
 	if (file_counts_as_writer(fp))

@@ -4,3 +4,6 @@ kern += sys/kern/file/fdtable.c
 kern += sys/kern/file/vnode_file.c
 kern += sys/kern/file/poll.c
 kern += sys/kern/file/pipe.c
+kern += sys/kern/file/lockf.c
+kern += sys/kern/syscall/sys_file.c
+kern += sys/kern/syscall/sys_ioctl.c

@@ -4,7 +4,7 @@
  * devices that kept these operations.
  *
  * The vnode does the work; here are the rules of a description: append,
- * position, the file size limit, POSIX locks given up at any close.
+ * position, the file size limit.
  */
 #include <abi/errno.h>
 #include <abi/fcntl.h>
@@ -14,7 +14,6 @@
 #include <core/rt/rt.h>
 #include <stdatomic.h>
 #include <sys/file/file.h>
-#include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/vnode.h>
 
@@ -194,18 +193,6 @@ vf_mmap(struct file *fp, struct vmobj **obj, uint64_t *off)
 	return 0;
 }
 
-static void
-vf_flush(struct file *fp, struct proc *p)
-{
-	lockf_posix_drop_owner(fp, p);
-}
-
-static void
-vf_close(struct file *fp)
-{
-	lockf_flock_drop(fp);
-}
-
 const struct file_ops vnode_file_ops = {
 	.fo_read = vf_read,
 	.fo_write = vf_write,
@@ -213,7 +200,5 @@ const struct file_ops vnode_file_ops = {
 	.fo_ioctl = vf_ioctl,
 	.fo_seek = vf_seek,
 	.fo_truncate = vf_truncate,
-	.fo_close = vf_close,
 	.fo_mmap = vf_mmap,
-	.fo_flush = vf_flush,
 };

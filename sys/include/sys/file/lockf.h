@@ -3,8 +3,8 @@
 #pragma once
 #include <machine/types.h>
 
+struct fdtable;
 struct file;
-struct proc;
 
 struct k_flock {
 	int16_t		l_type, l_whence;
@@ -22,5 +22,6 @@ struct k_flock {
 
 int	lockf_fcntl(struct file *fp, int cmd, struct k_flock *l);	/* F_GETLK, F_SETLK, F_SETLKW */
 int	lockf_flock(struct file *fp, uint32_t op);
-void	lockf_posix_drop_owner(struct file *fp, struct proc *p);	/* p closed a descriptor of fp */
-void	lockf_flock_drop(struct file *fp);				/* last reference of fp */
+void	lockf_init(void);
+void	lockf_drop_table(struct file *fp, const struct fdtable *ft);	/* ft closed a descriptor of fp: POSIX */
+void	lockf_drop_file(struct file *fp);				/* last reference of fp: flock, OFD */
