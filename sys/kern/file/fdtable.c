@@ -290,14 +290,19 @@ fd_install(struct file *fp, bool cloexec, int min, int *fd)
 int
 fd_set(int fd, struct file *fp, bool cloexec)
 {
-	struct fdtable *ft = curproc->p_fdt;
+	struct fdtable *ft;
 	struct file *old;
 	int error;
 
-	if (fd < 0 || (uint32_t)fd >= fd_limit() || ft == NULL) {
+	if (fd < 0 || (uint32_t)fd >= fd_limit()) {
 		file_drop(fp);
 		return EBADF;
 	}
+	if (curproc->p_fdt == NULL && (error = fdtable_create(&curproc->p_fdt)) != 0) {
+		file_drop(fp);
+		return error;
+	}
+	ft = curproc->p_fdt;
 	token_get(&ft->ft_tok);
 	if ((error = fdtable_grow(ft, (uint32_t)fd + 1)) != 0) {
 		token_release(&ft->ft_tok);
@@ -511,10 +516,9 @@ static struct proc_hooks file_hooks = {
 	.ph_exit = file_exit,
 };
 
-int
+void
 file_init(void)
 {
 	lockf_init();
 	proc_add_hooks(&file_hooks);
-	return 0;
 }

@@ -80,7 +80,6 @@ int	fifo_open(struct vnode *vn, struct file *fp);		/* may sleep for the other si
 int	pipe_size(struct file *fp, uint32_t *bytes);		/* EBADF: not a pipe */
 int	pipe_set_size(struct file *fp, uint64_t bytes, uint32_t *now);
 
-int	file_init(void);				/* kmain, after proc and vfs: hooks into a process's life */
 
 struct fdtable;
 int	fdtable_create(struct fdtable **out);
