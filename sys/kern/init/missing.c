@@ -13,6 +13,12 @@ MISSING(proc_find) MISSING(proc_foreach) MISSING(proc_fork_kernel) MISSING(proc_
 MISSING(rb_first) MISSING(rb_insert) MISSING(rb_remove) MISSING(sig_post) MISSING(sig_post_pgrp) MISSING(stdio_drain)
 MISSING(stdio_open) MISSING(syscall_missing) MISSING(tty_console_init) MISSING(tty_console_resized) MISSING(vfs_init)
 
+/* of the file layer */
+MISSING(copyin) MISSING(copyout) MISSING(cred_capable) MISSING(cred_current) MISSING(cred_drop)
+MISSING(cred_hold) MISSING(ncp_hold) MISSING(proc_add_hooks) MISSING(sig_force) MISSING(sig_post_lwp)
+MISSING(uio_kernel) MISSING(uio_move) MISSING(vattr_to_stat) MISSING(vmobj_seek) MISSING(vn_getattr)
+MISSING(vn_read) MISSING(vn_setattr) MISSING(vn_write) MISSING(vnode_drop) MISSING(vnode_hold)
+
 #define LATER(name) \
 	void name(void); \
 	__attribute__((weak)) void name(void) { kprintf("not yet in the tree: " #name "\n"); }
