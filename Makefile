@@ -251,17 +251,17 @@ run: setup-run
 ## test         all tests but the long ones; T=NAME runs one
 test: setup
 	@$(MAKE) --no-print-directory programs
-	@sh scripts/run/tests $(if $(T),-t $(T)) $(O) check unit kernel user busybox system
+	@CC='$(CC)' sh scripts/run/tests $(if $(T),-t $(T)) $(O) check unit kernel user busybox system
 
 ## test-long    the counts and the hours; T=NAME runs one
 test-long: setup
 	@$(MAKE) --no-print-directory programs
-	@sh scripts/run/tests $(if $(T),-t $(T)) $(O) long
+	@CC='$(CC)' sh scripts/run/tests $(if $(T),-t $(T)) $(O) long
 
 ## check        under a minute: build, layers, symbols, headers, form, unit and kernel tests
 check: setup
-	@$(MAKE) --no-print-directory all unit rules
-	@sh scripts/run/tests -q $(O) check unit kernel
+	@$(MAKE) --no-print-directory all unit
+	@CC='$(CC)' sh scripts/run/tests -q $(O) check unit kernel
 
 ## rules        the source against its rules: layers, symbols, headers, form
 .PHONY: rules rule-layers rule-symbols rule-headers rule-style

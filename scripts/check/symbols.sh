@@ -5,7 +5,7 @@
 #
 #   symbols.sh [-w] [-m MAX] ALLOWED[,ALLOWED...] OBJECT...
 #
-# Links the objects together (ld -r) and fails on every name that is still
+# Links the objects together as an image is linked, and fails on every name that is still
 # undefined and that no list of ALLOWED names (one a line, # comments).
 #   -w      nothing that can change may lie outside .kdata and .kbss, and
 #           nothing may be thread-local
@@ -28,7 +28,7 @@ trap 'rm -rf "$t"' EXIT
 
 # shellcheck disable=SC2086
 sed '/^#/d;/^$/d' $lists | sort -u >"$t/allowed"
-ld -r -o "$t/o" "$@"
+ld -r -T vkernel/image/kernel.ld -o "$t/o" "$@"
 nm -u "$t/o" | awk '{ print $NF }' | sort -u | comm -23 - "$t/allowed" |
     sed 's/^/symbols: not in the interface: /' >"$t/bad"
 if [ -n "$max" ]; then

@@ -33,7 +33,7 @@ BEGIN {
 	str("")
 	while ((getline l < nm) > 0) {
 		split(l, f, " ")
-		if (f[2] !~ /^[tT]$/ || f[3] ~ /^__ktext_(start|end)$/)
+		if (f[2] !~ /^[tTwW]$/ || f[3] ~ /^__ktext_(start|end)$/)
 			continue
 		func_at[++nfunc] = f[1]
 		func_name[nfunc] = f[3]
