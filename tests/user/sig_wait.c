@@ -94,7 +94,7 @@ timed_wait(void)
 		_exit(0);
 	}
 	t_handle(SIGTERM, on_signal, SA_RESTART);
-	T(sigtimedwait(&set, &si, NULL));
+	T_SYS(rt_sigtimedwait, &set, &si, NULL, 8);
 	wait(NULL);
 	if (fork() == 0) {
 		t_sleep_ms(20);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Clocks, sleeps and interval timers - what moves, what waits, what is refused. */
+#include "t.h"
+#include <sys/times.h>
+
+static volatile sig_atomic_t hits;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	hits++;
+}
+
+static void
+clocks(void)
+{
+	static const clockid_t ids[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID,
+	    CLOCK_THREAD_CPUTIME_ID, 4, 5, 6, CLOCK_BOOTTIME };
+	struct timespec a, b;
+	struct timeval tv;
+
+	for (size_t i = 0; i < T_COUNT(ids); i++) {
+		T_SYS(clock_gettime, ids[i], &a);
+		T_SYS(clock_gettime, ids[i], &b);
+		t_say("clock %d goes forward: %d, nanoseconds in range: %d", ids[i],
+		    b.tv_sec > a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec >= a.tv_nsec), b.tv_nsec < 1000000000);
+	}
+	T_SYS(clock_gettime, 77, &a);
+	T_SYS(clock_getres, CLOCK_MONOTONIC, &a);
+	t_say("resolution %ld", a.tv_nsec);
+	T_SYS(clock_getres, 77, &a);
+	T_SYS(clock_getres, CLOCK_MONOTONIC, NULL);
+	T_SYS(gettimeofday, &tv, NULL);
+	clock_gettime(CLOCK_REALTIME, &a);
+	t_say("the same time of day: %d", labs(a.tv_sec - tv.tv_sec) <= 1);
+	T(labs(time(NULL) - a.tv_sec) <= 1);
+	T(a.tv_sec > 1700000000);
+	struct tms tms;
+	T_OK(times(&tms));
+	struct rusage ru;
+	T(getrusage(RUSAGE_SELF, &ru));
+	T(getrusage(RUSAGE_CHILDREN, &ru));
+	T(getrusage(77, &ru));
+}
+
+/* CPU time is counted for the one who uses it, and for its parent after the wait. */
+static void
+cpu_time(void)
+{
+	struct timespec a, b;
+	struct rusage ru;
+	volatile long sink = 0;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+	t_sleep_ms(60);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+	t_say("sleeping costs nothing: %d", (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < 30);
+	if (t_child("burns CPU") == 0) {
+		struct timespec now;
+
+		do {
+			for (int i = 0; i < 100000; i++)
+				sink += i;
+			clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+		} while (now.tv_nsec < 80000000 && now.tv_sec == 0);
+		_exit(0);
+	}
+	getrusage(RUSAGE_CHILDREN, &ru);
+	t_say("children's time: %d", ru.ru_utime.tv_sec * 1000 + ru.ru_utime.tv_usec / 1000 +
+	    ru.ru_stime.tv_sec * 1000 + ru.ru_stime.tv_usec / 1000 >= 60);
+}
+
+static void
+sleeps(void)
+{
+	struct timespec ts = { 0, 30000000 }, bad = { 0, 1000000000 }, neg = { -1, 0 }, at;
+	int64_t t0 = t_now_ms();
+
+	T(nanosleep(&ts, NULL));
+	T(t_now_ms() - t0 >= 30);
+	T(t_now_ms() - t0 < 1000);
+	T_SYS(nanosleep, &bad, NULL);
+	T_SYS(nanosleep, &neg, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_nsec += 30000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_nsec -= 1000000000;
+		at.tv_sec++;
+	}
+	t0 = t_now_ms();
+	T_SYS(clock_nanosleep, CLOCK_MONOTONIC, 1, &at, NULL);
+	T(t_now_ms() - t0 >= 29);
+	T_SYS(clock_nanosleep, CLOCK_MONOTONIC, 1, &at, NULL);
+	T_SYS(clock_nanosleep, 77, 0, &ts, NULL);
+	T_SYS(clock_nanosleep, CLOCK_THREAD_CPUTIME_ID, 0, &ts, NULL);
+	at = (struct timespec){ 0, 0 };
+	T_SYS(clock_nanosleep, CLOCK_REALTIME, 1, &at, NULL);
+}
+
+static void
+intervals(void)
+{
+	struct itimerval it = { { 0, 10000 }, { 0, 10000 } }, old;
+	int64_t t0;
+
+	t_handle(SIGALRM, on_signal, SA_RESTART);
+	T(setitimer(ITIMER_REAL, &it, NULL));
+	t0 = t_now_ms();
+	while (hits < 5)
+		t_sleep_ms(1);
+	T(t_now_ms() - t0 >= 48);
+	T(getitimer(ITIMER_REAL, &old));
+	t_say("interval %d, value in range %d", (int)old.it_interval.tv_usec,
+	    old.it_value.tv_sec == 0 && old.it_value.tv_usec > 0 && old.it_value.tv_usec <= 10000);
+	memset(&it, 0, sizeof it);
+	T(setitimer(ITIMER_REAL, &it, &old));
+	t_say("old interval %d", (int)old.it_interval.tv_usec);
+	hits = 0;
+	t_sleep_ms(30);
+	T(hits);
+	T(alarm(50));
+	T(alarm(0));
+	T(alarm(0));
+	it.it_value.tv_usec = 1000000;
+	T(setitimer(ITIMER_REAL, &it, NULL));
+	T(setitimer(77, &it, NULL));
+	T(getitimer(77, &old));
+	T(setitimer(ITIMER_REAL, NULL, &old));
+	memset(&it, 0, sizeof it);
+	it.it_value.tv_usec = 20000;
+	T(setitimer(ITIMER_REAL, &it, NULL));
+	T(pause());
+	T(hits);
+	getitimer(ITIMER_REAL, &old);
+	t_say("once only: %d", (int)(old.it_value.tv_sec + old.it_value.tv_usec));
+	if (t_child("unhandled") == 0) {
+		signal(SIGALRM, SIG_DFL);
+		setitimer(ITIMER_REAL, &it, NULL);
+		for (;;)
+			pause();
+	}
+	if (t_child("it stops a program that never enters the kernel") == 0) {
+		signal(SIGALRM, SIG_DFL);
+		setitimer(ITIMER_REAL, &it, NULL);
+		for (volatile int i = 0;; i++)
+			;
+	}
+}
+
+static void
+cpu_timers(void)
+{
+	struct itimerval it = { { 0, 0 }, { 0, 30000 } };
+
+	t_handle(SIGVTALRM, on_signal, 0);
+	t_handle(SIGPROF, on_signal, 0);
+	hits = 0;
+	T(setitimer(ITIMER_VIRTUAL, &it, NULL));
+	t_sleep_ms(60);
+	t_say("no CPU, no SIGVTALRM: %d", (int)hits);
+	while (hits == 0)
+		;
+	T(hits);
+	hits = 0;
+	T(setitimer(ITIMER_PROF, &it, NULL));
+	while (hits == 0)
+		;
+	T(hits);
+	if (t_child("RLIMIT_CPU") == 0) {
+		struct rlimit rl = { 1, 2 };
+
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		setrlimit(RLIMIT_CPU, &rl);
+		for (;;)
+			;
+	}
+}
+
+int
+main(void)
+{
+	clocks();
+	cpu_time();
+	sleeps();
+	intervals();
+	cpu_timers();
+	return 0;
+}
