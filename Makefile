@@ -230,11 +230,11 @@ test_image	:= $(if $(has_image),$(if $(kerntest),$(O)/bin/vkernel-test))
 ## all          the vkernel command, the hostkit library, and what they need (default)
 all: kernel-objects $(tool_bin) $(if $(hostkit),$(O)/lib/libhostkit.a) $(if $(has_image),$(O)/bin/vkernel $(test_image))
 
-kernel-objects: $(kern_o) $(kerntest_o)
-unit: $(unit_bin)
-user: $(user_bin)
-helpers: $(patsubst tests/system/%.c,$(O)/system/%,$(helpers))
-programs: all unit user helpers
+kernel-objects: $(kern_o) $(kerntest_o) ; @:
+unit: $(unit_bin) ; @:
+user: $(user_bin) ; @:
+helpers: $(patsubst tests/system/%.c,$(O)/system/%,$(helpers)) ; @:
+programs: all unit user helpers ; @:
 
 setup:
 	@sh scripts/run/setup test
