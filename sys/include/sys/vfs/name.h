@@ -11,18 +11,25 @@
 #include <sys/vfs/vnode.h>
 
 struct ncp {
-	_Atomic uint32_t n_refs;
-	struct ncp	*n_parent;	/* [parent's v_lk] held; NULL: root of a mount */
-	struct vnode	*n_vnode;	/* [parent's v_lk] held; NULL: negative */
-	struct mount	*n_mount;	/* const: the mount this name belongs to */
-	struct mount	*n_covered;	/* [mount list] mount whose root stands in for this name */
-	struct list	n_link;		/* [cache] parent's children, or LRU */
-	struct list	n_hash;		/* [cache] */
-	struct list	n_children;	/* [cache] */
-	uint32_t	n_flags;	/* [cache] */
-	uint16_t	n_len;		/* [parent's v_lk] */
-	char		*n_name;	/* [parent's v_lk] */
+	_Atomic uint32_t n_refs;	/* [atomic] 0 only while hashed, changed to and from 0 under the bucket's spin */
+	uint32_t	n_flags;	/* [bucket] NCF_* */
+	struct ncp	*n_parent;	/* [bucket] held; NULL: root of a mount, or nameless */
+	struct vnode	*_Atomic n_vnode;	/* [parent's v_lk + bucket, either to read] held; NULL: negative */
+	struct mount	*n_mount;	/* const, held: the mount this name belongs to */
+	struct mount	*_Atomic n_covered;	/* [bucket + mount list] mount whose root stands in for this name */
+	struct ncp	*n_next;	/* [bucket] */
+	struct list	n_sibling;	/* [parent's n_spin] */
+	struct list	n_children;	/* [n_spin] hashed names below this one */
+	struct spin	n_spin;		/* after a bucket's spin */
+	uint32_t	n_hash;		/* [bucket] of parent and name: tells the bucket */
+	uint16_t	n_len;		/* [parent's v_lk + bucket, either to read] */
+	char		*n_name;	/* [parent's v_lk + bucket] n_short, or kmalloc'ed */
+	char		n_short[40];	/* [as n_name] */
 };
+#define NCF_HASHED	1u	/* can be found by lookups */
+#define NCF_DELETED	2u	/* was removed while somebody held it */
+#define NCF_RECENT	4u	/* found since the clock hand passed */
+
 void	ncp_hold(struct ncp *n);
 void	ncp_drop(struct ncp *n);
 
@@ -64,9 +71,37 @@ int	name_path(struct ncp *n, struct ncp *root, char *buf, size_t size, bool *unr
 /* Open for kernel callers and sys_open alike.  flags O_*; returns a held name. */
 int	name_open(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out);
 
+/*
+ * Changing a directory: `dir` held, one component.  Permissions, read-only mounts and
+ * error order as Linux.  `slash`: the path ended in one.  out may be NULL.
+ */
+int	name_create(struct ncp *dir, const char *name, size_t len, bool slash, enum v_type type, uint32_t mode,
+	    uint64_t rdev, struct ncp **out);
+int	name_symlink(struct ncp *dir, const char *name, size_t len, bool slash, const char *target);
+int	name_link(struct ncp *dir, const char *name, size_t len, bool slash, struct ncp *target);
+int	name_remove(struct ncp *dir, const char *name, size_t len, bool slash, bool directory);
+int	name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags);
+/* A name outside the tree, for what has lost its own: shown as `text`.  Takes its own reference on vn. */
+int	name_orphan(struct vnode *vn, const char *text, struct ncp **out);
+/* setattr with Linux's rules: owner, capabilities, set-id bits, read-only mounts. */
+int	name_setattr(struct ncp *n, struct vattr *va);
+#define VA_TIME_NOW	(1u << 8)	/* atime and mtime: needs only write permission */
+int	name_access(struct ncp *n, uint32_t want, const struct cred *cr);	/* EROFS, EACCES */
+struct ncp *ncp_parent(struct ncp *n);		/* held; across mounts; NULL at the top */
+bool	ncp_is_deleted(struct ncp *n);
+void	ncp_trim(uint32_t n);			/* memory is short: forget up to n names */
+struct ncache_stats { uint64_t names, bound; };
+void	ncache_stats(struct ncache_stats *out);
+
+struct fsctx *fsctx_create(const struct fsctx *like);	/* NULL: no memory */
+void	fsctx_drop(struct fsctx *fc);
+void	fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root);	/* held; either may be NULL */
+
 /* Mounting. */
 int	vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options);
 int	vfs_unmount(struct ncp *root_of_mount, uint32_t flags);
+int	vfs_remount(struct ncp *root_of_mount, uint32_t flags);
+int	vfs_pivot(struct ncp *new_root, struct ncp *put_old);
 void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* held each; fn may sleep */
 struct ncp *vfs_root(void);		/* the first mount's root */
 int	vfs_init(void);			/* kmain: root tmpfs mounted, devfs, procfs registered */

@@ -20,6 +20,7 @@
 
 struct cred;
 struct mount;
+struct ncp;
 struct vnode;
 struct file;
 struct pollnote;
@@ -62,18 +63,22 @@ struct vnode_ops {
 		    struct vnode *to, const char *tname, size_t tlen, struct vnode *to_victim, uint32_t flags);
 	int	(*vop_readdir)(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);	/* ENOTDIR */
 	int	(*vop_readlink)(struct vnode *vn, char *buf, size_t size, size_t *len);			/* EINVAL */
+	/* A link that leads to a name without the help of its text (/proc/PID/fd/N): held.  ENOENT. */
+	int	(*vop_jump)(struct vnode *vn, struct ncp **out);
 	int	(*vop_getattr)(struct vnode *vn, struct vattr *out);
 	int	(*vop_setattr)(struct vnode *vn, const struct vattr *va);				/* EPERM */
 	int	(*vop_access)(struct vnode *vn, uint32_t want, const struct cred *cr);	/* R 4 W 2 X 1; default: mode bits */
 	int	(*vop_read)(struct vnode *vn, struct uio *u, uint32_t ioflag);		/* default: through v_obj */
 	int	(*vop_write)(struct vnode *vn, struct uio *u, uint32_t ioflag);
-	int	(*vop_open)(struct vnode *vn, struct file *fp);		/* default: nothing; devices replace fp's operations */
+	int	(*vop_open)(struct vnode *vn, struct file *fp);		/* default: nothing; for devices dev_open() */
 	int	(*vop_ioctl)(struct vnode *vn, uint32_t cmd, uaddr_t arg);				/* ENOTTY */
 	uint32_t (*vop_poll)(struct vnode *vn, struct pollnote *note);				/* default: always ready */
 	int	(*vop_allocate)(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);		/* EOPNOTSUPP */
 	int	(*vop_fsync)(struct vnode *vn);								/* 0 */
 	void	(*vop_inactive)(struct vnode *vn);	/* last reference: fs frees its node when nlink is 0 or forgets it */
 };
+/* Says whether a file that is not a directory, link or device may be opened at all, and how. */
+int	dev_open(struct vnode *vn, struct file *fp);	/* by v_rdev: ENXIO when nobody registered it */
 #define IO_APPEND	1u
 #define IO_NONBLOCK	2u
 #define IO_DIRECT	4u
@@ -104,12 +109,29 @@ int	vn_read(struct vnode *vn, struct uio *u, uint32_t ioflag);
 int	vn_write(struct vnode *vn, struct uio *u, uint32_t ioflag);	/* RLIMIT_FSIZE is the caller's business */
 int	vn_read_kernel(struct vnode *vn, void *buf, size_t len, uint64_t off, size_t *done);
 int	vn_readlink(struct vnode *vn, char *buf, size_t size, size_t *len);
+int	vn_open(struct vnode *vn, struct file *fp);	/* vop_open, or dev_open() for a device; may replace f_ops */
+int	vn_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);	/* takes v_lk shared */
+int	vn_ioctl(struct vnode *vn, uint32_t cmd, uaddr_t arg);
+uint32_t vn_poll(struct vnode *vn, struct pollnote *note);
+int	vn_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
+int	vn_fsync(struct vnode *vn);
+/* SEEK_DATA and SEEK_HOLE: ENXIO beyond the end. */
+int	vn_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result);
+/* What mode bits, owner and capabilities say: 0 or EACCES. */
+int	vn_access_mode(enum v_type type, uint32_t mode, uint32_t uid, uint32_t gid, uint32_t want, const struct cred *cr);
+const struct cred *vfs_cred(void);		/* the current process's, or the kernel's own */
+/* Contents in v_obj: for the read and write operations of memory filesystems.  The caller holds v_lk. */
+int	vobj_read(struct vmobj *o, uint64_t size, struct uio *u);
+int	vobj_write(struct vmobj *o, struct uio *u);
 void	vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out);
 
 /* A filesystem. */
 struct statfs_info { uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags; };
+#define FS_NOCACHE	1u		/* names come and go by themselves: ask for each lookup */
+#define FS_NODEV	2u		/* needs no device: "nodev" in /proc/filesystems */
 struct fs_ops {
 	const char *fs_name;
+	uint32_t fs_flags;		/* FS_* */
 	int	(*fs_mount)(struct mount *mp, const char *source, const char *options);	/* sets mp_root */
 	int	(*fs_unmount)(struct mount *mp);	/* nobody uses it any more */
 	int	(*fs_statfs)(struct mount *mp, struct statfs_info *out);
@@ -121,9 +143,15 @@ struct mount {
 	void		*mp_data;	/* const: the filesystem's */
 	uint64_t	mp_dev;		/* const: st_dev */
 	uint32_t	mp_flags;	/* [mount list] MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC ... */
-	struct ncp	*mp_covers;	/* [mount list] the name it is mounted on; NULL: the root */
+	struct ncp	*mp_covers;	/* [mount list] the name it is mounted on, held; NULL: the root, or unmounted */
+	struct ncp	*mp_ncp;	/* const after mount: the name of its root; the mount holds it while mounted */
+	struct lk	mp_rename_lk;	/* a rename between directories: before any v_lk of this mount */
+	_Atomic bool	mp_dead;	/* [atomic] unmounted: names go as soon as nobody holds them */
 	char		*mp_source;	/* const */
 	struct list	mp_link;	/* [mount list] */
 	uint32_t	mp_id;		/* const */
 };
 void	fs_register(const struct fs_ops *ops);		/* at boot */
+void	fs_foreach(void (*fn)(const struct fs_ops *ops, void *arg), void *arg);
+void	mount_hold(struct mount *mp);
+void	mount_drop(struct mount *mp);

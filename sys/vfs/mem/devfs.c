@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * devfs - device files.
+ *
+ * Two halves: a table from device number to the function that makes an open
+ * file, used by device nodes on any filesystem; and the tree on /dev, a tmpfs
+ * in which devfs_add() makes the nodes.
+ *
+ * Invariants
+ *   Y1  the table only grows, at boot or by a driver, never past DEVICES_MAX.
+ *
+ * Locking: dev_spin for the table; an entry is const once it is counted.
+ */
+#include "tmpfs_int.h"
+
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/vfs/fs.h>
+#include <sys/vfs/name.h>
+
+#define DEVICES_MAX	256u
+
+struct device {
+	uint64_t	rdev;
+	int		(*open)(struct vnode *vn, struct file *fp);
+};
+static struct spin dev_spin;
+static struct device devices[DEVICES_MAX];	/* [dev_spin to add; entries below ndevices are const] */
+static _Atomic uint32_t ndevices;
+static struct mount *the_mount;			/* const after boot */
+
+int
+dev_open(struct vnode *vn, struct file *fp)
+{
+	uint32_t n = atomic_load_explicit(&ndevices, memory_order_acquire);
+
+	if (vn->v_type != VCHR)
+		return ENXIO;
+	for (uint32_t i = 0; i < n; i++) {
+		if (devices[i].rdev == vn->v_rdev)
+			return devices[i].open(vn, fp);
+	}
+	return ENXIO;
+}
+
+static int
+add_number(uint64_t rdev, int (*open)(struct vnode *vn, struct file *fp))
+{
+	uint32_t n;
+	int error = 0;
+
+	spin_lock(&dev_spin);
+	n = ndevices;
+	for (uint32_t i = 0; i < n; i++) {
+		if (devices[i].rdev == rdev)
+			error = EEXIST;
+	}
+	if (error == 0 && n == DEVICES_MAX)
+		error = ENOSPC;
+	if (error == 0) {
+		devices[n] = (struct device){ rdev, open };
+		atomic_store_explicit(&ndevices, n + 1, memory_order_release);
+	}
+	spin_unlock(&dev_spin);
+	return error;
+}
+
+/* The directory that holds the last part of "pts/ptmx"; its subdirectories are made as needed. */
+static int
+add_parents(struct ncp **dir, const char **name)
+{
+	const char *slash;
+	struct ncp *sub;
+	int error;
+
+	while ((slash = strchr(*name, '/')) != NULL) {
+		size_t len = (size_t)(slash - *name);
+
+		error = name_create(*dir, *name, len, false, VDIR, 0755, 0, &sub);
+		if (error == EEXIST)
+			error = name_child(*dir, *name, len, &sub);
+		if (error != 0)
+			return error;
+		ncp_drop(*dir);
+		*dir = sub;
+		*name = slash + 1;
+	}
+	return 0;
+}
+
+int
+devfs_add(const char *name, uint32_t mode, uint64_t rdev, int (*open)(struct vnode *vn, struct file *fp))
+{
+	struct ncp *dir;
+	int error;
+
+	ASSERT(the_mount != NULL);
+	error = add_number(rdev, open);
+	if (error != 0)
+		return error;
+	dir = the_mount->mp_ncp;
+	ncp_hold(dir);
+	error = add_parents(&dir, &name);
+	if (error == 0)
+		error = name_create(dir, name, strlen(name), false, VCHR, mode, rdev, NULL);
+	ncp_drop(dir);
+	return error;
+}
+
+int
+devfs_mount(struct mount *mp, const char *source, const char *options)
+{
+	int error;
+
+	if (the_mount != NULL)
+		return EBUSY;		/* there is one tree of devices */
+	(void)options;
+	error = tmpfs_mount(mp, source, "mode=755");
+	if (error == 0)
+		the_mount = mp;
+	return error;
+}
+
+static void
+link_in(struct ncp *dir, const char *name, const char *target)
+{
+	/* The archive cannot be in the way: nothing else has written here yet. */
+	int error = name_symlink(dir, name, strlen(name), false, target);
+
+	ASSERT(error == 0);
+}
+
+void
+devfs_fill(void)
+{
+	struct ncp *dir = the_mount->mp_ncp;
+	int error;
+
+	error = name_create(dir, "pts", 3, false, VDIR, 0755, 0, NULL);
+	ASSERT(error == 0);
+	error = name_create(dir, "shm", 3, false, VDIR, 01777, 0, NULL);
+	ASSERT(error == 0);
+	link_in(dir, "fd", "/proc/self/fd");
+	link_in(dir, "stdin", "/proc/self/fd/0");
+	link_in(dir, "stdout", "/proc/self/fd/1");
+	link_in(dir, "stderr", "/proc/self/fd/2");
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tmpfs_file - contents of regular files.
+ *
+ * A write puts its bytes into pages of the object first and makes the file
+ * longer afterwards, so that a reader or a mapping never sees a length
+ * without the bytes, and a write cut short by a bad address leaves the length
+ * that its bytes justify.
+ *
+ * Invariants
+ *   F1  td_charged of an object is what it added to tm_pages.
+ *   F2  a page is charged when it is filled; it is refused at the limit.
+ *
+ * Locking: v_lk of the file: shared to read, exclusive to change.  No page is
+ * busy and no token held while user memory is touched, and a page fault takes
+ * no v_lk, so the buffer of a read or write may be a mapping of the same file.
+ * One lock for all ranges: readers and writers of different parts of one file
+ * wait for each other.
+ */
+#include "tmpfs_int.h"
+
+#include <abi/errno.h>
+#include <abi/mount.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/lwkt/thread.h>
+#include <sys/proc/cred.h>
+#include <sys/vm/kmem.h>
+
+#define FILE_BYTES_MAX		((uint64_t)INT64_MAX)
+#define FALLOC_KEEP_SIZE	1u
+#define FALLOC_PUNCH_HOLE	2u
+
+struct tdata {
+	struct tmount	*td_mount;	/* const, counted */
+	_Atomic uint64_t td_charged;	/* [atomic] */
+};
+
+static int
+data_fill(struct vmobj *o, uint64_t index, struct page *pg)
+{
+	struct tdata *td = o->o_arg;
+
+	(void)index;
+	(void)pg;
+	if (atomic_fetch_add(&td->td_mount->tm_pages, 1) >= td->td_mount->tm_pages_max) {
+		atomic_fetch_sub(&td->td_mount->tm_pages, 1);
+		return ENOSPC;
+	}
+	atomic_fetch_add(&td->td_charged, 1);
+	return 0;
+}
+
+static void
+data_free(struct vmobj *o)
+{
+	struct tdata *td = o->o_arg;
+
+	atomic_fetch_sub(&td->td_mount->tm_pages, td->td_charged);
+	tmount_drop(td->td_mount);
+	kfree(td);
+}
+
+static const struct vmobj_ops data_ops = { .vo_fill = data_fill, .vo_free = data_free };
+
+int
+tfile_object(struct tmount *tm, struct vmobj **out)
+{
+	struct tdata *td = kmalloc(sizeof *td, KM_ZERO | KM_WAIT);
+	int error;
+
+	if (td == NULL)
+		return ENOMEM;
+	td->td_mount = tm;
+	error = vmobj_create(&data_ops, td, 0, out);
+	if (error != 0) {
+		kfree(td);
+		return error;
+	}
+	atomic_fetch_add(&tm->tm_nodes, 1);
+	return 0;
+}
+
+/* Pages were given back: the charge becomes what is there. */
+static void
+recount(struct vmobj *o)
+{
+	struct tdata *td = o->o_arg;
+	uint64_t was, is;
+
+	token_get(&o->o_tok);
+	is = o->o_npages;
+	was = atomic_exchange(&td->td_charged, is);
+	token_release(&o->o_tok);
+	atomic_fetch_sub(&td->td_mount->tm_pages, was - is);
+}
+
+int
+tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
+{
+	struct tnode *t = vn_tnode(vn);
+	int error;
+
+	(void)ioflag;
+	if (vn->v_type != VREG)
+		return EINVAL;
+	lk_shared(&vn->v_lk);
+	error = vobj_read(vn->v_obj, vn->v_obj->o_bytes, u);
+	lk_release(&vn->v_lk);
+	/* As relatime has it, without its rule about a day. */
+	if ((t->t_atime <= t->t_mtime || t->t_atime <= t->t_ctime) &&
+	    (vn->v_mount->mp_flags & (MS_NOATIME | MS_RDONLY)) == 0)
+		tnode_touch(t, VA_ATIME);
+	return error;
+}
+
+/* Who writes to a set-id program without the right to make one gets a plain file. */
+static void
+drop_setid(struct tnode *t)
+{
+	uint32_t kill = t->t_mode & S_ISUID;
+
+	if ((t->t_mode & (S_ISGID | 010)) == (S_ISGID | 010))
+		kill |= S_ISGID;
+	if (kill == 0 || cred_capable(vfs_cred(), CAP_FSETID))
+		return;
+	spin_lock(&t->t_spin);
+	t->t_mode &= ~kill;
+	spin_unlock(&t->t_spin);
+}
+
+int
+tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
+{
+	struct vmobj *o = vn->v_obj;
+	uint64_t before = u->u_resid, cut = 0;
+	int error = 0, error2;
+
+	if (vn->v_type != VREG)
+		return EINVAL;
+	if (before == 0)
+		return 0;
+	lk_excl(&vn->v_lk);
+	if ((ioflag & IO_APPEND) != 0)
+		u->u_off = o->o_bytes;
+	if (u->u_off >= FILE_BYTES_MAX) {
+		lk_release(&vn->v_lk);
+		return EFBIG;
+	}
+	if (u->u_resid > FILE_BYTES_MAX - u->u_off) {
+		cut = u->u_resid - (FILE_BYTES_MAX - u->u_off);
+		u->u_resid -= cut;
+	}
+	error = vobj_write(o, u);
+	u->u_resid += cut;
+	if (u->u_resid != before) {
+		if (u->u_off > o->o_bytes) {
+			error2 = vmobj_resize(o, u->u_off);
+			if (error == 0)
+				error = error2;
+		}
+		drop_setid(vn_tnode(vn));
+		tnode_touch(vn_tnode(vn), VA_MTIME | VA_CTIME);
+	}
+	lk_release(&vn->v_lk);
+	return error;
+}
+
+int
+tfile_resize(struct vnode *vn, uint64_t bytes)
+{
+	struct vmobj *o = vn->v_obj;
+	int error = 0;
+
+	if (bytes > FILE_BYTES_MAX)
+		return EFBIG;
+	lk_excl(&vn->v_lk);
+	if (bytes != o->o_bytes) {
+		error = vmobj_resize(o, bytes);
+		recount(o);
+	}
+	lk_release(&vn->v_lk);
+	if (error == 0)
+		drop_setid(vn_tnode(vn));
+	return error;
+}
+
+static int
+zero_part(struct vmobj *o, uint64_t from, uint64_t to)
+{
+	struct page *pg;
+	int error;
+
+	if (from >= to)
+		return 0;
+	error = vmobj_page(o, from >> PAGE_SHIFT, VMOBJ_NOCREATE | VMOBJ_DIRTY, &pg);
+	if (error == ENOENT)
+		return 0;
+	if (error != 0)
+		return error;
+	memset((char *)page_va(pg) + (from & PAGE_MASK), 0, to - from);
+	page_drop(pg);
+	return 0;
+}
+
+static int
+punch(struct vmobj *o, uint64_t off, uint64_t end)
+{
+	uint64_t first = page_round(off), last = page_trunc(end);
+	int error;
+
+	if (first > last)		/* within one page */
+		return zero_part(o, off, end);
+	error = zero_part(o, off, first);
+	if (error == 0)
+		error = zero_part(o, last, end);
+	if (error == 0 && first < last) {
+		vmobj_remove(o, first >> PAGE_SHIFT, last >> PAGE_SHIFT);
+		recount(o);
+	}
+	return error;
+}
+
+/* All or nothing against the limit: what is missing is counted before the first page is made. */
+static int
+fill(struct vmobj *o, uint64_t first, uint64_t last)
+{
+	struct tdata *td = o->o_arg;
+	uint64_t missing = 0, used = td->td_mount->tm_pages, at = first;
+	struct page *pg;
+	int error;
+
+	if (last - first > td->td_mount->tm_pages_max)
+		return ENOSPC;
+	while ((at = vmobj_seek(o, at, false)) < last) {
+		missing++;
+		at++;
+	}
+	if (used > td->td_mount->tm_pages_max || missing > td->td_mount->tm_pages_max - used)
+		return ENOSPC;
+	for (at = first; at < last; at++) {
+		error = vmobj_page(o, at, 0, &pg);
+		if (error != 0)
+			return error;
+		page_drop(pg);
+		lwkt_poll();
+	}
+	return 0;
+}
+
+int
+tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
+{
+	struct vmobj *o = vn->v_obj;
+	uint64_t end;
+	int error;
+
+	if (vn->v_type != VREG)
+		return vn->v_type == VDIR ? EISDIR : ENODEV;
+	if ((mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE)) != 0 || mode == FALLOC_PUNCH_HOLE)
+		return EOPNOTSUPP;
+	if (rt_add_overflows(off, len, &end) || end > FILE_BYTES_MAX)
+		return EFBIG;
+	lk_excl(&vn->v_lk);
+	if ((mode & FALLOC_PUNCH_HOLE) != 0) {
+		error = punch(o, off, rt_min(end, page_round(o->o_bytes)));
+	} else {
+		error = fill(o, off >> PAGE_SHIFT, page_round(end) >> PAGE_SHIFT);
+		if (error == 0 && (mode & FALLOC_KEEP_SIZE) == 0 && end > o->o_bytes)
+			error = vmobj_resize(o, end);
+	}
+	if (error == 0)
+		tnode_touch(vn_tnode(vn), VA_MTIME | VA_CTIME);
+	lk_release(&vn->v_lk);
+	return error;
+}

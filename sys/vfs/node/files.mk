@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-2-Clause
+kern += sys/vfs/node/vnode.c sys/vfs/node/ncache.c sys/vfs/node/name.c
+kern += sys/vfs/node/nameop.c sys/vfs/node/open.c sys/vfs/node/mount.c

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mount - which filesystem stands where.
+ *
+ * A mount is a property of names: the covered name points to the mount, the
+ * mount's root name stands in for it.  While it is mounted, the mount holds
+ * its root name and the covered name.  Whatever uses a file holds its name
+ * and so, through the parents, the root name; when the root name's last
+ * reference goes, nobody uses the filesystem any more, at once or long after
+ * a lazy unmount.
+ *
+ * Invariants
+ *   M1  n_covered of a name and mp_covers of the mount point to each other.
+ *   M2  mp_dead is set once, when the mount leaves the list.
+ *   M3  fs_unmount runs once, when the root name is destroyed.
+ *
+ * Locking: mount_lk for the list and the shape of the tree; it is taken
+ * before any v_lk.  Lookups take it never: they read n_covered under the
+ * name's bucket.
+ * Not here: bind mounts, propagation, mount namespaces: one view.
+ */
+#include "node_int.h"
+
+#include <abi/errno.h>
+#include <abi/mount.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/lwkt/thread.h>
+#include <sys/proc/proc.h>
+#include <sys/vfs/fs.h>
+#include <sys/vm/kmem.h>
+
+#define FS_MAX		16u
+#define MOUNTS_MAX	1024u
+#define KEPT_FLAGS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_NOATIME | \
+			 MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)
+
+static const struct fs_ops *filesystems[FS_MAX];	/* const after boot */
+static struct lk mount_lk;
+static struct list mounts;		/* [mount_lk] */
+static uint32_t nmounts;		/* [mount_lk] */
+static uint32_t last_id;		/* [mount_lk] */
+static struct mount *root_mount;	/* [mount_lk] */
+static struct fsctx kernel_fsctx;	/* of threads without a process */
+
+void
+fs_register(const struct fs_ops *ops)
+{
+	for (uint32_t i = 0; i < FS_MAX; i++) {
+		if (filesystems[i] == NULL) {
+			filesystems[i] = ops;
+			return;
+		}
+	}
+	ASSERT(!"room for another filesystem");
+}
+
+void
+fs_foreach(void (*fn)(const struct fs_ops *, void *), void *arg)
+{
+	for (uint32_t i = 0; i < FS_MAX && filesystems[i] != NULL; i++)
+		fn(filesystems[i], arg);
+}
+
+static const struct fs_ops *
+fs_find(const char *name)
+{
+	for (uint32_t i = 0; i < FS_MAX && filesystems[i] != NULL; i++) {
+		if (strcmp(filesystems[i]->fs_name, name) == 0)
+			return filesystems[i];
+	}
+	return NULL;
+}
+
+void
+mount_hold(struct mount *mp)
+{
+	atomic_fetch_add_explicit(&mp->mp_refs, 1, memory_order_relaxed);
+}
+
+void
+mount_drop(struct mount *mp)
+{
+	uint32_t old = atomic_fetch_sub_explicit(&mp->mp_refs, 1, memory_order_acq_rel);
+
+	ASSERT(old != 0);
+	if (old != 1)
+		return;
+	kfree(mp->mp_source);
+	kfree(mp);
+}
+
+bool
+mount_is_ro(const struct mount *mp)
+{
+	return (mp->mp_flags & MS_RDONLY) != 0;
+}
+
+void
+mount_unused(struct mount *mp)
+{
+	struct vnode *root = mp->mp_root;
+
+	ASSERT(mp->mp_dead);
+	mp->mp_root = NULL;
+	if (mp->mp_ops->fs_unmount != NULL && mp->mp_ops->fs_unmount(mp) != 0)
+		ASSERT(!"an unused filesystem can be unmounted");
+	vnode_drop(root);
+}
+
+static struct mount *
+mount_alloc(const struct fs_ops *fs, const char *source, uint32_t flags)
+{
+	struct mount *mp = kmalloc(sizeof *mp, KM_ZERO | KM_WAIT);
+
+	if (mp == NULL)
+		return NULL;
+	mp->mp_source = kstrdup(source, KM_WAIT);
+	if (mp->mp_source == NULL) {
+		kfree(mp);
+		return NULL;
+	}
+	mp->mp_refs = 1;
+	mp->mp_ops = fs;
+	mp->mp_flags = flags & KEPT_FLAGS;
+	lk_init(&mp->mp_rename_lk);
+	list_init(&mp->mp_link);
+	mp->mp_id = ++last_id;
+	mp->mp_dev = MKDEV(0, last_id + 20);
+	return mp;
+}
+
+/* Puts a filesystem on the list, its root name made.  [mount_lk] */
+static int
+mount_new(const struct fs_ops *fs, const char *source, uint32_t flags, const char *options, struct mount **out)
+{
+	struct mount *mp;
+	int error;
+
+	if (nmounts >= MOUNTS_MAX)
+		return ENOSPC;
+	mp = mount_alloc(fs, source, flags);
+	if (mp == NULL)
+		return ENOMEM;
+	error = fs->fs_mount(mp, source, options);
+	if (error == 0) {
+		error = ncp_create(NULL, mp, "", 0, mp->mp_root, &mp->mp_ncp);
+		if (error != 0) {
+			struct vnode *root = mp->mp_root;
+
+			mp->mp_dead = true;
+			if (fs->fs_unmount != NULL)
+				(void)fs->fs_unmount(mp);
+			vnode_drop(root);
+		}
+	}
+	if (error != 0) {
+		mount_drop(mp);
+		return error;
+	}
+	list_push_back(&mounts, &mp->mp_link);
+	nmounts++;
+	*out = mp;
+	return 0;
+}
+
+int
+vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options)
+{
+	const struct fs_ops *fs = fs_find(fstype);
+	struct mount *mp;
+	int error;
+
+	if (fs == NULL)
+		return ENODEV;
+	lk_excl(&mount_lk);
+	if (on->n_vnode->v_type != VDIR)
+		error = ENOTDIR;
+	else if (ncp_is_deleted(on))
+		error = ENOENT;
+	else if (on->n_covered != NULL)
+		error = EBUSY;
+	else if ((on->n_flags & NCF_HASHED) == 0 && on != on->n_mount->mp_ncp)
+		error = EINVAL;		/* a name that only its holder can find */
+	else
+		error = mount_new(fs, source, flags, options, &mp);
+	if (error == 0) {
+		ncp_hold(on);
+		mount_set_covers(mp, on);
+		ncp_cover(on, mp);
+	}
+	lk_release(&mount_lk);
+	return error;
+}
+
+/* [mount_lk] */
+static bool
+has_mounts_below(struct mount *mp)
+{
+	list_foreach(m, &mounts, struct mount, mp_link) {
+		if (m->mp_covers != NULL && m->mp_covers->n_mount == mp)
+			return true;
+	}
+	return false;
+}
+
+int
+vfs_unmount(struct ncp *root, uint32_t flags)
+{
+	struct mount *mp = root->n_mount;
+	struct ncp *name;
+
+	lk_excl(&mount_lk);
+	if (root != mp->mp_ncp || mp->mp_dead) {
+		lk_release(&mount_lk);
+		return EINVAL;
+	}
+	if (mp == root_mount || has_mounts_below(mp)) {
+		lk_release(&mount_lk);
+		return EBUSY;
+	}
+	ncache_purge_mount(mp);
+	/* The caller's reference and the mount's own are the two that are expected. */
+	if ((flags & MNT_DETACH) == 0 && atomic_load(&root->n_refs) > 2) {
+		lk_release(&mount_lk);
+		return EBUSY;
+	}
+	list_remove(&mp->mp_link);
+	nmounts--;
+	ncp_cover(mp->mp_covers, NULL);
+	mp->mp_dead = true;
+	mount_set_covers(mp, NULL);
+	name = mp->mp_ncp;
+	lk_release(&mount_lk);
+	ncp_drop(name);
+	mount_drop(mp);
+	return 0;
+}
+
+int
+vfs_remount(struct ncp *root, uint32_t flags)
+{
+	struct mount *mp = root->n_mount;
+
+	if (root != mp->mp_ncp)
+		return EINVAL;
+	lk_excl(&mount_lk);
+	mp->mp_flags = flags & KEPT_FLAGS;
+	lk_release(&mount_lk);
+	return 0;
+}
+
+/* The root mount moves to put_old, below new_root, which becomes the top. */
+int
+vfs_pivot(struct ncp *new_root, struct ncp *put_old)
+{
+	struct mount *mp = new_root->n_mount, *old;
+	struct ncp *up;
+	int error = 0;
+
+	lk_excl(&mount_lk);
+	old = root_mount;
+	if (new_root->n_vnode->v_type != VDIR || put_old->n_vnode->v_type != VDIR)
+		error = ENOTDIR;
+	else if (mp == old || put_old->n_mount == old)
+		error = EBUSY;
+	else if (new_root != mp->mp_ncp || put_old->n_covered != NULL || put_old == new_root)
+		error = EINVAL;
+	for (up = put_old; error == 0 && up != NULL && up != new_root; up = up->n_parent)
+		;
+	if (error == 0 && up == NULL)
+		error = EINVAL;
+	if (error == 0) {
+		ncp_cover(mp->mp_covers, NULL);
+		mount_set_covers(mp, NULL);
+		root_mount = mp;
+		ncp_hold(put_old);
+		mount_set_covers(old, put_old);
+		ncp_cover(put_old, old);
+	}
+	lk_release(&mount_lk);
+	return error;
+}
+
+/* A callback may sleep and may itself look up paths: the list is walked by position, each mount held meanwhile. */
+void
+vfs_mount_foreach(void (*fn)(struct mount *, void *), void *arg)
+{
+	uint32_t after = 0;
+
+	for (;;) {
+		struct mount *mp = NULL;
+
+		lk_shared(&mount_lk);
+		list_foreach(m, &mounts, struct mount, mp_link) {
+			if (m->mp_id > after) {
+				mp = m;
+				mount_hold(mp);
+				break;
+			}
+		}
+		lk_release(&mount_lk);
+		if (mp == NULL)
+			return;
+		after = mp->mp_id;
+		fn(mp, arg);
+		mount_drop(mp);
+	}
+}
+
+struct ncp *
+vfs_root(void)
+{
+	return root_mount->mp_ncp;
+}
+
+struct fsctx *
+fsctx_current(void)
+{
+	if (curthread->td_lwp != NULL && curproc->p_fs != NULL)
+		return curproc->p_fs;
+	return &kernel_fsctx;
+}
+
+struct fsctx *
+fsctx_create(const struct fsctx *like)
+{
+	struct fsctx *fc = kmalloc(sizeof *fc, KM_ZERO | KM_WAIT);
+
+	if (fc == NULL)
+		return NULL;
+	fc->fc_refs = 1;
+	token_init(&fc->fc_tok, "fsctx");
+	fsctx_get((struct fsctx *)(uintptr_t)like, &fc->fc_cwd, &fc->fc_root);
+	fc->fc_umask = like->fc_umask;
+	return fc;
+}
+
+void
+fsctx_drop(struct fsctx *fc)
+{
+	uint32_t old = atomic_fetch_sub_explicit(&fc->fc_refs, 1, memory_order_acq_rel);
+
+	ASSERT(old != 0);
+	if (old != 1)
+		return;
+	ncp_drop(fc->fc_cwd);
+	ncp_drop(fc->fc_root);
+	kfree(fc);
+}
+
+#define CLONE_FS	0x200u
+
+static int
+fork_fs(struct proc *parent, struct proc *child, uint64_t clone_flags)
+{
+	struct fsctx *from = parent != NULL && parent->p_fs != NULL ? parent->p_fs : &kernel_fsctx;
+
+	if ((clone_flags & CLONE_FS) != 0 && from != &kernel_fsctx) {
+		atomic_fetch_add_explicit(&from->fc_refs, 1, memory_order_relaxed);
+		child->p_fs = from;
+		return 0;
+	}
+	child->p_fs = fsctx_create(from);
+	return child->p_fs == NULL ? ENOMEM : 0;
+}
+
+static void
+exit_fs(struct proc *p)
+{
+	struct fsctx *fc = p->p_fs;
+
+	p->p_fs = NULL;
+	if (fc != NULL)
+		fsctx_drop(fc);
+}
+
+static struct proc_hooks hooks = { .ph_fork = fork_fs, .ph_exit = exit_fs };
+
+/* Mounts `fstype` on the directory `name` of the root, which is made if the archive did not bring it. */
+static int
+mount_at_root(const char *fstype, const char *name)
+{
+	struct ncp *on = NULL;
+	int error;
+
+	error = name_create(vfs_root(), name, strlen(name), false, VDIR, 0755, 0, &on);
+	if (error == EEXIST)
+		error = name_child(vfs_root(), name, strlen(name), &on);
+	if (error != 0)
+		return error;
+	error = vfs_mount(fstype, fstype, on, MS_NOSUID, "");
+	ncp_drop(on);
+	return error;
+}
+
+int
+vfs_init(void)
+{
+	int error;
+
+	list_init(&mounts);
+	lk_init(&mount_lk);
+	ncache_init();
+	fs_register(&tmpfs_fs);
+	fs_register(&devfs_fs);
+	lk_excl(&mount_lk);
+	error = mount_new(&tmpfs_fs, "rootfs", 0, "mode=755", &root_mount);
+	lk_release(&mount_lk);
+	if (error != 0)
+		return error;
+	kernel_fsctx.fc_refs = 1;
+	token_init(&kernel_fsctx.fc_tok, "fsctx");
+	kernel_fsctx.fc_cwd = kernel_fsctx.fc_root = vfs_root();
+	ncp_hold(vfs_root());
+	ncp_hold(vfs_root());
+	kernel_fsctx.fc_umask = 022;
+	proc_add_hooks(&hooks);
+	error = mount_at_root("devtmpfs", "dev");
+	if (error == 0)
+		devfs_fill();
+	return error;
+}

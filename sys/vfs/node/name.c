@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * name - from a path to a name.
+ *
+ * One loop takes a path component by component through the cache; a symbolic
+ * link puts its text in front of what is left of the path.  The walk holds
+ * one name at a time and no lock between components, so nothing is promised
+ * about the path as a whole, only that each step was true when it was made.
+ *
+ * Invariants
+ *   P1  w_at is held, positive, and not covered by a mount.
+ *   P2  ".." never leaves the walk's root, and from the root of a mount goes
+ *       on from the covered name.
+ *   P3  at most SYMLINKS_MAX links are followed for one path.
+ *
+ * Locking: v_lk shared of one directory during a lookup that missed the
+ * cache.  Not here: changing directories (nameop.c), opening (open.c).
+ */
+#include "node_int.h"
+
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <sys/lwkt/thread.h>
+#include <sys/proc/proc.h>
+#include <sys/vm/kmem.h>
+
+struct walk {
+	struct ncp	*w_at, *w_root;
+	const char	*w_p;		/* the rest of the path */
+	char		*w_buf;		/* kmalloc'ed: holds w_p once a link was followed */
+	uint32_t	w_links;
+};
+
+bool
+name_is_dots(const char *name, size_t len)
+{
+	return len == 0 || (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')));
+}
+
+/* Ask the filesystem and remember the answer. */
+static int
+child_fill(struct ncp *dir, const char *name, size_t len, struct ncp **out)
+{
+	struct vnode *dvn = dir->n_vnode, *vn = NULL;
+	bool cache = (dir->n_mount->mp_ops->fs_flags & FS_NOCACHE) == 0;
+	int error;
+
+	if ((dir->n_flags & NCF_DELETED) != 0)
+		return ENOENT;
+	if (dvn->v_ops->vop_lookup == NULL)
+		return ENOTDIR;
+	error = dvn->v_ops->vop_lookup(dvn, name, len, &vn);
+	if (error != 0 && error != ENOENT)
+		return error;
+	error = ncp_create(dir, dir->n_mount, name, len, vn, out);
+	if (vn != NULL)
+		vnode_drop(vn);
+	if (error == 0 && cache)
+		*out = ncache_insert(*out);
+	return error;
+}
+
+int
+child_locked(struct ncp *dir, const char *name, size_t len, struct ncp **out)
+{
+	if (len > NAME_MAX_)
+		return ENAMETOOLONG;
+	*out = ncache_find(dir, name, len);
+	return *out != NULL ? 0 : child_fill(dir, name, len, out);
+}
+
+/* Positive, not crossed into a mount. */
+static int
+child_find(struct ncp *dir, const char *name, size_t len, struct ncp **out)
+{
+	struct vnode *dvn = dir->n_vnode;
+	struct ncp *n;
+	int error;
+
+	if (len > NAME_MAX_)
+		return ENAMETOOLONG;
+	n = ncache_find(dir, name, len);
+	if (n == NULL) {
+		lk_shared(&dvn->v_lk);
+		error = child_locked(dir, name, len, &n);
+		lk_release(&dvn->v_lk);
+		if (error != 0)
+			return error;
+	}
+	if (n->n_vnode == NULL) {
+		ncp_drop(n);
+		return ENOENT;
+	}
+	*out = n;
+	return 0;
+}
+
+int
+name_child(struct ncp *dir, const char *name, size_t len, struct ncp **out)
+{
+	int error = child_find(dir, name, len, out);
+
+	if (error == 0)
+		*out = ncp_cross(*out);
+	return error;
+}
+
+static int
+step_up(struct walk *w)
+{
+	struct ncp *up;
+
+	if (w->w_at == w->w_root)
+		return 0;
+	up = ncp_parent(w->w_at);
+	if (up == NULL)
+		return 0;		/* the top of everything, or of a mount that is gone */
+	ncp_drop(w->w_at);
+	w->w_at = ncp_cross(up);
+	return 0;
+}
+
+static void
+go_to(struct walk *w, struct ncp *n)
+{
+	ncp_drop(w->w_at);
+	w->w_at = n;
+}
+
+/* The link's text goes in front of the rest. */
+static int
+splice_link(struct walk *w, struct vnode *link)
+{
+	size_t len, rest = strlen(w->w_p);
+	char *buf;
+	int error;
+
+	buf = kmalloc(PATH_MAX_ + rest + 2, KM_WAIT);
+	if (buf == NULL)
+		return ENOMEM;
+	error = vn_readlink(link, buf, PATH_MAX_, &len);
+	if (error == 0 && len == 0)
+		error = ENOENT;
+	if (error != 0) {
+		kfree(buf);
+		return error;
+	}
+	memcpy(buf + len, w->w_p, rest + 1);
+	kfree(w->w_buf);
+	w->w_buf = buf;
+	w->w_p = buf;
+	if (buf[0] == '/') {
+		ncp_hold(w->w_root);
+		go_to(w, w->w_root);
+	}
+	return 0;
+}
+
+static int
+follow(struct walk *w, struct ncp *link)
+{
+	struct vnode *vn = link->n_vnode;
+	struct ncp *to;
+	int error;
+
+	if (++w->w_links > SYMLINKS_MAX)
+		return ELOOP;
+	if (vn->v_ops->vop_jump == NULL)
+		return splice_link(w, vn);
+	error = vn->v_ops->vop_jump(vn, &to);
+	if (error == 0)
+		go_to(w, ncp_cross(to));
+	return error;
+}
+
+static int
+search_access(struct ncp *dir)
+{
+	if (dir->n_vnode->v_type != VDIR)
+		return ENOTDIR;
+	return vn_access(dir->n_vnode, 1, vfs_cred());
+}
+
+/* One component of `len` bytes at w_p, which already points past it. */
+static int
+step(struct walk *w, const char *name, size_t len, bool through)
+{
+	struct ncp *n;
+	int error;
+
+	error = search_access(w->w_at);
+	if (error != 0)
+		return error;
+	if (len == 1 && name[0] == '.')
+		return 0;
+	if (len == 2 && name[0] == '.' && name[1] == '.')
+		return step_up(w);
+	error = child_find(w->w_at, name, len, &n);
+	if (error != 0)
+		return error;
+	n = ncp_cross(n);
+	if (n->n_vnode->v_type == VLNK && through) {
+		error = follow(w, n);
+		ncp_drop(n);
+		return error;
+	}
+	go_to(w, n);
+	return 0;
+}
+
+/* w_p stays at the slash after the component, so that a link's text can be put before it. */
+static int
+walk_path(struct walk *w, uint32_t flags, struct lookup *out)
+{
+	int error;
+
+	for (;;) {
+		const char *name, *next;
+		size_t len = 0;
+		bool last;
+
+		while (*w->w_p == '/')
+			w->w_p++;
+		name = w->w_p;
+		while (name[len] != '\0' && name[len] != '/')
+			len++;
+		if (len == 0 && (flags & LOOK_PARENT) == 0)
+			return 0;
+		w->w_p += len;
+		for (next = w->w_p; *next == '/'; next++)
+			;
+		last = *next == '\0';
+		out->lu_trailing = *w->w_p == '/';
+		if (last && (flags & LOOK_PARENT) != 0) {
+			if (len > NAME_MAX_)
+				return ENAMETOOLONG;
+			memcpy(out->lu_last, name, len);
+			out->lu_last[len] = '\0';
+			out->lu_last_len = (uint32_t)len;
+			return search_access(w->w_at);
+		}
+		error = step(w, name, len, !last || out->lu_trailing || (flags & LOOK_FOLLOW) != 0);
+		if (error != 0)
+			return error;
+	}
+}
+
+void
+fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root)
+{
+	token_get(&fc->fc_tok);
+	if (cwd != NULL) {
+		*cwd = fc->fc_cwd;
+		ncp_hold(*cwd);
+	}
+	if (root != NULL) {
+		*root = fc->fc_root;
+		ncp_hold(*root);
+	}
+	token_release(&fc->fc_tok);
+}
+
+int
+name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *out)
+{
+	struct walk w = { .w_p = path };
+	int error = 0;
+
+	out->lu_ncp = NULL;
+	out->lu_last[0] = '\0';
+	out->lu_last_len = 0;
+	out->lu_trailing = false;
+	if (path[0] == '\0' && (flags & LOOK_EMPTY) == 0)
+		return ENOENT;
+	fsctx_get(fsctx_current(), start == NULL ? &w.w_at : NULL, &w.w_root);
+	if (path[0] == '/' || start != NULL) {
+		struct ncp *from = path[0] == '/' ? w.w_root : start;
+
+		ncp_hold(from);
+		if (w.w_at != NULL)
+			ncp_drop(w.w_at);
+		w.w_at = from;
+	}
+	if (path[0] != '\0')
+		error = walk_path(&w, flags, out);
+	if (error == 0 && (flags & LOOK_PARENT) == 0 && (out->lu_trailing || (flags & LOOK_DIR) != 0) &&
+	    w.w_at->n_vnode->v_type != VDIR)
+		error = ENOTDIR;
+	ncp_drop(w.w_root);
+	kfree(w.w_buf);
+	if (error != 0) {
+		ncp_drop(w.w_at);
+		return error;
+	}
+	out->lu_ncp = w.w_at;
+	return 0;
+}
+
+void
+lookup_done(struct lookup *lu)
+{
+	if (lu->lu_ncp != NULL)
+		ncp_drop(lu->lu_ncp);
+	lu->lu_ncp = NULL;
+}
+
+/* One try at the text of a name, built from its end.  `start` gets where it begins. */
+static int
+path_once(struct ncp *n, struct ncp *root, char *buf, size_t size, size_t *start, bool *unreachable)
+{
+	char *text = kmalloc(PATH_MAX_ + 1, KM_WAIT);
+	size_t at = size - 1, len;
+	int error = 0;
+
+	if (text == NULL)
+		return ENOMEM;
+	buf[at] = '\0';
+	*unreachable = false;
+	ncp_hold(n);
+	while (n != root) {
+		struct ncp *up;
+
+		/* The root of a mount shows the covered name's text. */
+		n = ncp_uncross(n);
+		up = ncp_parent(n);
+		if (up == NULL) {
+			*unreachable = n != vfs_root();
+			break;
+		}
+		len = ncp_text(n, text);
+		if (len + 1 > at) {
+			error = ENAMETOOLONG;
+			ncp_drop(up);
+			break;
+		}
+		at -= len;
+		memcpy(buf + at, text, len);
+		buf[--at] = '/';
+		ncp_drop(n);
+		n = ncp_cross(up);
+	}
+	if (error == 0 && at == size - 1)
+		buf[--at] = '/';
+	ncp_drop(n);
+	kfree(text);
+	*start = at;
+	return error;
+}
+
+int
+name_path(struct ncp *n, struct ncp *root, char *buf, size_t size, bool *unreachable)
+{
+	size_t start = 0;
+	uint32_t before;
+	int error;
+
+	if (size < 2)
+		return ENAMETOOLONG;
+	/* A rename in the middle may have mixed two places: try again, but not for ever. */
+	for (int i = 0; i < 8; i++) {
+		before = ncache_rename_count();
+		error = path_once(n, root, buf, size, &start, unreachable);
+		if (error != 0)
+			return error;
+		if ((before & 1) == 0 && before == ncache_rename_count())
+			break;
+	}
+	memmove(buf, buf + start, size - start);
+	return 0;
+}

@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ncache - the cache of names.
+ *
+ * A name (struct ncp) stands below its parent name and is positive (it has a
+ * vnode) or negative (known not to exist).  A lookup that hits costs one
+ * spin lock of one hash bucket per component and asks no filesystem.
+ *
+ * Invariants
+ *   N1  a name holds its parent, its vnode and its mount.
+ *   N2  a hashed name has exactly one entry for its (parent, text); a
+ *       directory vnode has at most one hashed name.
+ *   N3  n_refs goes from 0 to 1 and from 1 to 0 only under the spin of the
+ *       bucket that n_hash names.  A name that is not hashed and has no
+ *       references is freed at once by who dropped the last one; a hashed
+ *       one stays until the clock hand takes it.
+ *   N4  a held positive name never becomes negative: when its file is removed
+ *       while others hold it, it leaves the hash and keeps its vnode
+ *       (NCF_DELETED).  Only a name held by nobody else turns negative.
+ *   N5  n_parent, n_name, n_hash change under both buckets' spins and with
+ *       both directories' v_lk exclusive.
+ *   N6  at most ncache_max names are hashed and held by nobody.
+ *
+ * Locks, outermost first: v_lk, bucket (two of them by index), n_spin.
+ * There is no lock for the whole cache; the clock hand and the count are
+ * atomics.  Not here: paths, permissions, filesystems.
+ */
+#include "node_int.h"
+
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <machine/cpu.h>
+#include <stdatomic.h>
+#include <sys/lwkt/thread.h>
+#include <sys/vm/kmem.h>
+
+#define BUCKETS		8192u		/* power of two */
+#define NCACHE_MAX	32768u
+#define EVICT_BUCKETS	32u		/* how far one insertion moves the hand at most */
+
+struct bucket {
+	struct spin	b_spin;
+	struct ncp	*b_first;	/* [b_spin] */
+};
+static struct bucket buckets[BUCKETS];
+static _Atomic uint32_t cached;		/* hashed names */
+static _Atomic uint32_t hand;
+static _Atomic uint32_t renames;	/* odd while one is under way */
+static uint64_t secret;			/* const after boot: collisions cannot be planned */
+
+void
+ncache_init(void)
+{
+	md_entropy(&secret, sizeof secret);
+}
+
+static inline struct bucket *
+bucket_of(uint32_t hash)
+{
+	return &buckets[hash & (BUCKETS - 1)];
+}
+
+static uint32_t
+hash_of(const struct ncp *parent, const char *name, size_t len)
+{
+	uint64_t h;
+
+	h = rt_hash(secret ^ ((uint64_t)parent >> 4) * 0x9e3779b97f4a7c15ull, name, len);
+	h ^= h >> 32;
+	return (uint32_t)(h * 0x85ebca6bu ^ h >> 15);
+}
+
+/* The bucket of a name that may be renamed meanwhile. */
+static struct bucket *
+lock_bucket(struct ncp *n)
+{
+	for (;;) {
+		uint32_t h = __atomic_load_n(&n->n_hash, __ATOMIC_ACQUIRE);
+		struct bucket *b = bucket_of(h);
+
+		spin_lock(&b->b_spin);
+		if (bucket_of(n->n_hash) == b)
+			return b;
+		spin_unlock(&b->b_spin);
+	}
+}
+
+static int
+set_name(struct ncp *n, const char *name, size_t len)
+{
+	char *to = n->n_short;
+
+	if (len >= sizeof n->n_short) {
+		to = kmalloc(len + 1, KM_WAIT);
+		if (to == NULL)
+			return ENOMEM;
+	}
+	memcpy(to, name, len);
+	to[len] = '\0';
+	n->n_name = to;
+	n->n_len = (uint16_t)len;
+	return 0;
+}
+
+int
+ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, struct vnode *vn, struct ncp **out)
+{
+	struct ncp *n;
+	int error;
+
+	ASSERT(len <= PATH_MAX_);
+	n = kmalloc(sizeof *n, KM_WAIT | KM_ZERO);
+	if (n == NULL)
+		return ENOMEM;
+	error = set_name(n, name, len);
+	if (error != 0) {
+		kfree(n);
+		return error;
+	}
+	n->n_refs = 1;
+	n->n_mount = mp;
+	mount_hold(mp);
+	n->n_parent = parent;
+	if (parent != NULL)
+		ncp_hold(parent);
+	if (vn != NULL)
+		vnode_hold(vn);
+	n->n_vnode = vn;
+	list_init(&n->n_sibling);
+	list_init(&n->n_children);
+	spin_init(&n->n_spin);
+	n->n_hash = hash_of(parent, name, len);
+	*out = n;
+	return 0;
+}
+
+void
+ncp_hold(struct ncp *n)
+{
+	uint32_t old = atomic_fetch_add_explicit(&n->n_refs, 1, memory_order_relaxed);
+
+	ASSERT(old != 0);
+}
+
+/* Frees a name that nobody can reach.  Returns its parent, whose reference the caller now has to drop. */
+static struct ncp *
+destroy(struct ncp *n)
+{
+	struct ncp *parent = n->n_parent;
+	struct mount *mp = n->n_mount;
+
+	ASSERT(n->n_refs == 0 && (n->n_flags & NCF_HASHED) == 0);
+	ASSERT(list_empty(&n->n_children));
+	if (n == mp->mp_ncp)
+		mount_unused(mp);
+	if (n->n_vnode != NULL)
+		vnode_drop(n->n_vnode);
+	if (n->n_name != n->n_short)
+		kfree(n->n_name);
+	kfree(n);
+	mount_drop(mp);
+	return parent;
+}
+
+static void
+chain_remove(struct bucket *b, struct ncp *n)
+{
+	struct ncp **link = &b->b_first;
+
+	while (*link != n) {
+		ASSERT(*link != NULL);
+		link = &(*link)->n_next;
+	}
+	*link = n->n_next;
+	n->n_next = NULL;
+	n->n_flags &= ~NCF_HASHED;
+	atomic_fetch_sub_explicit(&cached, 1, memory_order_relaxed);
+}
+
+/* From hash and parent's list.  [bucket held] */
+static void
+unhash(struct bucket *b, struct ncp *n)
+{
+	struct ncp *parent = n->n_parent;
+
+	chain_remove(b, n);
+	spin_lock(&parent->n_spin);
+	list_remove(&n->n_sibling);
+	spin_unlock(&parent->n_spin);
+}
+
+/* Gives up one reference; true: it was the last of a name that nobody can find, now the caller's to destroy. */
+static bool
+put(struct ncp *n)
+{
+	uint32_t refs = atomic_load_explicit(&n->n_refs, memory_order_relaxed);
+	struct bucket *b;
+	bool gone = false;
+
+	while (refs > 1) {
+		if (atomic_compare_exchange_weak_explicit(&n->n_refs, &refs, refs - 1, memory_order_acq_rel,
+		    memory_order_relaxed))
+			return false;
+	}
+	b = lock_bucket(n);
+	refs = atomic_fetch_sub_explicit(&n->n_refs, 1, memory_order_acq_rel);
+	ASSERT(refs != 0);
+	if (refs == 1) {
+		if ((n->n_flags & NCF_HASHED) != 0 && n->n_mount->mp_dead)
+			unhash(b, n);
+		gone = (n->n_flags & NCF_HASHED) == 0;
+	}
+	spin_unlock(&b->b_spin);
+	return gone;
+}
+
+void
+ncp_drop(struct ncp *n)
+{
+	while (n != NULL && put(n))
+		n = destroy(n);
+}
+
+/* The clock hand: forget names of one bucket that were not used since it last came by. */
+static uint32_t
+evict_bucket(struct bucket *b, bool all)
+{
+	struct ncp *victim[8];
+	uint32_t nvictim = 0;
+
+	if (b->b_first == NULL)
+		return 0;
+	spin_lock(&b->b_spin);
+	for (struct ncp *n = b->b_first, *next; n != NULL && nvictim < countof(victim); n = next) {
+		next = n->n_next;
+		if (n->n_refs != 0)
+			continue;
+		if (!all && (n->n_flags & NCF_RECENT) != 0) {
+			n->n_flags &= ~NCF_RECENT;
+			continue;
+		}
+		/* purge_children() takes references under the parent's spin only: look again there. */
+		spin_lock(&n->n_parent->n_spin);
+		if (n->n_refs == 0) {
+			list_remove(&n->n_sibling);
+			spin_unlock(&n->n_parent->n_spin);
+			chain_remove(b, n);
+			victim[nvictim++] = n;
+		} else {
+			spin_unlock(&n->n_parent->n_spin);
+		}
+	}
+	spin_unlock(&b->b_spin);
+	for (uint32_t i = 0; i < nvictim; i++)
+		ncp_drop(destroy(victim[i]));
+	return nvictim;
+}
+
+void
+ncp_trim(uint32_t want)
+{
+	uint32_t got = 0;
+
+	for (uint32_t i = 0; i < 2 * BUCKETS && got < want; i++) {
+		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)), false);
+		lwkt_poll();
+	}
+}
+
+static void
+make_room(void)
+{
+	uint32_t got = 0;
+
+	for (uint32_t i = 0; i < EVICT_BUCKETS && got < 2 && cached > NCACHE_MAX; i++)
+		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)), false);
+}
+
+/* Held.  [bucket held] */
+static struct ncp *
+chain_find(struct bucket *b, uint32_t h, const struct ncp *dir, const char *name, size_t len)
+{
+	for (struct ncp *n = b->b_first; n != NULL; n = n->n_next) {
+		if (n->n_hash == h && n->n_parent == dir && n->n_len == len && memcmp(n->n_name, name, len) == 0) {
+			atomic_fetch_add_explicit(&n->n_refs, 1, memory_order_relaxed);
+			n->n_flags |= NCF_RECENT;
+			return n;
+		}
+	}
+	return NULL;
+}
+
+/* [bucket held] */
+static void
+chain_insert(struct bucket *b, struct ncp *n)
+{
+	n->n_next = b->b_first;
+	b->b_first = n;
+	n->n_flags |= NCF_HASHED;
+	atomic_fetch_add_explicit(&cached, 1, memory_order_relaxed);
+	spin_lock(&n->n_parent->n_spin);
+	list_push_front(&n->n_parent->n_children, &n->n_sibling);
+	spin_unlock(&n->n_parent->n_spin);
+}
+
+struct ncp *
+ncache_find(struct ncp *dir, const char *name, size_t len)
+{
+	uint32_t h = hash_of(dir, name, len);
+	struct bucket *b = bucket_of(h);
+	struct ncp *n;
+
+	spin_lock(&b->b_spin);
+	n = chain_find(b, h, dir, name, len);
+	spin_unlock(&b->b_spin);
+	return n;
+}
+
+/* Two lookups may ask the filesystem for one name at the same time: the second gets the first one's entry. */
+struct ncp *
+ncache_insert(struct ncp *n)
+{
+	struct bucket *b = bucket_of(n->n_hash);
+	struct ncp *have;
+
+	ASSERT(n->n_parent != NULL && (n->n_flags & NCF_HASHED) == 0);
+	make_room();
+	spin_lock(&b->b_spin);
+	have = chain_find(b, n->n_hash, n->n_parent, n->n_name, n->n_len);
+	if (have == NULL)
+		chain_insert(b, n);
+	spin_unlock(&b->b_spin);
+	if (have == NULL)
+		return n;
+	ncp_drop(n);
+	return have;
+}
+
+void
+ncache_bind(struct ncp *n, struct vnode *vn)
+{
+	struct bucket *b;
+
+	ASSERT(n->n_vnode == NULL);
+	vnode_hold(vn);
+	b = lock_bucket(n);
+	n->n_vnode = vn;
+	spin_unlock(&b->b_spin);
+}
+
+/* N4: who else holds the name keeps what it had; a later lookup asks the filesystem. */
+void
+ncache_removed(struct ncp *n)
+{
+	struct vnode *vn = NULL;
+	struct bucket *b;
+
+	ncache_purge_children(n);
+	b = lock_bucket(n);
+	if (n->n_refs == 1 && (n->n_flags & NCF_HASHED) != 0) {
+		vn = n->n_vnode;
+		n->n_vnode = NULL;
+	} else {
+		if ((n->n_flags & NCF_HASHED) != 0)
+			unhash(b, n);
+		n->n_flags |= NCF_DELETED;
+	}
+	spin_unlock(&b->b_spin);
+	if (vn != NULL)
+		vnode_drop(vn);
+}
+
+void
+ncache_unhash(struct ncp *n)
+{
+	struct bucket *b = lock_bucket(n);
+
+	if ((n->n_flags & NCF_HASHED) != 0)
+		unhash(b, n);
+	spin_unlock(&b->b_spin);
+}
+
+/* Each round takes a reference on one idle child under n_spin, so that the clock hand leaves it alone. */
+void
+ncache_purge_children(struct ncp *n)
+{
+	for (;;) {
+		struct ncp *idle = NULL;
+
+		spin_lock(&n->n_spin);
+		list_foreach(c, &n->n_children, struct ncp, n_sibling) {
+			if (c->n_refs == 0) {
+				idle = c;
+				atomic_fetch_add_explicit(&c->n_refs, 1, memory_order_relaxed);
+				break;
+			}
+		}
+		spin_unlock(&n->n_spin);
+		if (idle == NULL)
+			return;
+		ncache_unhash(idle);
+		ncp_drop(idle);
+		lwkt_poll();
+	}
+}
+
+static void
+lock_two(struct bucket *a, struct bucket *b)
+{
+	spin_lock(a < b ? &a->b_spin : &b->b_spin);
+	if (a != b)
+		spin_lock(a < b ? &b->b_spin : &a->b_spin);
+}
+
+static void
+unlock_two(struct bucket *a, struct bucket *b)
+{
+	if (a != b)
+		spin_unlock(a < b ? &b->b_spin : &a->b_spin);
+	spin_unlock(a < b ? &a->b_spin : &b->b_spin);
+}
+
+int
+ncache_reserve(size_t len, char **text)
+{
+	*text = NULL;
+	if (len >= sizeof ((struct ncp *)0)->n_short)
+		*text = kmalloc(len + 1, KM_WAIT);
+	return len >= sizeof ((struct ncp *)0)->n_short && *text == NULL ? ENOMEM : 0;
+}
+
+/*
+ * Give `n` another place.  `text` is what ncache_reserve() gave for the new
+ * name before anything was changed, so this cannot fail.
+ */
+void
+ncache_move(struct ncp *n, struct ncp *parent, char *text, const char *name, size_t len)
+{
+	uint32_t h = hash_of(parent, name, len);
+	struct bucket *from = bucket_of(n->n_hash), *to = bucket_of(h);
+	struct ncp *old_parent = n->n_parent;
+	char *old_text = n->n_name;
+
+	ncp_hold(parent);
+	atomic_fetch_add(&renames, 1);
+	lock_two(from, to);
+	if ((n->n_flags & NCF_HASHED) != 0)
+		unhash(from, n);
+	n->n_parent = parent;
+	n->n_name = text != NULL ? text : n->n_short;
+	memmove(n->n_name, name, len);
+	n->n_name[len] = '\0';
+	n->n_len = (uint16_t)len;
+	__atomic_store_n(&n->n_hash, h, __ATOMIC_RELEASE);
+	chain_insert(to, n);
+	unlock_two(from, to);
+	atomic_fetch_add(&renames, 1);
+	if (old_text != n->n_short && old_text != text)
+		kfree(old_text);
+	ncp_drop(old_parent);
+}
+
+void
+ncache_swap(struct ncp *a, char *a_text, struct ncp *b, char *b_text)
+{
+	char an[NAME_MAX_ + 1], bn[NAME_MAX_ + 1];
+	struct ncp *ap = a->n_parent, *bp = b->n_parent;
+	size_t al = a->n_len, bl = b->n_len;
+
+	memcpy(an, a->n_name, al);
+	memcpy(bn, b->n_name, bl);
+	ncp_hold(ap);
+	ncp_hold(bp);
+	ncache_unhash(a);
+	ncache_unhash(b);
+	ncache_move(a, bp, a_text, bn, bl);
+	ncache_move(b, ap, b_text, an, al);
+	ncp_drop(ap);
+	ncp_drop(bp);
+}
+
+uint32_t
+ncache_rename_count(void)
+{
+	return atomic_load(&renames);
+}
+
+/* Forget the idle names of a mount, leaves first: each round frees the parents of the one before. */
+void
+ncache_purge_mount(struct mount *mp)
+{
+	bool again;
+
+	do {
+		again = false;
+		for (uint32_t i = 0; i < BUCKETS; i++) {
+			struct ncp *idle = NULL;
+
+			if (buckets[i].b_first == NULL)
+				continue;
+			spin_lock(&buckets[i].b_spin);
+			for (struct ncp *n = buckets[i].b_first; n != NULL && idle == NULL; n = n->n_next) {
+				if (n->n_mount == mp && n->n_refs == 0) {
+					idle = n;
+					n->n_refs = 1;
+					unhash(&buckets[i], n);
+				}
+			}
+			spin_unlock(&buckets[i].b_spin);
+			if (idle != NULL) {
+				ncp_drop(idle);
+				again = true;
+				i--;		/* the same bucket once more */
+			}
+			lwkt_poll();
+		}
+	} while (again);
+}
+
+void
+ncp_cover(struct ncp *n, struct mount *mp)
+{
+	struct bucket *b = lock_bucket(n);
+
+	n->n_covered = mp;
+	spin_unlock(&b->b_spin);
+}
+
+/* Takes over the reference on `n`. */
+void
+mount_set_covers(struct mount *mp, struct ncp *n)
+{
+	struct bucket *b = lock_bucket(mp->mp_ncp);
+	struct ncp *old = mp->mp_covers;
+
+	mp->mp_covers = n;
+	spin_unlock(&b->b_spin);
+	if (old != NULL)
+		ncp_drop(old);
+}
+
+struct ncp *
+ncp_cross(struct ncp *n)
+{
+	while (n->n_covered != NULL) {
+		struct bucket *b = lock_bucket(n);
+		struct mount *mp = n->n_covered;
+		struct ncp *root = NULL;
+
+		if (mp != NULL) {
+			root = mp->mp_ncp;
+			ncp_hold(root);
+		}
+		spin_unlock(&b->b_spin);
+		if (root == NULL)
+			break;
+		ncp_drop(n);
+		n = root;
+	}
+	return n;
+}
+
+struct ncp *
+ncp_uncross(struct ncp *n)
+{
+	for (;;) {
+		struct bucket *b = lock_bucket(n);
+		struct ncp *cover = n == n->n_mount->mp_ncp ? n->n_mount->mp_covers : NULL;
+
+		if (cover != NULL)
+			ncp_hold(cover);
+		spin_unlock(&b->b_spin);
+		if (cover == NULL)
+			return n;
+		ncp_drop(n);
+		n = cover;
+	}
+}
+
+struct ncp *
+ncp_parent(struct ncp *n)
+{
+	struct bucket *b;
+	struct ncp *up;
+
+	ncp_hold(n);
+	n = ncp_uncross(n);
+	b = lock_bucket(n);
+	up = n->n_parent;
+	if (up != NULL)
+		ncp_hold(up);
+	spin_unlock(&b->b_spin);
+	ncp_drop(n);
+	return up;
+}
+
+bool
+ncp_is_deleted(struct ncp *n)
+{
+	return (__atomic_load_n(&n->n_flags, __ATOMIC_RELAXED) & NCF_DELETED) != 0;
+}
+
+/* The text of one name; len excludes the NUL.  [for name_path()] */
+size_t
+ncp_text(struct ncp *n, char *buf)
+{
+	struct bucket *b = lock_bucket(n);
+	size_t len = n->n_len;
+
+	memcpy(buf, n->n_name, len + 1);
+	spin_unlock(&b->b_spin);
+	return len;
+}
+
+void
+ncache_stats(struct ncache_stats *out)
+{
+	out->names = cached;
+	out->bound = NCACHE_MAX;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vnode - files as objects: life, operations with their defaults, access.
+ *
+ * A vnode is a counted handle on a filesystem's node.  The filesystem that
+ * keeps its nodes in memory holds a reference of its own for as long as the
+ * node has a link, so v_refs reaching 0 always means "gone for good" and
+ * nothing ever revives a vnode.
+ *
+ * Invariants
+ *   V1  v_type, v_ops, v_data, v_mount never change.
+ *   V2  vop_inactive runs once, after the last reference, in a context that
+ *       may sleep.
+ *
+ * Locking: v_lk as vnode.h says.  Not here: names, paths, open files.
+ */
+#include <sys/vfs/vnode.h>
+
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/lwkt/thread.h>
+#include <sys/proc/cred.h>
+#include <sys/vm/kmem.h>
+
+static _Atomic uint64_t vnode_last_id;
+
+int
+vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, void *data, struct vnode **out)
+{
+	struct vnode *vn;
+
+	ASSERT(mp != NULL && ops != NULL);
+	vn = kmalloc(sizeof *vn, KM_ZERO | KM_WAIT);
+	if (vn == NULL)
+		return ENOMEM;
+	vn->v_refs = 1;
+	vn->v_type = type;
+	vn->v_ops = ops;
+	vn->v_data = data;
+	vn->v_mount = mp;
+	mount_hold(mp);
+	lk_init(&vn->v_lk);
+	vn->v_id = atomic_fetch_add_explicit(&vnode_last_id, 1, memory_order_relaxed) + 1;
+	*out = vn;
+	return 0;
+}
+
+void
+vnode_hold(struct vnode *vn)
+{
+	uint32_t old = atomic_fetch_add_explicit(&vn->v_refs, 1, memory_order_relaxed);
+
+	ASSERT(old != 0);
+}
+
+void
+vnode_drop(struct vnode *vn)
+{
+	uint32_t old = atomic_fetch_sub_explicit(&vn->v_refs, 1, memory_order_acq_rel);
+
+	ASSERT(old != 0);
+	if (old != 1)
+		return;
+	if (vn->v_ops->vop_inactive != NULL)
+		vn->v_ops->vop_inactive(vn);
+	if (vn->v_obj != NULL)
+		vmobj_drop(vn->v_obj);
+	mount_drop(vn->v_mount);
+	kfree(vn);
+}
+
+/* The kernel itself, where no process is about: boot, tests. */
+static const struct cred kernel_cred = {
+	.cr_refs = 1,
+	.cr_cap_perm = UINT64_MAX, .cr_cap_eff = UINT64_MAX, .cr_cap_bnd = UINT64_MAX,
+};
+
+const struct cred *
+vfs_cred(void)
+{
+	return curthread->td_lwp != NULL ? cred_current() : &kernel_cred;
+}
+
+int
+vn_access_mode(enum v_type type, uint32_t mode, uint32_t uid, uint32_t gid, uint32_t want, const struct cred *cr)
+{
+	uint32_t bits;
+
+	if (cr->cr_fsuid == uid)
+		bits = mode >> 6;
+	else if (cred_in_group(cr, gid))
+		bits = mode >> 3;
+	else
+		bits = mode;
+	if ((want & ~bits & 7) == 0)
+		return 0;
+	/* Capabilities: everything, but running a file needs one x at least. */
+	if (type == VDIR) {
+		if ((want & 2) == 0 && cred_capable(cr, CAP_DAC_READ_SEARCH))
+			return 0;
+		return cred_capable(cr, CAP_DAC_OVERRIDE) ? 0 : EACCES;
+	}
+	if (want == 4 && cred_capable(cr, CAP_DAC_READ_SEARCH))
+		return 0;
+	if (((want & 1) == 0 || (mode & 0111) != 0) && cred_capable(cr, CAP_DAC_OVERRIDE))
+		return 0;
+	return EACCES;
+}
+
+int
+vn_getattr(struct vnode *vn, struct vattr *out)
+{
+	memset(out, 0, sizeof *out);
+	if (vn->v_ops->vop_getattr == NULL)
+		return EIO;
+	return vn->v_ops->vop_getattr(vn, out);
+}
+
+int
+vn_setattr(struct vnode *vn, const struct vattr *va)
+{
+	if (vn->v_ops->vop_setattr == NULL)
+		return EPERM;
+	return vn->v_ops->vop_setattr(vn, va);
+}
+
+int
+vn_access(struct vnode *vn, uint32_t want, const struct cred *cr)
+{
+	struct vattr va;
+	int error;
+
+	if (vn->v_ops->vop_access != NULL)
+		return vn->v_ops->vop_access(vn, want, cr);
+	error = vn_getattr(vn, &va);
+	if (error != 0)
+		return error;
+	return vn_access_mode(vn->v_type, va.va_mode, va.va_uid, va.va_gid, want, cr);
+}
+
+int
+vn_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
+{
+	if (vn->v_type == VDIR)
+		return EISDIR;
+	if (vn->v_ops->vop_read == NULL)
+		return EINVAL;
+	return vn->v_ops->vop_read(vn, u, ioflag);
+}
+
+int
+vn_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
+{
+	if (vn->v_type == VDIR)
+		return EISDIR;
+	if (vn->v_ops->vop_write == NULL)
+		return EINVAL;
+	return vn->v_ops->vop_write(vn, u, ioflag);
+}
+
+int
+vn_read_kernel(struct vnode *vn, void *buf, size_t len, uint64_t off, size_t *done)
+{
+	struct uio_seg seg;
+	struct uio u;
+	int error;
+
+	uio_kernel(&u, &seg, buf, len, off, true);
+	error = vn_read(vn, &u, 0);
+	*done = len - u.u_resid;
+	return error;
+}
+
+int
+vn_readlink(struct vnode *vn, char *buf, size_t size, size_t *len)
+{
+	if (vn->v_type != VLNK || vn->v_ops->vop_readlink == NULL)
+		return EINVAL;
+	return vn->v_ops->vop_readlink(vn, buf, size, len);
+}
+
+int
+vn_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
+{
+	int error;
+
+	if (dir->v_type != VDIR || dir->v_ops->vop_readdir == NULL)
+		return ENOTDIR;
+	lk_shared(&dir->v_lk);
+	error = dir->v_ops->vop_readdir(dir, cookie, emit, arg);
+	lk_release(&dir->v_lk);
+	return error;
+}
+
+int
+vn_open(struct vnode *vn, struct file *fp)
+{
+	if (vn->v_ops->vop_open != NULL)
+		return vn->v_ops->vop_open(vn, fp);
+	if (vn->v_type == VCHR || vn->v_type == VBLK)
+		return dev_open(vn, fp);
+	return vn->v_type == VSOCK ? ENXIO : 0;
+}
+
+int
+vn_ioctl(struct vnode *vn, uint32_t cmd, uaddr_t arg)
+{
+	return vn->v_ops->vop_ioctl == NULL ? ENOTTY : vn->v_ops->vop_ioctl(vn, cmd, arg);
+}
+
+uint32_t
+vn_poll(struct vnode *vn, struct pollnote *note)
+{
+	/* POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM: a file never makes anybody wait. */
+	return vn->v_ops->vop_poll == NULL ? 0x145u : vn->v_ops->vop_poll(vn, note);
+}
+
+int
+vn_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
+{
+	return vn->v_ops->vop_allocate == NULL ? EOPNOTSUPP : vn->v_ops->vop_allocate(vn, mode, off, len);
+}
+
+int
+vn_fsync(struct vnode *vn)
+{
+	return vn->v_ops->vop_fsync == NULL ? 0 : vn->v_ops->vop_fsync(vn);
+}
+
+int
+vn_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result)
+{
+	struct vattr va;
+	uint64_t index, at;
+	int error;
+
+	error = vn_getattr(vn, &va);
+	if (error != 0)
+		return error;
+	if (off >= va.va_size)
+		return ENXIO;
+	if (vn->v_obj == NULL) {
+		*result = data ? off : va.va_size;
+		return 0;
+	}
+	index = vmobj_seek(vn->v_obj, off >> PAGE_SHIFT, data);
+	if (index == UINT64_MAX || index >= page_round(va.va_size) >> PAGE_SHIFT) {
+		if (data)
+			return ENXIO;
+		*result = va.va_size;
+		return 0;
+	}
+	at = index << PAGE_SHIFT;
+	*result = at < off ? off : at;
+	return 0;
+}
+
+void
+vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out)
+{
+	static const uint32_t type_mode[] = {
+		[VREG] = S_IFREG, [VDIR] = S_IFDIR, [VLNK] = S_IFLNK, [VCHR] = S_IFCHR,
+		[VBLK] = S_IFBLK, [VFIFO] = S_IFIFO, [VSOCK] = S_IFSOCK,
+	};
+
+	memset(out, 0, sizeof *out);
+	out->st_dev = vn->v_mount->mp_dev;
+	out->st_ino = va->va_ino;
+	out->st_nlink = va->va_nlink;
+	out->st_mode = type_mode[vn->v_type] | (va->va_mode & 07777);
+	out->st_uid = va->va_uid;
+	out->st_gid = va->va_gid;
+	out->st_rdev = va->va_rdev;
+	out->st_size = (int64_t)va->va_size;
+	out->st_blksize = va->va_blksize != 0 ? va->va_blksize : (int64_t)PAGE_BYTES;
+	out->st_blocks = (int64_t)va->va_blocks512;
+	out->st_atim.tv_sec = (int64_t)(va->va_atime / NSEC_PER_SEC);
+	out->st_atim.tv_nsec = (int64_t)(va->va_atime % NSEC_PER_SEC);
+	out->st_mtim.tv_sec = (int64_t)(va->va_mtime / NSEC_PER_SEC);
+	out->st_mtim.tv_nsec = (int64_t)(va->va_mtime % NSEC_PER_SEC);
+	out->st_ctim.tv_sec = (int64_t)(va->va_ctime / NSEC_PER_SEC);
+	out->st_ctim.tv_nsec = (int64_t)(va->va_ctime % NSEC_PER_SEC);
+}
+
+/*
+ * Reading: a hole is answered with zeros and stays a hole.  The page is held,
+ * not busy, while user memory is touched, so a fault there may use this very
+ * object.
+ */
+int
+vobj_read(struct vmobj *o, uint64_t size, struct uio *u)
+{
+	struct page *pg;
+	uint64_t n, in;
+	int error;
+
+	while (u->u_resid > 0 && u->u_off < size) {
+		in = u->u_off & PAGE_MASK;
+		n = rt_min(rt_min(PAGE_BYTES - in, u->u_resid), size - u->u_off);
+		error = vmobj_page(o, u->u_off >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg);
+		if (error == ENOENT) {
+			error = uio_zero(n, u);
+		} else if (error == 0) {
+			error = uio_move((char *)page_va(pg) + in, n, u);
+			page_drop(pg);
+		}
+		if (error != 0)
+			return error;
+		lwkt_poll();
+	}
+	return 0;
+}
+
+int
+vobj_write(struct vmobj *o, struct uio *u)
+{
+	struct page *pg;
+	uint64_t n, in;
+	int error;
+
+	while (u->u_resid > 0) {
+		in = u->u_off & PAGE_MASK;
+		n = rt_min(PAGE_BYTES - in, u->u_resid);
+		error = vmobj_page(o, u->u_off >> PAGE_SHIFT, VMOBJ_DIRTY, &pg);
+		if (error != 0)
+			return error;
+		error = uio_move((char *)page_va(pg) + in, n, u);
+		page_drop(pg);
+		if (error != 0)
+			return error;
+		lwkt_poll();
+	}
+	return 0;
+}
