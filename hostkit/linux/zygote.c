@@ -194,6 +194,9 @@ hk_zygote_start(void)
 	if (r != HK_OK)
 		return r;
 	atomic_store_explicit(zyg_word64(Z_PPID), (uint64_t)hk_m.m_pid, memory_order_relaxed);
+	/* "Be ready" stands before the zygote runs: one that looks for work early must not take the store for a new request. */
+	atomic_store_explicit(zyg_word(Z_SEQ), 1, memory_order_relaxed);
+	atomic_store_explicit(zyg_word(Z_DONE), 0, memory_order_relaxed);
 	/* No handler of this process may run in the child. */
 	memset(&all, 0xff, sizeof all);
 	(void)HK_SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
@@ -205,7 +208,6 @@ hk_zygote_start(void)
 	if (pid < 0)
 		return hk_fail(hk_from_errno(pid), "clone: %s", strerror((int)-pid));
 	hk_m.m_zyg_pid = (int32_t)pid;
-	atomic_store_explicit(zyg_word(Z_SEQ), 1, memory_order_release);
 	if (!zygote_answer(1, &status))
 		return zygote_refused(status);
 	return HK_OK;
