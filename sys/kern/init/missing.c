@@ -19,9 +19,9 @@ MISSING(cred_hold) MISSING(ncp_hold) MISSING(proc_add_hooks) MISSING(sig_force) 
 MISSING(uio_kernel) MISSING(uio_move) MISSING(vattr_to_stat) MISSING(vmobj_seek) MISSING(vn_getattr)
 MISSING(vn_read) MISSING(vn_setattr) MISSING(vn_write) MISSING(vnode_drop) MISSING(vnode_hold)
 MISSING(cred_in_group) MISSING(uio_zero) MISSING(vmobj_create) MISSING(vmobj_drop) MISSING(vmobj_page) MISSING(vmobj_remove)
-MISSING(vmobj_resize) MISSING(copyin) MISSING(copyout) MISSING(uio_move) MISSING(cred_capable) MISSING(cred_current)
-MISSING(vmobj_hold) MISSING(vmobj_seek) MISSING(cred_hold) MISSING(cred_drop) MISSING(copyinstr)
-MISSING(copyin_part) MISSING(copyout_part) MISSING(sig_pending) MISSING(sig_temp_mask) MISSING(proc_add_hooks) MISSING(uzero)
+MISSING(vmobj_resize) 
+MISSING(vmobj_hold) MISSING(copyinstr)
+MISSING(copyin_part) MISSING(copyout_part) MISSING(sig_pending) MISSING(sig_temp_mask) MISSING(uzero)
 
 #define LATER(name) \
 	void name(void); \
