@@ -221,7 +221,7 @@ $(launch_o): | $(O)/gen/include/gen/version.h
 
 # ----------------------------------------------------------------- targets --
 .PHONY: all kernel-objects unit user helpers programs setup setup-run setup-bench \
-	run test test-long check bench clean help FORCE
+	run test test-unit test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
 has_image	:= $(if $(launch),$(if $(kern),$(shell grep -l '^const struct vk_image vk_image' $(kern))))
@@ -255,8 +255,13 @@ test: setup
 
 ## test-long    the counts and the hours; T=NAME runs one
 test-long: setup
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory programs $(O)/perf/bench
 	@CC='$(CC)' sh scripts/run/tests $(if $(T),-t $(T)) $(O) long
+
+## test-unit    the unit tests only
+test-unit: setup
+	@$(MAKE) --no-print-directory unit
+	@CC='$(CC)' sh scripts/run/tests $(if $(T),-t $(T)) $(O) unit
 
 ## check        under a minute: build, layers, symbols, headers, form, unit and kernel tests
 check: setup

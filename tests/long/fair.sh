@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# fair - limits on speed that do not depend on the machine's.
+#
+# Start-up, and eight kernels at once on the host's CPUs, each within 1.3 times
+# its fair share.
+set -u
+. tests/tap.sh
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+bench=$BUILD/perf/bench
+cpus=$(nproc)
+many=$((cpus * 2))
+
+ms=$("$bench" -w 21 "$VKERNEL" -- true </dev/null | awk '{ print $3 }' | sort -n | awk '{ v[NR] = $1 } END { printf "%.1f", v[int((NR + 1) / 2)] / 1e6 }')
+echo "# start to exit: $ms ms"
+holds "vkernel -- true takes at most 40 ms" awk "BEGIN { exit !($ms <= 40) }"
+
+# A fixed amount of work with system calls, forks and computing.
+work='i=0; while [ $i -lt 300 ]; do (exit 0); i=$((i+1)); done; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'
+one() {
+	s=$(date +%s%N)
+	"$VKERNEL" --timeout=300s -- sh -c "$work" </dev/null >/dev/null 2>&1 || echo 999999999999
+	echo $(($(date +%s%N) - s))
+}
+alone=$(for i in 1 2 3; do one; done | sort -n | sed -n 2p)
+i=0
+while [ $i -lt $many ]; do
+	one >"$t/$i" &
+	i=$((i + 1))
+done
+wait
+slowest=$(cat "$t"/* | sort -n | tail -n 1)
+share=$(awk "BEGIN { printf \"%.2f\", $slowest / ($alone * $many / $cpus) }")
+echo "# alone $((alone / 1000000)) ms; slowest of $many on $cpus CPUs $((slowest / 1000000)) ms: $share of its fair share"
+holds "$many kernels at once: each within 1.3 times its fair share" awk "BEGIN { exit !($share <= 1.3) }"
+finish
