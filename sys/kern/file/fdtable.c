@@ -408,6 +408,14 @@ fd_close_range(uint32_t first, uint32_t last, bool only_cloexec)
 	return 0;
 }
 
+uint32_t
+fdtable_size(void)
+{
+	struct fdtable *ft = curproc->p_fdt;
+
+	return ft != NULL ? ft->ft_size : 0;	/* only grows */
+}
+
 int
 fdtable_unshare(void)
 {

@@ -7,3 +7,4 @@ kern += sys/kern/file/pipe.c
 kern += sys/kern/file/lockf.c
 kern += sys/kern/syscall/sys_file.c
 kern += sys/kern/syscall/sys_ioctl.c
+kern += sys/kern/syscall/sys_poll.c

@@ -15,7 +15,7 @@ MISSING(stdio_open) MISSING(syscall_missing) MISSING(tty_console_init) MISSING(t
 
 /* of the file layer */
 MISSING(copyin) MISSING(copyout) MISSING(cred_capable) MISSING(cred_current) MISSING(cred_drop)
-MISSING(cred_hold) MISSING(ncp_hold) MISSING(proc_add_hooks) MISSING(sig_force) MISSING(sig_post_lwp)
+MISSING(cred_hold) MISSING(ncp_hold) MISSING(proc_add_hooks) MISSING(sig_force) MISSING(sig_post_lwp) MISSING(sig_temp_mask)
 MISSING(uio_kernel) MISSING(uio_move) MISSING(vattr_to_stat) MISSING(vmobj_seek) MISSING(vn_getattr)
 MISSING(vn_read) MISSING(vn_setattr) MISSING(vn_write) MISSING(vnode_drop) MISSING(vnode_hold)
 MISSING(cred_in_group) MISSING(uio_zero) MISSING(vmobj_create) MISSING(vmobj_drop) MISSING(vmobj_page) MISSING(vmobj_remove)

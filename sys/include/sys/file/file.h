@@ -92,6 +92,7 @@ int	fd_dup(int fd, int min, bool cloexec, int *out);
 int	fd_cloexec_get(int fd, bool *on);
 int	fd_cloexec_set(int fd, bool on);
 int	fd_close_range(uint32_t first, uint32_t last, bool only_cloexec);	/* or mark close-on-exec */
+uint32_t fdtable_size(void);				/* no open descriptor is >= this */
 int	fdtable_unshare(void);				/* the current process gets its own copy */
 /* For /proc/PID/fd: held; ENOENT.  next: smallest open descriptor >= fd, -1. */
 int	fd_get_of(struct proc *p, int fd, struct file **out);
