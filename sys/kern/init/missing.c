@@ -21,7 +21,7 @@ MISSING(vn_read) MISSING(vn_setattr) MISSING(vn_write) MISSING(vnode_drop) MISSI
 MISSING(cred_in_group) MISSING(uio_zero) MISSING(vmobj_create) MISSING(vmobj_drop) MISSING(vmobj_page) MISSING(vmobj_remove)
 MISSING(vmobj_resize) 
 MISSING(vmobj_hold) MISSING(copyinstr)
-MISSING(copyin_part) MISSING(copyout_part) MISSING(sig_pending) MISSING(sig_temp_mask) MISSING(uzero)
+MISSING(copyin_part) MISSING(copyout_part) MISSING(sig_pending) MISSING(uzero)
 
 #define LATER(name) \
 	void name(void); \
