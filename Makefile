@@ -224,7 +224,7 @@ $(launch_o): | $(O)/gen/include/gen/version.h
 	run test test-unit test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
-has_image	:= $(if $(launch),$(if $(kern),$(shell grep -l '^const struct vk_image vk_image' $(kern))))
+has_image	:= $(if $(filter address,$(SANITIZE)),,$(if $(launch),$(if $(kern),$(shell grep -l '^const struct vk_image vk_image' $(kern)))))
 test_image	:= $(if $(has_image),$(if $(kerntest),$(O)/bin/vkernel-test))
 
 ## all          the vkernel command, the hostkit library, and what they need (default)
