@@ -109,6 +109,7 @@ kerntest_o	:= $(call ko,$(kerntest))
 hostkit_o	:= $(call ho,$(hostkit))
 launch_o	:= $(call ho,$(launch))
 unit_bin	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(unit))
+example_bin	:= $(patsubst hostkit/examples/%.c,$(O)/examples/%,$(wildcard hostkit/examples/*.c))
 user_bin	:= $(patsubst tests/user/%.c,$(O)/user/%,$(user))
 
 incof		= $(if $(filter sys/core/%,$(1)),$(inccore),$(if $(filter platform/%,$(1)),$(incplat),$(incsys)))
@@ -152,6 +153,12 @@ $(O)/system/%: tests/system/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(hostflags) $(no_pie) -MF $@.d -o $@ $<
+
+# What include/hk alone is good for.
+$(O)/examples/%: hostkit/examples/%.c $(O)/lib/libhostkit.a $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,EXAMPLE,$<)
+	$(Q)$(CC) $(hostflags) $(san_host) $(san_unit) -MF $@.d $(no_pie) -o $@ $< $(O)/lib/libhostkit.a -lpthread
 
 $(O)/user/%: tests/user/%.c $(O)/flags
 	@mkdir -p $(@D)
@@ -228,7 +235,7 @@ has_image	:= $(if $(filter address,$(SANITIZE)),,$(if $(launch),$(if $(kern),$(s
 test_image	:= $(if $(has_image),$(if $(kerntest),$(O)/bin/vkernel-test))
 
 ## all          the vkernel command, the hostkit library, and what they need (default)
-all: kernel-objects $(tool_bin) $(if $(hostkit),$(O)/lib/libhostkit.a) $(if $(has_image),$(O)/bin/vkernel $(test_image))
+all: kernel-objects $(tool_bin) $(if $(hostkit),$(O)/lib/libhostkit.a) $(example_bin) $(if $(has_image),$(O)/bin/vkernel $(test_image))
 
 kernel-objects: $(kern_o) $(kerntest_o) ; @:
 unit: $(unit_bin) ; @:
