@@ -1,14 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ktest - runs the tests that are linked into this image.  See the header. */
+#include <abi/errno.h>
 #include <core/rt/rt.h>
-#include <machine/boot.h>
+#include <drv/chr.h>
+#include <machine/clock.h>
 #include <machine/cpu.h>
 #include <sys/debug/bootarg.h>
 #include <sys/debug/ktest.h>
+#include <sys/lwkt/wait.h>
 
 extern const struct ktest *const __ktests_start[], *const __ktests_end[];
 
 static uint32_t failures;		/* of the running test: tests run one after another in one thread */
+
+/* To the machine's standard output where it has one, else to its console. */
+static void
+put(const char *text, size_t len)
+{
+	struct chrdev *out = chr_find("stdout");
+	size_t done;
+	int error;
+
+	if (out == NULL) {
+		md_emergency(text, len);
+		return;
+	}
+	while (len > 0) {
+		error = out->cd_ops->write(out, text, len, &done);
+		if (error != 0 && error != EAGAIN)
+			return;
+		text += done;
+		len -= done;
+		if (error == EAGAIN)
+			(void)sleep_until(md_now() + 1000000, 0);
+	}
+}
 
 static void
 say(const char *fmt, ...)
@@ -20,7 +46,7 @@ say(const char *fmt, ...)
 	va_start(ap, fmt);
 	n = rt_vsnprintf(line, sizeof line, fmt, ap);
 	va_end(ap);
-	md_emergency(line, rt_min((size_t)n, sizeof line - 1));
+	put(line, rt_min((size_t)n, sizeof line - 1));
 }
 
 bool
