@@ -30,6 +30,7 @@
 
 #define EVENTS_MAX	16
 #define NOT_ASKED	INT64_MIN
+#define TERM_BEATS	5		/* heartbeats for which SIGTERM may lie untaken */
 
 enum { TAG_WAKE = HK_STREAMS, TAG_SIGNAL };	/* smaller tags are streams */
 
@@ -199,6 +200,21 @@ take_event(uint32_t tag)
 		HK_SYS3(SYS_read, wake_fd, &count, sizeof(count));
 }
 
+/* A machine that does not even look at SIGTERM is stuck; whoever sent it still wants an end. */
+static void
+insist_on_term(void)
+{
+	static uint32_t beats;
+
+	if ((atomic_load(&signals) & HK_SIG_TERM) == 0) {
+		beats = 0;
+	} else if (++beats > TERM_BEATS) {
+		int64_t none = NOT_ASKED;
+
+		atomic_compare_exchange_strong(&exit_status, &none, 128 + SIGTERM);
+	}
+}
+
 int
 hk_serve(void)
 {
@@ -209,8 +225,10 @@ hk_serve(void)
 		long n;
 
 		now = hk_clock_mono();
-		if (now >= due_ns)
+		if (now >= due_ns) {
 			due_ns = now + hk_watchdog();
+			insist_on_term();
+		}
 		n = HK_SYS4(SYS_epoll_wait, epfd, ev, EVENTS_MAX, (due_ns - now + 999999) / 1000000);
 		ASSERT(n >= 0 || n == -EINTR);
 		for (long i = 0; i < n; i++)
