@@ -30,7 +30,7 @@
 
 #define EVENTS_MAX	16
 #define NOT_ASKED	INT64_MIN
-#define TERM_BEATS	5		/* heartbeats for which SIGTERM may lie untaken */
+#define TERM_WAIT_NS	5000000000ull	/* for which SIGTERM may lie untaken, in heartbeats that we had */
 
 enum { TAG_WAKE = HK_STREAMS, TAG_SIGNAL };	/* smaller tags are streams */
 
@@ -200,15 +200,18 @@ take_event(uint32_t tag)
 		HK_SYS3(SYS_read, wake_fd, &count, sizeof(count));
 }
 
-/* A machine that does not even look at SIGTERM is stuck; whoever sent it still wants an end. */
+/*
+ * A machine that does not even look at SIGTERM is stuck; whoever sent it still
+ * wants an end.  Called at each heartbeat, `beat_ns` before the next.
+ */
 static void
-insist_on_term(void)
+insist_on_term(uint64_t beat_ns)
 {
-	static uint32_t beats;
+	static uint64_t waited_ns;
 
 	if ((atomic_load(&signals) & HK_SIG_TERM) == 0) {
-		beats = 0;
-	} else if (++beats > TERM_BEATS) {
+		waited_ns = 0;
+	} else if ((waited_ns += beat_ns) > TERM_WAIT_NS) {
 		int64_t none = NOT_ASKED;
 
 		atomic_compare_exchange_strong(&exit_status, &none, 128 + SIGTERM);
@@ -226,8 +229,10 @@ hk_serve(void)
 
 		now = hk_clock_mono();
 		if (now >= due_ns) {
-			due_ns = now + hk_watchdog();
-			insist_on_term();
+			uint64_t beat_ns = hk_watchdog();
+
+			due_ns = now + beat_ns;
+			insist_on_term(beat_ns);
 		}
 		n = HK_SYS4(SYS_epoll_wait, epfd, ev, EVENTS_MAX, (due_ns - now + 999999) / 1000000);
 		ASSERT(n >= 0 || n == -EINTR);
