@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # scan - an idle kernel's memory holds nothing of the host (scan.c).
-exec "$BUILD/tests/system/scan" "$VKERNEL"
+exec "$BUILD/system/scan" "$VKERNEL"
