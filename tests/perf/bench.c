@@ -195,11 +195,17 @@ op_create(uint64_t n)
 	}
 }
 
+static void *
+anonymous(size_t len)
+{
+	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 static void
 op_mmap(uint64_t n)
 {
 	while (n-- > 0) {
-		void *p = mmap(NULL, 16 * PAGE_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		void *p = anonymous(16 * PAGE_LEN);
 
 		must(p != MAP_FAILED && munmap(p, 16 * PAGE_LEN) == 0, "mmap");
 	}
@@ -208,18 +214,24 @@ op_mmap(uint64_t n)
 static int io_fd;
 static char io_buf[IO_BYTES];
 
+static off_t
+io_at(uint64_t i)
+{
+	return (off_t)(i * IO_BYTES % IO_FILE_BYTES);
+}
+
 static void
 op_write(uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++)
-		must(pwrite(io_fd, io_buf, IO_BYTES, (off_t)(i * IO_BYTES % IO_FILE_BYTES)) == IO_BYTES, "write");
+		must(pwrite(io_fd, io_buf, IO_BYTES, io_at(i)) == IO_BYTES, "write");
 }
 
 static void
 op_read(uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++)
-		must(pread(io_fd, io_buf, IO_BYTES, (off_t)(i * IO_BYTES % IO_FILE_BYTES)) == IO_BYTES, "read");
+		must(pread(io_fd, io_buf, IO_BYTES, io_at(i)) == IO_BYTES, "read");
 }
 
 static double
@@ -253,7 +265,7 @@ run_read(void)
 static double
 touch(void)
 {
-	volatile char *p = mmap(NULL, TOUCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile char *p = anonymous(TOUCH_BYTES);
 	uint64_t t = now_ns();
 
 	must(p != MAP_FAILED, "mmap");

@@ -73,3 +73,13 @@ archive_open(const char *path, struct archive *out)
 	}
 	return true;
 }
+
+void
+archive_close(const struct archive *a)
+{
+	/* Our own pages come back from the file if ever read again; the machine has its copy. */
+	if (a->a_data == root_archive)
+		(void)madvise((void *)(uintptr_t)root_archive, a->a_bytes, MADV_DONTNEED);
+	else
+		(void)munmap((void *)(uintptr_t)a->a_data, a->a_bytes);
+}

@@ -47,6 +47,8 @@ void	say_error(const char *hint, const char *fmt, ...) __attribute__((format(pri
 
 /* Find and check the initial root.  False: told on stderr. */
 bool	archive_open(const char *path, struct archive *out);
+/* It has been copied: give its memory back. */
+void	archive_close(const struct archive *a);
 
 /*
  * Where things go in RAM: page 0 unused, kernel data, boot page run, archive.

@@ -83,7 +83,8 @@ layout_plan(const struct options *o, const struct archive *a, struct layout *out
 	need = out->l_initrd_pa + page_up(a->a_bytes) + page_up(unpacked_bytes(a)) + LAYOUT_FREE_MIN;
 	if (need > o->o_ram_bytes) {
 		need = (need + HK_BLOCK - 1) / HK_BLOCK * (HK_BLOCK >> 20);
-		say_error("give it more with -m", "too little memory: kernel and root need %lluM, --memory gives %lluM",
+		say_error("give it more with -m",
+		    "too little memory: kernel and root need %lluM, --memory gives %lluM",
 		    (unsigned long long)need, (unsigned long long)(o->o_ram_bytes >> 20));
 		return false;
 	}

@@ -75,7 +75,10 @@ static const char *
 outcome_name(int status, uint32_t told)
 {
 	static const char *const names[] = {
-		[VKB_OUT_EXIT] = "exit", [VKB_OUT_SIGNAL] = "signal", [VKB_OUT_PANIC] = "panic", [VKB_OUT_HANG] = "hang",
+		[VKB_OUT_EXIT] = "exit",
+		[VKB_OUT_SIGNAL] = "signal",
+		[VKB_OUT_PANIC] = "panic",
+		[VKB_OUT_HANG] = "hang",
 	};
 
 	if (atomic_load(&timed_out) && status == VK_EXIT_TIMEOUT)
@@ -97,7 +100,8 @@ report(int fd, int status, uint32_t told)
 		return;
 	if (told == VKB_OUT_SIGNAL && strcmp(outcome, "signal") == 0)
 		snprintf(signal_field, sizeof signal_field, ",\"signal\":%d", status - 128);
-	n = snprintf(line, sizeof line, "{\"v\":1,\"outcome\":\"%s\",\"status\":%d%s}\n", outcome, status, signal_field);
+	n = snprintf(line, sizeof line, "{\"v\":1,\"outcome\":\"%s\",\"status\":%d%s}\n",
+	    outcome, status, signal_field);
 	/* One write: a reader sees all of the line or none.  Nobody is left to tell if it fails. */
 	if (write(fd, line, (size_t)n) != n)
 		say_error(NULL, "--status-fd: not written");
@@ -111,7 +115,7 @@ init_hint(hk_result r)
 {
 	switch (r) {
 	case HK_NOMEM:
-		return "the host is short of memory, processes or descriptors; see ulimit -a, or use a smaller -m";
+		return "the host is short of memory, processes or descriptors; see ulimit -a";
 	case HK_UNSUPPORTED:
 		return "vkernel needs seccomp filters, memfd_create and the FSGSBASE instructions";
 	case HK_INVAL:
@@ -148,6 +152,7 @@ run(const struct options *o, uint32_t *told)
 	boot = layout_fill(o, &root, &plan);
 	if (boot == NULL)
 		return VK_EXIT_ERROR;
+	archive_close(&root);
 	if (o->o_timeout_ns != 0 && !start_deadline(o->o_timeout_ns))
 		return VK_EXIT_ERROR;
 	r = hk_cpu_start(0, vk_image.vi_mailbox, (uint64_t)vk_image.vi_gsbase,

@@ -200,7 +200,7 @@ set_status_fd(struct options *o, const char *text)
 	}
 	mode = fcntl((int)fd, F_GETFL);
 	if (mode < 0 || (mode & O_ACCMODE) == O_RDONLY) {
-		say_error("open it in the shell, as in 3>status.json --status-fd=3", "--status-fd=%s: %s", text,
+		say_error("open it in the shell, as in 3>status.json", "--status-fd=%s: %s", text,
 		    mode < 0 ? strerror(errno) : "not open for writing");
 		return false;
 	}
@@ -233,7 +233,7 @@ set_name(struct options *o, const char *text)
 
 	if (len == 0 || len > NAME_MAX_BYTES ||
 	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") != len) {
-		say_error("letters, digits, '.', '-' and '_', at most 64", "--name=%s: not a host name", text);
+		say_error("letters, digits, '.', '-', '_', at most 64", "--name=%s: not a host name", text);
 		return false;
 	}
 	o->o_name = text;
@@ -382,7 +382,8 @@ options_parse(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind < argc && strcmp(argv[optind - 1], "--") != 0) {
-		say_error("the command comes after --, as in: vkernel -- sh", "%s: not an option", argv[optind]);
+		say_error("the command comes after --, as in vkernel -- sh",
+		    "%s: not an option", argv[optind]);
 		return OPTIONS_BAD;
 	}
 	o->o_argv = argv + optind;

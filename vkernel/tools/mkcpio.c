@@ -134,7 +134,8 @@ main(int argc, char **argv)
 		int n = 0;
 
 		line_no++;
-		for (char *t = strtok_r(line, " \t\n", &save); t != NULL; t = strtok_r(NULL, " \t\n", &save)) {
+		for (char *t = strtok_r(line, " \t\n", &save); t != NULL;
+		    t = strtok_r(NULL, " \t\n", &save)) {
 			if (n == FIELD_MAX)
 				fail(t, "too many fields");
 			f[n++] = t;
