@@ -61,7 +61,7 @@ expect #
 send \x04
 E
 
-session "Ctrl-] leaves" 143 <<'E'
+session "Ctrl-] leaves, as a hang-up" 129 <<'E'
 expect #
 send \x1d
 E

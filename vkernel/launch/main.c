@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include <abi/vkboot.h>
+#include <gen/version.h>
 #include <hk/hk.h>
 
 static atomic_bool timed_out;
@@ -109,6 +110,16 @@ report(int fd, int status, uint32_t told)
 
 /* ----------------------------------------------------------------- main -- */
 
+/* For a person, not for a script. */
+static void
+greet(const struct options *o)
+{
+	if ((o->o_boot_flags & VKB_INTERACTIVE) == 0 || (o->o_boot_flags & VKB_QUIET) != 0 || !isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "vkernel %s (build %s), %u processor, %llu MB. Ctrl-] leaves.\n", VERSION, BUILD,
+	    o->o_ncpu, (unsigned long long)(o->o_ram_bytes >> 20));
+}
+
 /* What a host that refuses most often lacks. */
 static const char *
 init_hint(hk_result r)
@@ -153,6 +164,7 @@ run(const struct options *o, uint32_t *told)
 	if (boot == NULL)
 		return VK_EXIT_ERROR;
 	archive_close(&root);
+	greet(o);
 	if (o->o_timeout_ns != 0 && !start_deadline(o->o_timeout_ns))
 		return VK_EXIT_ERROR;
 	r = hk_cpu_start(0, vk_image.vi_mailbox, (uint64_t)vk_image.vi_gsbase,

@@ -6,6 +6,8 @@
 #include <machine/boot.h>
 #include <machine/cpu.h>
 
+#include "../dev/stdio.h"
+
 _Static_assert(MD_INTR_TIMER == HK_BIT_TIMER && MD_INTR_CHR == HK_BIT_STREAM && MD_INTR_POWER == HK_BIT_SIGNAL &&
     MD_INTR_IPI >= HK_BIT_USER, "mailbox bits mean the same on both sides");
 _Static_assert(MD_POWER_OFF == HK_SIG_TERM && MD_POWER_INT == HK_SIG_INT && MD_POWER_HUP == HK_SIG_HUP &&
@@ -56,7 +58,7 @@ md_idle(void)
 uint32_t
 md_power_events(void)
 {
-	return hk_signals();
+	return hk_signals() | stdio_power_events();
 }
 
 void

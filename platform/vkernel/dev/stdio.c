@@ -8,6 +8,23 @@
 #include <machine/boot.h>
 #include <machine/cpu.h>
 #include <machine/mmu.h>
+#include <stdatomic.h>
+
+#include "stdio.h"
+
+/*
+ * Ctrl-] leaves.  The host's terminal is raw while the machine has it, so no
+ * other key is left to whoever sits there.  For the machine it is a hang-up.
+ */
+#define KEY_LEAVE	0x1d
+
+static _Atomic uint32_t power;	/* [atomic: set here, taken by md_power_events()] */
+
+uint32_t
+stdio_power_events(void)
+{
+	return atomic_exchange(&power, 0);
+}
 
 static int
 error_of(hk_result r)
@@ -33,6 +50,16 @@ stdio_read(struct chrdev *cd, void *buf, size_t len, size_t *done)
 	r = hk_stream_read(cd->cd_unit, buf, len, done);
 	if (r == HK_EOF)
 		return 0;		/* nothing done, no error: the end */
+	if (r == HK_OK && cd->cd_kind == CHR_TTY) {
+		const char *key = memchr(buf, KEY_LEAVE, *done);
+
+		if (key != NULL) {
+			*done = (size_t)(key - (const char *)buf);
+			atomic_fetch_or(&power, MD_POWER_HUP);
+			hk_post(0, MD_INTR_POWER);
+			return *done > 0 ? 0 : EAGAIN;
+		}
+	}
 	return error_of(r);
 }
 
