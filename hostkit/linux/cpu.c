@@ -77,9 +77,13 @@ rouse(struct hk_cpu_rec *c)
 
 	if (word == NULL)
 		return;
-	if (word != atomic_load(&c->c_mailbox))
-		atomic_store(word, 0);
-	HK_SYS3(SYS_futex, word, FUTEX_WAKE, INT32_MAX);
+	if (word == atomic_load(&c->c_mailbox)) {
+		/* It idles.  The mailbox is a futex of this process alone. */
+		HK_SYS3(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT32_MAX);
+		return;
+	}
+	atomic_store(word, 0);
+	hk_futex_wake(word, INT32_MAX);
 }
 
 void
@@ -121,7 +125,7 @@ hk_idle(uint32_t cpu)
 		}
 	atomic_exchange(&c->c_wait, box);
 	if (atomic_load(box) == 0)
-		HK_SYS2(SYS_futex, box, FUTEX_WAIT);
+		HK_SYS2(SYS_futex, box, FUTEX_WAIT | FUTEX_PRIVATE_FLAG);
 	atomic_store_explicit(&c->c_wait, NULL, memory_order_release);
 }
 
@@ -448,7 +452,8 @@ hk_cpus_fini(void)
 			collect(c);
 	}
 	sigaction(HK_SIGNO_TIMER, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
-	hk_on_trap(NULL);
+	if (atomic_load(&trap_handler) != NULL)
+		hk_on_trap(NULL);
 }
 
 /* -------------------------------------------------------------- clocks -- */
