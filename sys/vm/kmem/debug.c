@@ -5,8 +5,9 @@
  * freed: the pattern is damaged when the object is handed out again.
  */
 #include <core/rt/rt.h>
-#include <machine/boot.h>
+#include <sys/debug/bootarg.h>
 #include <sys/debug/kprint.h>
+#include "../vm_int.h"
 #include "kmem_int.h"
 
 #define POISON		0xfeedface0ddba115ull
@@ -17,12 +18,9 @@ bool kmem_debug;
 void
 kmem_debug_init(void)
 {
-	const char *word = "kmem_debug";
-	size_t n = strlen(word);
-
-	for (const char *s = md_boot()->b_append; *s != '\0'; s++)
-		if (strncmp(s, word, n) == 0)
-			kmem_debug = true;
+	kmem_debug = boot_arg("kmem_debug", NULL, 0);
+	if (kmem_debug)
+		(void)kmem_trim();	/* what was freed before holds no pattern */
 }
 
 size_t

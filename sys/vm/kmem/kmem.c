@@ -36,7 +36,6 @@ kmem_cpu_setup(struct cpu *c, struct vm_cpu *v)
 {
 	uint32_t k = 0;
 
-	kmem_debug_init();
 	for (uint32_t i = 0; i < countof(class_of); i++) {
 		if (i * 16 > class_size[k])
 			k++;
@@ -51,6 +50,12 @@ kmem_cpu_setup(struct cpu *c, struct vm_cpu *v)
 		kc->kc_cpu = c->c_id;
 		kc->kc_remote = NULL;
 	}
+}
+
+void
+vm_kmem_init(void)
+{
+	kmem_debug_init();
 }
 
 static void

@@ -1,9 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* map_int - what the files of sys/vm/map share. */
+/*
+ * map_int - what the files of sys/vm/map share.
+ *
+ *	anon.c	families of anonymous pages
+ *	object.c	memory objects
+ *	pmap.c	page tables: entering, removing, copying, splitting
+ *	space.c	address spaces and their entries
+ *	fault.c	resolving faults
+ *	advise.c	mremap, madvise, mincore and who asks about spaces
+ *	revoke.c	from a page to its mappings
+ *	uaccess.c	copying to and from user memory
+ *
+ * Lock order: vs_lk, then o_tok or af_tok, then vs_pt.
+ */
 #pragma once
+#include <abi/mman.h>
+#include <sys/lwkt/lock.h>
+#include <sys/lwkt/spin.h>
 #include <sys/lwkt/token.h>
 #include <sys/vm/map.h>
 #include "../vm_int.h"
+
+/* ------------------------------------------------------- families -- */
 
 /* Family of anonymous pages: the entries in which a page of it may be mapped.  See anon.c. */
 struct anonfam {
@@ -16,3 +34,125 @@ void	anonfam_hold(struct anonfam *af);
 void	anonfam_drop(struct anonfam *af);
 /* A fresh page joins: `index` is its place, in pages, in the family's terms. */
 void	anon_page_join(struct page *pg, struct anonfam *af, uint64_t index);
+
+/* -------------------------------------------------------- objects -- */
+
+void	vmobj_init(void);
+/* All of these: o_tok held. */
+struct page *vmobj_lookup(struct vmobj *o, uint64_t index);		/* not held; NULL */
+struct page *vmobj_lookup_from(struct vmobj *o, uint64_t index);
+struct page *vmobj_next(struct page *pg);
+int	vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out);
+/* Mappings of [first, last) go, and copies made by private mappings too if asked for. */
+void	vmobj_unmap(struct vmobj *o, uint64_t first, uint64_t last, bool even_copies);
+
+/* --------------------------------------------------------- spaces -- */
+
+#define VME_DONTFORK	(1u << 0)
+#define VME_WIPEONFORK	(1u << 1)
+#define VME_NOHUGE	(1u << 2)
+#define VME_KEEP	(MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_STACK | MAP_NORESERVE)	/* flags that live on */
+
+#define ENTRIES_MAX	65530u			/* per space, as Linux's vm.max_map_count */
+#define GUARD_GAP	(256 * PAGE_BYTES)	/* kept free below a mapping that grows down */
+
+struct vm_entry {
+	struct rb_node	e_node;		/* [vs_lk] */
+	struct vmspace	*e_vs;		/* const */
+	uaddr_t		e_start, e_end;	/* [vs_lk, and o_tok and af_tok to change] */
+	uint32_t	e_prot, e_max_prot;	/* [vs_lk] PROT_* */
+	uint32_t	e_flags;	/* [vs_lk] of VME_KEEP */
+	uint32_t	e_advice;	/* [vs_lk] VME_* */
+	struct vmobj	*e_obj;		/* const, held: lower layer; NULL: zeros */
+	uint64_t	e_off;		/* [as e_start] of e_start in the object, bytes */
+	struct list	e_objlink;	/* [o_tok] */
+	struct anonfam	*e_fam;		/* const, held: of the upper layer; NULL: shared mapping */
+	uint64_t	e_famoff;	/* [as e_start] of e_start in the family, pages */
+	struct list	e_famlink;	/* [af_tok] */
+};
+
+struct vmspace {
+	_Atomic uint32_t vs_refs;
+	struct lk	vs_lk;		/* shared: faults; exclusive: changes of entries */
+	struct rb_tree	vs_entries;	/* [vs_lk] by address */
+	uint32_t	vs_nentries;	/* [vs_lk] */
+	struct spin	vs_pt;		/* page tables */
+	paddr_t		vs_root;	/* const: 4-level table */
+	_Atomic md_space_t vs_space;	/* [vs_lk exclusive to change] MD_NOSPACE until first run */
+	struct anonfam	*vs_fam;	/* const, held: for new private entries */
+	int64_t		vs_anon, vs_other;	/* [vs_pt] pages mapped */
+	uint64_t	vs_tables;	/* [vs_pt] page-table pages */
+	uint64_t	vs_pages, vs_data, vs_stack, vs_exec;	/* [vs_lk] sizes in pages */
+	uint64_t	vs_lim_as, vs_lim_data, vs_lim_stack;	/* [atomic by width] bytes */
+	uaddr_t		vs_brk_start, vs_brk;	/* [vs_lk] */
+	uaddr_t		vs_skip_top;	/* [vs_lk] above it no gap of vs_skip_len or more */
+	uint64_t	vs_skip_len;	/* [vs_lk] UINT64_MAX: nothing known */
+};
+
+struct vm_entry *entry_find(struct vmspace *vs, uaddr_t addr);	/* the first that ends above addr; NULL */
+struct vm_entry *entry_next(const struct vm_entry *e);
+struct vm_entry *entry_prev(const struct vm_entry *e);
+/* For changes of [start, end): make entries begin and end there.  ENOMEM: nothing happened. */
+int	space_clip(struct vmspace *vs, uaddr_t start, uaddr_t end);
+int	space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end);	/* exclusive */
+int	space_insert(struct vmspace *vs, const struct vm_entry *want);	/* exclusive; range is free */
+int	space_insert_new(struct vmspace *vs, const struct vm_entry *want);	/* likewise, never joined to a neighbour */
+void	space_extend(struct vmspace *vs, struct vm_entry *e, uint64_t bytes);
+int	space_gap(struct vmspace *vs, uint64_t len, uint32_t flags, uaddr_t *out);
+bool	space_is_free(struct vmspace *vs, uaddr_t start, uaddr_t end);
+int	space_may_grow(struct vmspace *vs, uint64_t len, uint32_t prot, uint32_t flags);	/* limits, overcommit */
+void	space_merge(struct vmspace *vs, uaddr_t start, uaddr_t end);	/* join equal neighbours around the range */
+bool	space_grow_down(struct vmspace *vs, uaddr_t addr);	/* exclusive */
+
+/* ------------------------------------------------------ page tables -- */
+
+#define PTE_P		(1ull << 0)
+#define PTE_W		(1ull << 1)
+#define PTE_U		(1ull << 2)
+#define PTE_A		(1ull << 5)
+#define PTE_D		(1ull << 6)
+#define PTE_PS		(1ull << 7)	/* 2 MiB, in the third level */
+#define PTE_ANON	(1ull << 9)	/* ours: the page belongs to the upper layer */
+#define PTE_NX		(1ull << 63)
+#define PTE_PA		0x000ffffffffff000ull
+#define PTE_TABLE	(PTE_P | PTE_W | PTE_U | PTE_A)
+
+extern paddr_t vm_zero_pa;		/* const after boot: the page of zeros */
+
+/* Changes that are not yet known to the machine, and pages that wait for it.  On the stack. */
+#define GATHER_PAGES	128u
+#define GATHER_RANGES	32u
+struct gather {
+	struct vmspace	*g_vs;
+	enum md_inval	g_how;
+	uint32_t	g_npages, g_nranges;
+	struct md_range	g_range[GATHER_RANGES];
+	struct { struct page *pg; uint32_t n; } g_page[GATHER_PAGES];
+};
+void	gather_init(struct gather *g, struct vmspace *vs, enum md_inval how);
+void	gather_range(struct gather *g, uaddr_t va, uint64_t len);
+void	gather_pages(struct gather *g, struct page *pg, uint32_t n);
+static inline bool gather_full(const struct gather *g) { return g->g_npages + 4 > GATHER_PAGES || g->g_nranges == GATHER_RANGES; }
+void	gather_flush(struct gather *g);	/* tell the machine, wait for CPUs, drop the pages; no lock but vs_lk, o_tok, af_tok */
+
+/* One table page put aside for when there is none to be had without sleeping. */
+struct spare { struct page *sp_page[3]; uint32_t sp_n; };
+bool	spare_fill(struct spare *sp);		/* may sleep; false: no memory */
+void	spare_done(struct spare *sp);
+
+int	pmap_init(struct vmspace *vs);			/* a root */
+void	pmap_destroy(struct vmspace *vs, bool keep_root);	/* free everything; the machine knows already or is told */
+/* Inside vs_pt: the leaf for va, 4 KiB or 2 MiB (*span); NULL: nothing for the whole *span. */
+uint64_t *pmap_find(struct vmspace *vs, uaddr_t va, uint64_t *span);
+uint64_t *pmap_make(struct vmspace *vs, uaddr_t va, uint32_t level, struct spare *sp);	/* level 0: 4 KiB, 1: 2 MiB; NULL: no table page */
+uint64_t pmap_set(struct vmspace *vs, uint64_t *ptep, uint64_t val);	/* returns what was there */
+/* Outside vs_pt. */
+uint64_t pmap_peek(struct vmspace *vs, uaddr_t va, uint64_t *span);	/* 0: nothing */
+void	pmap_remove(struct vmspace *vs, uaddr_t start, uaddr_t end, bool keep_anon, bool may_poll);
+void	pmap_protect(struct vmspace *vs, uaddr_t start, uaddr_t end, uint32_t prot);
+int	pmap_split(struct vmspace *vs, uaddr_t va);	/* no 2 MiB leaf spans va after this; ENOMEM */
+int	pmap_copy(struct vmspace *from, struct vmspace *to, uaddr_t start, uaddr_t end, bool cow, struct gather *g);
+int	pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len);
+uint64_t pmap_count(struct vmspace *vs, uaddr_t start, uaddr_t end);
+void	vm_quiesce(void);
+static inline uint64_t pte_span_pages(uint64_t span) { return span >> PAGE_SHIFT; }

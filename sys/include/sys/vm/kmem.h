@@ -15,5 +15,6 @@ void	*kmalloc_array(size_t n, size_t each, uint32_t flags) __must_check;	/* NULL
 uint64_t kstack_alloc(size_t bytes);
 void	kstack_free(uint64_t stack, size_t bytes);
 
+void	vm_kmem_init(void);		/* kmain; kmalloc itself works as soon as there are pages */
 uint64_t kmem_bytes(void);	/* in use, for leak checks */
 void	vm_kmem_init(void);		/* kmain, after vm_phys_init */

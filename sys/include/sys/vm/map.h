@@ -10,6 +10,8 @@
 
 struct vmspace;
 
+void	vm_map_init(void);					/* kmain, after memory */
+
 /* Protection and flags are Linux's PROT_* and MAP_* (abi/mman.h). */
 int	vmspace_create(struct vmspace **out);			/* empty; one reference */
 int	vmspace_fork(struct vmspace *parent, struct vmspace **out);	/* copy on write */

@@ -8,6 +8,7 @@
 #include <core/rt/rbtree.h>
 #include <sys/lwkt/lock.h>
 #include <sys/lwkt/token.h>
+#include <sys/lwkt/wait.h>
 #include <sys/vm/page.h>
 
 struct vmobj;
@@ -26,7 +27,8 @@ struct vmobj {
 	uint64_t	o_npages;	/* [o_tok] resident */
 	struct rb_tree	o_pages;	/* [o_tok], or what the implementation prefers */
 	struct list	o_maps;		/* [o_tok] map entries that show this object: reverse map */
-	struct list	o_link;
+	struct list	o_link;		/* [objects' spin] all objects that can be filled again */
+	struct waitq	o_waitq;	/* for a busy page */
 };
 int	vmobj_create(const struct vmobj_ops *ops, void *arg, uint64_t bytes, struct vmobj **out);
 void	vmobj_hold(struct vmobj *o);

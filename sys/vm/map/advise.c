@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * advise - mremap, madvise, mincore, and questions about spaces.
+ *
+ * mremap moves leaves, not contents: a new entry appears, the leaves move
+ * with both reverse-map tokens held, the old entry goes.  So at any moment
+ * an entry covers each page that is mapped.
+ *
+ * Advice that asks for something which we never do (paging out, dumping
+ * core, merging equal pages) is accepted: it is advice.
+ */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <sys/debug/kprint.h>
+#include "map_int.h"
+
+/* ------------------------------------------------------------- mremap -- */
+
+/* The new place of an mremap; exclusive. */
+static int
+mremap_place(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len,
+    uint32_t flags, uaddr_t *addr)
+{
+	if ((flags & MREMAP_FIXED) == 0)
+		return space_gap(vs, new_len, 0, addr);
+	if ((*addr & PAGE_MASK) != 0 || new_len > MD_USER_MAX || *addr > MD_USER_MAX - new_len ||
+	    *addr < MD_USER_MIN)
+		return EINVAL;
+	if (*addr < old + old_len && old < *addr + new_len)
+		return EINVAL;
+	return space_unmap(vs, *addr, *addr + new_len);
+}
+
+/* Move [old, +old_len), all in entry e, to `to`, where new_len is free.  Exclusive. */
+static int
+mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_len, uint64_t new_len, uaddr_t to)
+{
+	struct vm_entry want = *e;
+	struct anonfam *fam;
+	struct vmobj *obj;
+	int error;
+
+	want.e_start = to;
+	want.e_end = to + new_len;
+	want.e_famoff += (old - e->e_start) >> PAGE_SHIFT;
+	if (want.e_obj != NULL)
+		want.e_off += old - e->e_start;
+	/* Never joined to a neighbour: its pages count on from their old place. */
+	error = space_insert_new(vs, &want);
+	if (error != 0)
+		return error;
+	fam = want.e_fam;
+	obj = want.e_obj;
+	if (obj != NULL)
+		token_get(&obj->o_tok);
+	if (fam != NULL)
+		token_get(&fam->af_tok);
+	error = pmap_move(vs, old, to, rt_min(old_len, new_len));
+	if (error != 0 && pmap_move(vs, to, old, rt_min(old_len, new_len)) != 0)
+		panic("vm: a move could be neither finished nor undone");
+	if (fam != NULL)
+		token_release(&fam->af_tok);
+	if (obj != NULL)
+		token_release(&obj->o_tok);
+	return error != 0 ? space_unmap(vs, to, to + new_len), error : space_unmap(vs, old, old + old_len);
+}
+
+static int
+mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, uaddr_t *addr)
+{
+	struct vm_entry *e = entry_find(vs, old), *next;
+	uint64_t more = new_len > old_len ? new_len - old_len : 0;
+	int error;
+
+	if (e == NULL || e->e_start > old || old_len > e->e_end - old)
+		return EFAULT;
+	if (old_len == 0 && ((e->e_flags & MAP_SHARED) == 0 || (flags & MREMAP_MAYMOVE) == 0))
+		return EINVAL;
+	if (e->e_obj != NULL && e->e_off + (old - e->e_start) + new_len < new_len)
+		return EINVAL;
+	if (new_len < old_len && (flags & MREMAP_FIXED) == 0) {
+		*addr = old;
+		return space_unmap(vs, old + new_len, old + old_len);
+	}
+	if (new_len == old_len && (flags & MREMAP_FIXED) == 0) {
+		*addr = old;
+		return 0;
+	}
+	error = space_may_grow(vs, more, e->e_prot, e->e_flags);
+	if (error != 0)
+		return error;
+	next = entry_next(e);
+	if ((flags & MREMAP_FIXED) == 0 && old_len > 0 && old + old_len == e->e_end &&
+	    more <= MD_USER_MAX - e->e_end && (next == NULL || next->e_start - e->e_end >= more)) {
+		*addr = old;
+		space_extend(vs, e, more);
+		return 0;
+	}
+	if ((flags & MREMAP_MAYMOVE) == 0)
+		return ENOMEM;
+	error = mremap_place(vs, old, old_len, new_len, flags, addr);
+	if (error != 0)
+		return error;
+	if (new_len < old_len) {
+		error = space_unmap(vs, old + new_len, old + old_len);
+		old_len = new_len;
+	}
+	e = entry_find(vs, old);		/* making room may have cut it */
+	return error != 0 ? error : mremap_move(vs, e, old, old_len, new_len, *addr);
+}
+
+int
+vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, uaddr_t *addr)
+{
+	int error;
+
+	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 ||
+	    ((flags & MREMAP_FIXED) != 0 && (flags & MREMAP_MAYMOVE) == 0))
+		return EINVAL;
+	if ((old & PAGE_MASK) != 0 || new_len == 0 || old >= MD_USER_MAX)
+		return EINVAL;
+	if (old_len > MD_USER_MAX || new_len > MD_USER_MAX)
+		return new_len > MD_USER_MAX ? ENOMEM : EINVAL;
+	lk_excl(&vs->vs_lk);
+	error = mremap_locked(vs, old, page_round(old_len), page_round(new_len), flags, addr);
+	lk_release(&vs->vs_lk);
+	return error;
+}
+
+/* ------------------------------------------------------------- madvise -- */
+
+static int
+advise_flag(struct vmspace *vs, struct vm_entry *e, uaddr_t start, uaddr_t end, uint32_t set, uint32_t clear)
+{
+	int error;
+
+	if (((e->e_advice & ~clear) | set) == e->e_advice)
+		return 0;
+	error = space_clip(vs, start, end);
+	if (error != 0)
+		return error;
+	e = entry_find(vs, start);
+	e->e_advice = (e->e_advice & ~clear) | set;
+	return 0;
+}
+
+/* [start, end) lies in e; exclusive, except that only some need it. */
+static int
+advise_entry(struct vmspace *vs, struct vm_entry *e, uaddr_t start, uaddr_t end, int advice)
+{
+	uint64_t first = (e->e_off + (start - e->e_start)) >> PAGE_SHIFT;
+	struct vmobj *o = e->e_obj;
+
+	switch (advice) {
+	case MADV_FREE:
+		if (o != NULL || (e->e_flags & MAP_SHARED) != 0)
+			return EINVAL;
+		/* FALLTHROUGH */
+	case MADV_DONTNEED:
+		if ((start & (BLOCK_BYTES - 1)) != 0 && pmap_split(vs, start) != 0)
+			return ENOMEM;
+		if ((end & (BLOCK_BYTES - 1)) != 0 && pmap_split(vs, end) != 0)
+			return ENOMEM;
+		pmap_remove(vs, start, end, false, true);
+		return 0;
+	case MADV_REMOVE:
+		if (o == NULL || (e->e_flags & MAP_SHARED) == 0)
+			return EINVAL;
+		if ((e->e_prot & PROT_WRITE) == 0)
+			return EACCES;
+		vmobj_remove(o, first, first + ((end - start) >> PAGE_SHIFT));
+		return 0;
+	case MADV_DONTFORK:
+		return advise_flag(vs, e, start, end, VME_DONTFORK, 0);
+	case MADV_DOFORK:
+		return advise_flag(vs, e, start, end, 0, VME_DONTFORK);
+	case MADV_WIPEONFORK:
+		if (o != NULL || (e->e_flags & MAP_SHARED) != 0)
+			return EINVAL;
+		return advise_flag(vs, e, start, end, VME_WIPEONFORK, 0);
+	case MADV_KEEPONFORK:
+		return advise_flag(vs, e, start, end, 0, VME_WIPEONFORK);
+	case MADV_HUGEPAGE:
+		return advise_flag(vs, e, start, end, 0, VME_NOHUGE);
+	case MADV_NOHUGEPAGE:
+		return advise_flag(vs, e, start, end, VME_NOHUGE, 0);
+	default:
+		return 0;
+	}
+}
+
+static bool
+advice_known(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL: case MADV_RANDOM: case MADV_SEQUENTIAL: case MADV_WILLNEED: case MADV_DONTNEED:
+	case MADV_FREE: case MADV_REMOVE: case MADV_DONTFORK: case MADV_DOFORK: case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE: case MADV_HUGEPAGE: case MADV_NOHUGEPAGE: case MADV_DONTDUMP: case MADV_DODUMP:
+	case MADV_WIPEONFORK: case MADV_KEEPONFORK: case MADV_COLD: case MADV_PAGEOUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* As Linux: holes are passed over and reported at the end. */
+int
+vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice)
+{
+	struct vm_entry *e;
+	uaddr_t at = addr, end;
+	int error = 0, hole = 0;
+
+	if (!advice_known(advice) || (addr & PAGE_MASK) != 0 || len > MD_USER_MAX)
+		return EINVAL;
+	len = page_round(len);
+	if (len == 0)
+		return 0;
+	if (addr > MD_USER_MAX - len)
+		return addr >= MD_USER_MAX ? EINVAL : ENOMEM;
+	end = addr + len;
+	lk_excl(&vs->vs_lk);
+	while (at < end && error == 0) {
+		e = entry_find(vs, at);
+		if (e == NULL || e->e_start > at)
+			hole = ENOMEM;
+		if (e == NULL || e->e_start >= end)
+			break;
+		at = rt_max(at, e->e_start);
+		len = rt_min(e->e_end, end) - at;
+		error = advise_entry(vs, e, at, at + len, advice);
+		at += len;
+	}
+	space_merge(vs, addr, end);
+	lk_release(&vs->vs_lk);
+	return error != 0 ? error : hole;
+}
+
+/* --------------------------------------------------------------- asking -- */
+
+/* Is the page of the entry at va in memory, mapped or not? */
+static bool
+in_core(struct vmspace *vs, const struct vm_entry *e, uaddr_t va)
+{
+	struct vmobj *o = e->e_obj;
+	uint64_t span, val = pmap_peek(vs, va, &span);
+	bool in;
+
+	if (val != 0)
+		return (val & PTE_PA) != vm_zero_pa;
+	if (o == NULL)
+		return false;
+	token_get(&o->o_tok);
+	in = vmobj_lookup(o, (e->e_off + (va - e->e_start)) >> PAGE_SHIFT) != NULL;
+	token_release(&o->o_tok);
+	return in;
+}
+
+int
+vm_mincore(struct vmspace *vs, uaddr_t addr, uint64_t len, uint8_t *vec)
+{
+	const struct vm_entry *e;
+	int error = 0;
+
+	if ((addr & PAGE_MASK) != 0)
+		return EINVAL;
+	if (len > MD_USER_MAX || addr > MD_USER_MAX - page_round(len))
+		return ENOMEM;
+	lk_shared(&vs->vs_lk);
+	for (uaddr_t va = addr; va < addr + page_round(len); va += PAGE_BYTES) {
+		e = entry_find(vs, va);
+		if (e == NULL || e->e_start > va) {
+			error = ENOMEM;
+			break;
+		}
+		*vec++ = in_core(vs, e, va);
+		lwkt_poll();
+	}
+	lk_release(&vs->vs_lk);
+	return error;
+}
+
+void
+vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), void *arg)
+{
+	lk_shared(&vs->vs_lk);
+	for (struct rb_node *n = rb_first(&vs->vs_entries); n != NULL; n = rb_next(n)) {
+		const struct vm_entry *e = rb_entry(n, struct vm_entry, e_node);
+		struct vm_region r = {
+			.start = e->e_start, .end = e->e_end, .prot = e->e_prot, .flags = e->e_flags,
+			.obj = e->e_obj, .off = e->e_off, .resident = pmap_count(vs, e->e_start, e->e_end),
+		};
+
+		fn(&r, arg);
+		lwkt_poll();
+	}
+	lk_release(&vs->vs_lk);
+}
+
+void
+vm_usage(struct vmspace *vs, struct vm_usage *out)
+{
+	lk_shared(&vs->vs_lk);
+	out->size = vs->vs_pages;
+	out->text = vs->vs_exec;
+	out->data = vs->vs_data;
+	out->stack = vs->vs_stack;
+	lk_release(&vs->vs_lk);
+	spin_lock(&vs->vs_pt);
+	out->shared = (uint64_t)vs->vs_other;
+	out->resident = (uint64_t)(vs->vs_anon + vs->vs_other);
+	spin_unlock(&vs->vs_pt);
+}

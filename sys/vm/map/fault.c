@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fault - make an access possible, or say why not.
+ *
+ * A fault costs a round trip through the machine, far more than zeroing or
+ * mapping a few pages more.  So whatever is cheap to do for the neighbours is
+ * done at once, in a window of 64 KiB around the address: zeros for an
+ * anonymous area (as one run of pages, which the machine can map in one
+ * piece), pages of the object that are there already, write permission for
+ * anonymous pages that are ours alone again after a fork.  Large anonymous
+ * areas get 2 MiB at a time.  When memory is not plentiful only the page
+ * asked for is made.
+ *
+ * Every step looks, releases what may not be held while sleeping, gets what
+ * it needs, and looks again inside vs_pt before it changes the leaf; when
+ * the leaf is not the one seen before, it starts over.
+ *
+ * Locking: vs_lk shared: entries stand still.  Leaves change under us.
+ */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <machine/boot.h>
+#include "map_int.h"
+
+#define WINDOW_PAGES	16u
+#define WINDOW_BYTES	(WINDOW_PAGES * PAGE_BYTES)
+#define BIG_ENTRY_BYTES	(4ull << 20)		/* from here on 2 MiB at a time */
+#define BIG_RAM_BYTES	(32ull << 20)		/* not on smaller machines */
+#define ZERO_READ_BYTES	(1ull << 20)		/* reading a larger area gets the shared page of zeros */
+
+/* Besides enum vm_fault: look again; a table page is needed. */
+enum { STEP_AGAIN = 100, STEP_SPARE };
+
+struct fault {
+	struct vmspace	*vs;
+	struct vm_entry	*e;
+	uaddr_t		va;		/* page */
+	bool		write;
+	uint64_t	val, span;	/* the leaf as seen */
+	struct spare	spare;
+};
+
+static uint64_t
+leaf_bits(const struct vm_entry *e)
+{
+	return PTE_P | PTE_U | PTE_A | ((e->e_prot & PROT_EXEC) != 0 ? 0 : PTE_NX);
+}
+
+static bool
+permits(uint32_t prot, uint32_t access)
+{
+	if (access == PROT_READ)
+		return prot != PROT_NONE;	/* the processor cannot write or execute without reading */
+	return (prot & access) != 0;
+}
+
+/* Inside vs_pt: the leaf, if it still is what we saw, but for A and D. */
+static uint64_t *
+leaf_again(struct fault *f)
+{
+	uint64_t span, *p = pmap_find(f->vs, f->va, &span);
+	uint64_t val = p == NULL ? 0 : __atomic_load_n(p, __ATOMIC_RELAXED);
+
+	if (p == NULL || span != f->span || ((val ^ f->val) & ~(PTE_A | PTE_D)) != 0)
+		return NULL;
+	return p;
+}
+
+static struct page *
+fresh_page(uint32_t flags)
+{
+	struct page *pg = page_alloc(flags);
+
+	return pg != NULL ? pg : page_alloc(flags | PAGE_WAIT);
+}
+
+static uint64_t
+fam_index(const struct vm_entry *e, uaddr_t va)
+{
+	return e->e_famoff + ((va - e->e_start) >> PAGE_SHIFT);
+}
+
+/* The window around va, within the entry. */
+static void
+window(const struct vm_entry *e, uaddr_t va, uaddr_t *start, uaddr_t *end)
+{
+	uaddr_t w = va & ~(WINDOW_BYTES - 1);
+
+	*start = rt_max(w, e->e_start);
+	*end = rt_min(w + WINDOW_BYTES, e->e_end);
+}
+
+/* ------------------------------------------------------ anonymous pages -- */
+
+static bool
+ours_alone(struct page *pg, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (atomic_load_explicit(&pg[i].pg_refs, memory_order_relaxed) != 1)
+			return false;
+	return true;
+}
+
+/* Neighbours that are ours alone may be written too.  Inside vs_pt. */
+static void
+write_around(struct fault *f)
+{
+	uaddr_t va, end;
+	uint64_t span, *p;
+
+	window(f->e, f->va, &va, &end);
+	p = pmap_find(f->vs, va, &span);
+	if (p == NULL || span != PAGE_BYTES)
+		return;
+	for (; va < end; va += PAGE_BYTES, p++) {
+		uint64_t val = __atomic_load_n(p, __ATOMIC_RELAXED);
+
+		if ((val & (PTE_P | PTE_ANON | PTE_W)) == (PTE_P | PTE_ANON) && ours_alone(page_of(val & PTE_PA), 1))
+			__atomic_fetch_or(p, PTE_W | PTE_D, __ATOMIC_ACQ_REL);
+	}
+}
+
+/* The page is there: hidden, or not to be written because it is shared. */
+static int
+anon_unlocked(struct fault *f, uint64_t *p)
+{
+	struct page *pg = page_of(f->val & PTE_PA);
+	uint64_t keep = f->val & PTE_PS, bits = leaf_bits(f->e) | PTE_ANON | PTE_D | keep;
+
+	if (!f->write) {
+		pmap_set(f->vs, p, (f->val & PTE_PA) | bits | (f->e->e_prot & PROT_WRITE ? f->val & PTE_W : 0));
+		return VMF_OK;
+	}
+	if (!ours_alone(pg, pte_span_pages(f->span)))
+		return STEP_AGAIN;
+	pmap_set(f->vs, p, (f->val & PTE_PA) | bits | PTE_W);
+	if (f->span == PAGE_BYTES)
+		write_around(f);
+	return VMF_OK;
+}
+
+/* Replace the leaf by our own page `pg`, whose contents are ready.  STEP_AGAIN: pg was dropped. */
+static int
+leaf_replace(struct fault *f, struct page *pg)
+{
+	struct gather g;
+	uint64_t *p, old = 0;
+
+	gather_init(&g, f->vs, MD_INVAL_DROP);
+	anon_page_join(pg, f->e->e_fam, fam_index(f->e, f->va));
+	spin_lock(&f->vs->vs_pt);
+	p = leaf_again(f);
+	if (p != NULL)
+		old = pmap_set(f->vs, p, page_pa(pg) | leaf_bits(f->e) | PTE_W | PTE_D | PTE_ANON);
+	spin_unlock(&f->vs->vs_pt);
+	if (p == NULL) {
+		page_drop(pg);
+		return STEP_AGAIN;
+	}
+	if ((old & PTE_P) != 0)
+		gather_range(&g, f->va, PAGE_BYTES);
+	if ((old & PTE_PA) != vm_zero_pa)
+		gather_pages(&g, page_of(old & PTE_PA), 1);
+	gather_flush(&g);
+	return VMF_OK;
+}
+
+static int
+fault_anon(struct fault *f)
+{
+	struct page *pg, *copy;
+	uint64_t *p;
+	int r = STEP_AGAIN;
+
+	spin_lock(&f->vs->vs_pt);
+	p = leaf_again(f);
+	if (p != NULL)
+		r = anon_unlocked(f, p);
+	if (p == NULL || r == VMF_OK) {
+		spin_unlock(&f->vs->vs_pt);
+		return r;
+	}
+	pg = page_of(f->val & PTE_PA);
+	if (f->span == PAGE_BYTES)
+		page_hold(pg);			/* so that it cannot become another page while we copy */
+	spin_unlock(&f->vs->vs_pt);
+	if (f->span != PAGE_BYTES)
+		return pmap_split(f->vs, f->va) == 0 ? STEP_AGAIN : VMF_OOM;
+
+	copy = fresh_page(0);
+	if (copy != NULL) {
+		memcpy(page_va(copy), page_va(pg), PAGE_BYTES);
+		r = leaf_replace(f, copy);
+	} else {
+		r = VMF_OOM;
+	}
+	page_drop(pg);
+	return r;
+}
+
+/* Is [va, end) in one table without an anonymous page?  Inside vs_pt; `first` is its first slot. */
+static bool
+blank(struct fault *f, uaddr_t va, uaddr_t end, uint64_t **first)
+{
+	uint64_t *p = pmap_make(f->vs, va, 0, &f->spare);
+
+	*first = p;
+	for (; p != NULL && va < end; va += PAGE_BYTES, p++)
+		if ((__atomic_load_n(p, __ATOMIC_RELAXED) & PTE_ANON) != 0)
+			return false;
+	return true;
+}
+
+/* A 2 MiB leaf was there, or is now: pmap_make() may not descend. */
+static bool
+big_leaf_at(struct fault *f, uaddr_t va)
+{
+	uint64_t span, *p = pmap_find(f->vs, va, &span);
+
+	return p != NULL && span == BLOCK_BYTES;
+}
+
+/* Put the n fresh pages of the run at [va, ...), if that is still blank.  They are ours again if not. */
+static int
+fill_pages(struct fault *f, uaddr_t va, struct page *pg, uint32_t n)
+{
+	uaddr_t end = va + n * PAGE_BYTES;
+	uint64_t *p = NULL, bits = leaf_bits(f->e) | PTE_D | PTE_ANON;
+	struct gather g;
+	int r = VMF_OK;
+
+	if ((f->e->e_prot & PROT_WRITE) != 0)
+		bits |= PTE_W;
+	gather_init(&g, f->vs, MD_INVAL_DROP);
+	spin_lock(&f->vs->vs_pt);
+	if (big_leaf_at(f, va) || !blank(f, va, end, &p))
+		r = STEP_AGAIN;
+	else if (p == NULL)
+		r = STEP_SPARE;
+	for (uint32_t i = 0; r == VMF_OK && i < n; i++) {
+		uint64_t old;
+
+		anon_page_join(&pg[i], f->e->e_fam, fam_index(f->e, va + i * PAGE_BYTES));
+		old = pmap_set(f->vs, &p[i], page_pa(&pg[i]) | bits);
+		if (old != 0)
+			gather_range(&g, va + i * PAGE_BYTES, PAGE_BYTES);	/* it showed zeros */
+	}
+	spin_unlock(&f->vs->vs_pt);
+	gather_flush(&g);
+	return r;
+}
+
+static bool
+wants_big(const struct fault *f)
+{
+	uaddr_t w = f->va & ~(BLOCK_BYTES - 1);
+
+	return f->e->e_end - f->e->e_start >= BIG_ENTRY_BYTES && w >= f->e->e_start && w + BLOCK_BYTES <= f->e->e_end &&
+	    (f->e->e_advice & VME_NOHUGE) == 0 && f->val == 0 && f->span >= BLOCK_BYTES &&
+	    md_boot()->b_ram_bytes > BIG_RAM_BYTES && page_plenty();
+}
+
+/* STEP_AGAIN: no. */
+static int
+fill_big(struct fault *f)
+{
+	uaddr_t w = f->va & ~(BLOCK_BYTES - 1);
+	struct page *pg = page_alloc_run(BLOCK_ORDER, PAGE_ZERO);
+	uint64_t *p;
+	int r = VMF_OK;
+
+	if (pg == NULL)
+		return STEP_AGAIN;
+	spin_lock(&f->vs->vs_pt);
+	p = pmap_make(f->vs, w, 1, &f->spare);
+	if (p == NULL)
+		r = STEP_SPARE;
+	else if (*p != 0)
+		r = STEP_AGAIN;
+	for (uint32_t i = 0; r == VMF_OK && i < BLOCK_PAGES; i++)
+		anon_page_join(&pg[i], f->e->e_fam, fam_index(f->e, w) + i);
+	if (r == VMF_OK)
+		pmap_set(f->vs, p, page_pa(pg) | leaf_bits(f->e) | PTE_D | PTE_ANON | PTE_PS |
+		    ((f->e->e_prot & PROT_WRITE) != 0 ? PTE_W : 0));
+	spin_unlock(&f->vs->vs_pt);
+	for (uint32_t i = 0; r != VMF_OK && i < BLOCK_PAGES; i++)
+		page_drop(&pg[i]);
+	return r;
+}
+
+/* Show the page of zeros in the whole window, where nothing is. */
+static int
+fill_shared_zeros(struct fault *f)
+{
+	uaddr_t va, end;
+	uint64_t *p;
+
+	window(f->e, f->va, &va, &end);
+	spin_lock(&f->vs->vs_pt);
+	p = big_leaf_at(f, va) ? NULL : pmap_make(f->vs, va, 0, &f->spare);
+	for (; p != NULL && va < end; va += PAGE_BYTES, p++)
+		if (__atomic_load_n(p, __ATOMIC_RELAXED) == 0)
+			pmap_set(f->vs, p, vm_zero_pa | leaf_bits(f->e));
+	spin_unlock(&f->vs->vs_pt);
+	return p == NULL ? STEP_SPARE : VMF_OK;
+}
+
+/* Nothing but zeros is here yet. */
+static int
+fault_zero(struct fault *f)
+{
+	uint32_t order = 0, n = 1;
+	uaddr_t va = f->va, end = va + PAGE_BYTES;
+	struct page *pg = NULL;
+	int r;
+
+	if (wants_big(f)) {
+		r = fill_big(f);
+		if (r != STEP_AGAIN)
+			return r;
+	}
+	if (!f->write && (f->e->e_end - f->e->e_start > ZERO_READ_BYTES || !page_plenty()))
+		return fill_shared_zeros(f);
+	if (page_plenty()) {
+		window(f->e, f->va, &va, &end);
+		n = (uint32_t)((end - va) >> PAGE_SHIFT);
+		while ((1u << order) < n)
+			order++;
+		pg = page_alloc_run(order, PAGE_ZERO);
+		for (uint32_t i = n; pg != NULL && i < 1u << order; i++)
+			page_drop(&pg[i]);
+		r = pg == NULL ? STEP_AGAIN : fill_pages(f, va, pg, n);
+		for (uint32_t i = 0; pg != NULL && r != VMF_OK && i < n; i++)
+			page_drop(&pg[i]);
+		if (r != STEP_AGAIN)
+			return r;
+	}
+	/* The neighbours are not blank, or memory is short: this page alone. */
+	pg = fresh_page(PAGE_ZERO);
+	if (pg == NULL)
+		return VMF_OOM;
+	r = fill_pages(f, f->va, pg, 1);
+	if (r != VMF_OK)
+		page_drop(pg);
+	return r;
+}
+
+/* -------------------------------------------------------- object pages -- */
+
+static uint64_t
+obj_index(const struct vm_entry *e, uaddr_t va)
+{
+	return (e->e_off + (va - e->e_start)) >> PAGE_SHIFT;
+}
+
+/* May the leaf be written from the start?  Only if nobody wants to know about the first write. */
+static uint64_t
+shared_bits(const struct fault *f)
+{
+	const struct vmobj *o = f->e->e_obj;
+	uint64_t bits = leaf_bits(f->e);
+
+	if ((f->e->e_flags & MAP_SHARED) == 0 || (f->e->e_prot & PROT_WRITE) == 0)
+		return bits;
+	if (f->write || o->o_ops == NULL || o->o_ops->vo_fill == NULL)
+		bits |= PTE_W | PTE_D;
+	return bits;
+}
+
+/* Map pages of the object that are there in the window.  o_tok held. */
+static int
+map_around(struct fault *f)
+{
+	struct vmobj *o = f->e->e_obj;
+	uaddr_t start, end;
+	uint64_t *p, bits = shared_bits(f), first, old;
+
+	window(f->e, f->va, &start, &end);
+	first = obj_index(f->e, start);
+	spin_lock(&f->vs->vs_pt);
+	p = pmap_make(f->vs, start, 0, &f->spare);
+	for (struct page *pg = p == NULL ? NULL : vmobj_lookup_from(o, first); pg != NULL; pg = vmobj_next(pg)) {
+		uint64_t at = pg->pg_index - first, *q = &p[at];
+		bool wanted = start + at * PAGE_BYTES == f->va;
+
+		if (start + at * PAGE_BYTES >= end)
+			break;
+		old = __atomic_load_n(q, __ATOMIC_RELAXED);
+		if ((pg->pg_flags & PG_BUSY) != 0 || (old != 0 && !(wanted && (old & PTE_PA) == page_pa(pg))))
+			continue;
+		if ((bits & PTE_D) != 0)
+			pg->pg_flags |= PG_DIRTY;
+		if (old == 0)
+			page_hold(pg);
+		pmap_set(f->vs, q, page_pa(pg) | bits);
+	}
+	spin_unlock(&f->vs->vs_pt);
+	return p == NULL ? STEP_SPARE : VMF_OK;
+}
+
+/* First write to a private mapping of an object: a copy.  o_tok held, and lost on the way. */
+static int
+copy_object_page(struct fault *f, struct page *pg)
+{
+	struct vmobj *o = f->e->e_obj;
+	struct page *copy = fresh_page(0);
+	uint64_t *p;
+	int r = STEP_AGAIN;
+
+	if (copy == NULL)
+		return VMF_OOM;
+	if (pg->pg_owner == o) {
+		memcpy(page_va(copy), page_va(pg), PAGE_BYTES);
+		/* Make the slot exist, so that leaf_replace() has one to look at. */
+		spin_lock(&f->vs->vs_pt);
+		p = pmap_make(f->vs, f->va, 0, &f->spare);
+		f->span = PAGE_BYTES;
+		spin_unlock(&f->vs->vs_pt);
+		if (p != NULL)
+			return leaf_replace(f, copy);
+		r = STEP_SPARE;
+	}
+	page_drop(copy);
+	return r;
+}
+
+static int
+fault_object(struct fault *f)
+{
+	struct vmobj *o = f->e->e_obj;
+	uint64_t index = obj_index(f->e, f->va);
+	struct page *pg;
+	int r = VMF_BUS, error;
+
+	token_get(&o->o_tok);
+	if (index >= page_round(o->o_bytes) >> PAGE_SHIFT)
+		goto out;
+	error = vmobj_page_locked(o, index, 0, &pg);
+	if (error != 0) {
+		r = error == ENOMEM ? VMF_OOM : VMF_BUS;
+		goto out;
+	}
+	if (index >= page_round(o->o_bytes) >> PAGE_SHIFT)
+		r = STEP_AGAIN;		/* truncated while the fill slept */
+	else if (f->write && (f->e->e_flags & MAP_SHARED) == 0)
+		r = copy_object_page(f, pg);
+	else
+		r = map_around(f);
+	page_drop(pg);
+out:
+	token_release(&o->o_tok);
+	return r;
+}
+
+/* ---------------------------------------------------------------- steps -- */
+
+static int
+fault_step(struct fault *f)
+{
+	f->val = pmap_peek(f->vs, f->va, &f->span);
+	if ((f->val & PTE_P) != 0 && (!f->write || (f->val & PTE_W) != 0))
+		return VMF_OK;			/* somebody was here before us */
+	if ((f->val & PTE_ANON) != 0)
+		return fault_anon(f);
+	if (f->e->e_obj == NULL)
+		return fault_zero(f);
+	return fault_object(f);
+}
+
+/* The entry at va, the stack grown if need be; vs_lk is held shared on return.  NULL: none. */
+static struct vm_entry *
+fault_entry(struct vmspace *vs, uaddr_t va)
+{
+	struct vm_entry *e;
+	bool grown;
+
+	lk_shared(&vs->vs_lk);
+	e = entry_find(vs, va);
+	if (e == NULL || e->e_start <= va)
+		return e;
+	if ((e->e_flags & MAP_GROWSDOWN) == 0)
+		return NULL;
+	lk_release(&vs->vs_lk);
+	lk_excl(&vs->vs_lk);
+	grown = space_grow_down(vs, va);
+	lk_release(&vs->vs_lk);
+	lk_shared(&vs->vs_lk);
+	e = grown ? entry_find(vs, va) : NULL;
+	return e != NULL && e->e_start <= va ? e : NULL;
+}
+
+enum vm_fault
+vm_fault(struct vmspace *vs, uaddr_t addr, uint32_t access)
+{
+	struct fault f = { .vs = vs, .va = page_trunc(addr), .write = access == PROT_WRITE };
+	int r = STEP_AGAIN;
+
+	ASSERT(access == PROT_READ || access == PROT_WRITE || access == PROT_EXEC);
+	if (addr < MD_USER_MIN || addr >= MD_USER_MAX)
+		return VMF_MAPERR;
+	f.e = fault_entry(vs, f.va);
+	if (f.e == NULL)
+		r = VMF_MAPERR;
+	else if (!permits(f.e->e_prot, access))
+		r = VMF_ACCERR;
+	while (r == STEP_AGAIN || r == STEP_SPARE) {
+		r = fault_step(&f);
+		if (r == STEP_SPARE && !spare_fill(&f.spare))
+			r = VMF_OOM;
+		if (r == STEP_AGAIN)
+			lwkt_poll();
+	}
+	spare_done(&f.spare);
+	lk_release(&vs->vs_lk);
+	ASSERT(r >= VMF_OK && r <= VMF_OOM);
+	return (enum vm_fault)r;
+}
+
+void
+vm_populate(struct vmspace *vs, uaddr_t addr, uint64_t len, bool write)
+{
+	struct md_range range = { page_trunc(addr), page_round(addr + len) - page_trunc(addr) };
+	md_space_t s;
+
+	if (len == 0 || addr >= MD_USER_MAX || len > MD_USER_MAX - addr)
+		return;
+	for (uaddr_t va = range.va; va < range.va + range.len;) {
+		uint64_t span, val = pmap_peek(vs, va, &span);
+
+		if ((val & PTE_P) == 0 || (write && (val & PTE_W) == 0)) {
+			if (vm_fault(vs, va, write ? PROT_WRITE : PROT_READ) != VMF_OK)
+				return;
+			span = PAGE_BYTES;
+		}
+		va = (va & ~(span - 1)) + span;
+		lwkt_poll();
+	}
+	s = vmspace_machine(vs);
+	if (s != MD_NOSPACE)
+		md_prefill(s, &range, 1);
+}

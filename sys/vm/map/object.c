@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * object - memory objects: pages by index, filled on demand.
+ *
+ * The pages hang in a tree; one reference on each is the object's.  A page
+ * being filled is in the tree already, PG_BUSY, so that nobody fills it
+ * twice; whoever finds it waits.  o_tok guards all of it and is given up
+ * while a fill sleeps, so after a fill everything is looked at again.
+ *
+ * Invariants
+ *   O1  a page in o_pages has pg_owner = the object and its index; one that
+ *       was taken out has neither, so "is it still ours?" has an answer.
+ *   O2  a page that leaves the object is mapped nowhere as part of it:
+ *       mappings go first, and a fault maps only under o_tok, after looking.
+ *   O3  while somebody fills a page it is not taken out.
+ *
+ * Locking: o_tok.  Not here: files.  An object does not know what it holds.
+ */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/vm/kmem.h>
+#include "map_int.h"
+
+#define REMOVE_CHUNK	8192u		/* pages whose mappings are removed between two polls */
+
+static struct spin objects_spin = SPIN_INIT;
+static struct list objects = LIST_INIT(objects);	/* [objects_spin] of o_link */
+static _Atomic uint64_t object_ids;
+
+int
+vmobj_create(const struct vmobj_ops *ops, void *arg, uint64_t bytes, struct vmobj **out)
+{
+	struct vmobj *o = kmalloc(sizeof(*o), KM_ZERO | KM_WAIT);
+
+	if (o == NULL)
+		return ENOMEM;
+	token_init(&o->o_tok, "vmobj");
+	o->o_refs = 1;
+	o->o_ops = ops;
+	o->o_arg = arg;
+	o->o_id = atomic_fetch_add(&object_ids, 1) + 1;
+	o->o_bytes = bytes;
+	list_init(&o->o_maps);
+	list_init(&o->o_link);
+	waitq_init(&o->o_waitq);
+	if (ops != NULL && ops->vo_fill != NULL) {
+		spin_lock(&objects_spin);
+		list_push_back(&objects, &o->o_link);
+		spin_unlock(&objects_spin);
+	}
+	*out = o;
+	return 0;
+}
+
+void
+vmobj_hold(struct vmobj *o)
+{
+	atomic_fetch_add_explicit(&o->o_refs, 1, memory_order_relaxed);
+}
+
+/* ---------------------------------------------------------------- tree -- */
+
+struct page *
+vmobj_lookup(struct vmobj *o, uint64_t index)
+{
+	struct rb_node *n = o->o_pages.rb_root;
+
+	while (n != NULL) {
+		struct page *pg = rb_entry(n, struct page, pg_node);
+
+		if (pg->pg_index == index)
+			return pg;
+		n = index < pg->pg_index ? n->rb_left : n->rb_right;
+	}
+	return NULL;
+}
+
+/* The page with the smallest index >= `index`. */
+struct page *
+vmobj_lookup_from(struct vmobj *o, uint64_t index)
+{
+	struct rb_node *n = o->o_pages.rb_root;
+	struct page *best = NULL;
+
+	while (n != NULL) {
+		struct page *pg = rb_entry(n, struct page, pg_node);
+
+		if (pg->pg_index < index) {
+			n = n->rb_right;
+		} else {
+			best = pg;
+			n = n->rb_left;
+		}
+	}
+	return best;
+}
+
+struct page *
+vmobj_next(struct page *pg)
+{
+	struct rb_node *n = rb_next(&pg->pg_node);
+
+	return n == NULL ? NULL : rb_entry(n, struct page, pg_node);
+}
+
+static void
+page_link(struct vmobj *o, struct page *pg, uint64_t index)
+{
+	struct rb_node **link = &o->o_pages.rb_root, *parent = NULL;
+
+	while (*link != NULL) {
+		parent = *link;
+		link = index < rb_entry(parent, struct page, pg_node)->pg_index ? &parent->rb_left : &parent->rb_right;
+	}
+	rb_insert(&o->o_pages, &pg->pg_node, parent, link);
+	pg->pg_owner = o;
+	pg->pg_index = index;
+	o->o_npages++;
+	crit_enter();
+	vm_mycpu()->v_cache++;
+	crit_exit();
+}
+
+/* Out of the tree; the object's reference passes to the caller. */
+static void
+page_unlink(struct vmobj *o, struct page *pg)
+{
+	ASSERT(pg->pg_owner == o && (pg->pg_flags & PG_BUSY) == 0);
+	rb_remove(&o->o_pages, &pg->pg_node);
+	pg->pg_owner = NULL;
+	o->o_npages--;
+	crit_enter();
+	vm_mycpu()->v_cache--;
+	crit_exit();
+}
+
+/* --------------------------------------------------------------- pages -- */
+
+/* Sleep until `pg`, which is busy, may have changed.  o_tok is lost meanwhile. */
+static void
+wait_busy(struct vmobj *o, uint64_t index)
+{
+	struct waiter w;
+	struct page *pg;
+
+	wait_begin(&o->o_waitq, &w);
+	while ((pg = vmobj_lookup(o, index)) != NULL && (pg->pg_flags & PG_BUSY) != 0)
+		(void)wait_sleep(&w, NSEC_NEVER, 0);
+	wait_end(&w);
+}
+
+/* A new page goes in, busy if it must be filled.  The caller has looked: there is none. */
+static int
+page_create(struct vmobj *o, uint64_t index, struct page *pg)
+{
+	int error = 0;
+
+	page_link(o, pg, index);
+	page_hold(pg);				/* the caller's */
+	if (o->o_ops == NULL || o->o_ops->vo_fill == NULL)
+		return 0;
+	pg->pg_flags |= PG_BUSY;
+	error = o->o_ops->vo_fill(o, index, pg);
+	token_assert_held(&o->o_tok);
+	pg->pg_flags &= (uint16_t)~PG_BUSY;	/* O3: it is still ours */
+	wake_all(&o->o_waitq);
+	if (error == 0)
+		return 0;
+	page_unlink(o, pg);
+	page_drop(pg);
+	page_drop(pg);
+	return error;
+}
+
+int
+vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out)
+{
+	struct page *pg, *fresh = NULL;
+	int error = 0;
+
+	token_assert_held(&o->o_tok);
+	for (;;) {
+		pg = vmobj_lookup(o, index);
+		if (pg != NULL && (pg->pg_flags & PG_BUSY) != 0) {
+			wait_busy(o, index);
+			continue;
+		}
+		if (pg != NULL || fresh != NULL)
+			break;
+		if ((flags & VMOBJ_NOCREATE) != 0)
+			return ENOENT;
+		fresh = page_alloc(PAGE_ZERO);
+		if (fresh != NULL)
+			break;
+		fresh = page_alloc(PAGE_ZERO | PAGE_WAIT);	/* sleeps: look again */
+		if (fresh == NULL)
+			return ENOMEM;
+	}
+	if (pg != NULL) {
+		page_hold(pg);
+		if (fresh != NULL)
+			page_drop(fresh);
+	} else {
+		error = page_create(o, index, fresh);
+		pg = fresh;
+	}
+	if (error != 0)
+		return error;
+	if ((flags & VMOBJ_DIRTY) != 0) {
+		pg->pg_flags |= PG_DIRTY;
+		pg->pg_serial++;
+	}
+	pg->pg_flags |= PG_REFERENCED;
+	*out = pg;
+	return 0;
+}
+
+int
+vmobj_page(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out)
+{
+	int error;
+
+	token_get(&o->o_tok);
+	error = vmobj_page_locked(o, index, flags, out);
+	token_release(&o->o_tok);
+	return error;
+}
+
+/* No page and no mapping is at this index or beyond. */
+static uint64_t
+object_end(struct vmobj *o)
+{
+	struct rb_node *n = rb_last(&o->o_pages);
+	uint64_t end = n == NULL ? 0 : rb_entry(n, struct page, pg_node)->pg_index + 1;
+
+	list_foreach(e, &o->o_maps, struct vm_entry, e_objlink)
+		end = rt_max(end, (e->e_off + (e->e_end - e->e_start)) >> PAGE_SHIFT);
+	return end;
+}
+
+/* Take out the pages of [first, last), in steps; O2 and O3.  Ends without o_tok having been kept. */
+static void
+remove_pages(struct vmobj *o, uint64_t first, uint64_t last, bool even_copies)
+{
+	while (first < (last = rt_min(last, object_end(o)))) {
+		uint64_t stop = last - first > REMOVE_CHUNK ? first + REMOVE_CHUNK : last;
+		struct page *pg = vmobj_lookup_from(o, first), *next;
+
+		if (!list_empty(&o->o_maps))
+			vmobj_unmap(o, first, stop, even_copies);
+		else if (pg != NULL && pg->pg_index >= stop)
+			stop = rt_min(pg->pg_index, last);
+		else if (pg == NULL)
+			stop = last;
+		for (; pg != NULL && pg->pg_index < stop; pg = next) {
+			next = vmobj_next(pg);
+			if ((pg->pg_flags & PG_BUSY) != 0) {
+				uint64_t index = pg->pg_index;
+
+				wait_busy(o, index);
+				if (!list_empty(&o->o_maps))
+					vmobj_unmap(o, index, stop, even_copies);
+				next = vmobj_lookup_from(o, index);
+				continue;
+			}
+			page_unlink(o, pg);
+			page_drop(pg);
+		}
+		first = stop;
+		lwkt_poll();
+	}
+}
+
+void
+vmobj_drop(struct vmobj *o)
+{
+	uint32_t old = atomic_fetch_sub_explicit(&o->o_refs, 1, memory_order_acq_rel);
+
+	ASSERT(old > 0);
+	if (old > 1)
+		return;
+	ASSERT(list_empty(&o->o_maps));
+	if (!list_empty(&o->o_link)) {
+		spin_lock(&objects_spin);
+		list_remove(&o->o_link);
+		spin_unlock(&objects_spin);
+	}
+	token_get(&o->o_tok);
+	remove_pages(o, 0, UINT64_MAX, false);
+	ASSERT(o->o_npages == 0);
+	token_release(&o->o_tok);
+	if (o->o_ops != NULL && o->o_ops->vo_free != NULL)
+		o->o_ops->vo_free(o);
+	kfree(o);
+}
+
+int
+vmobj_resize(struct vmobj *o, uint64_t bytes)
+{
+	uint64_t keep = page_round(bytes) >> PAGE_SHIFT, old;
+	struct page *pg;
+	int error = 0;
+
+	if (bytes > INT64_MAX)
+		return EFBIG;
+	token_get(&o->o_tok);
+	old = o->o_bytes;
+	o->o_bytes = bytes;
+	if (bytes >= old)
+		goto out;
+	/* Faults see the new size from here on; what they mapped before goes. */
+	remove_pages(o, keep, UINT64_MAX >> PAGE_SHIFT, true);
+	if ((bytes & PAGE_MASK) == 0)
+		goto out;
+	error = vmobj_page_locked(o, bytes >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg);
+	if (error == 0) {
+		memset((char *)page_va(pg) + (bytes & PAGE_MASK), 0, PAGE_BYTES - (bytes & PAGE_MASK));
+		pg->pg_flags |= PG_DIRTY;
+		pg->pg_serial++;
+		page_drop(pg);
+	}
+	error = 0;		/* ENOENT: a hole reads zero already */
+out:
+	token_release(&o->o_tok);
+	return error;
+}
+
+void
+vmobj_remove(struct vmobj *o, uint64_t first, uint64_t last)
+{
+	token_get(&o->o_tok);
+	remove_pages(o, first, last, false);
+	token_release(&o->o_tok);
+}
+
+uint64_t
+vmobj_seek(struct vmobj *o, uint64_t index, bool data)
+{
+	struct page *pg;
+
+	token_get(&o->o_tok);
+	pg = vmobj_lookup_from(o, index);
+	if (data) {
+		index = pg == NULL ? UINT64_MAX : pg->pg_index;
+	} else {
+		/* A hole always comes: beyond the last page at the latest. */
+		for (; pg != NULL && pg->pg_index == index; pg = vmobj_next(pg))
+			index++;
+	}
+	token_release(&o->o_tok);
+	return index;
+}
+
+/* ------------------------------------------------------------- reclaim -- */
+
+/* Clean pages that nobody else holds, and that can be had again. */
+static uint64_t
+object_reclaim(struct vmobj *o, uint64_t want)
+{
+	struct page *pg, *next;
+	uint64_t got = 0;
+
+	token_get(&o->o_tok);
+	for (pg = vmobj_lookup_from(o, 0); pg != NULL && got < want; pg = next) {
+		next = vmobj_next(pg);
+		if ((pg->pg_flags & (PG_DIRTY | PG_BUSY | PG_WIRED)) != 0 || pg->pg_refs != 1)
+			continue;
+		page_unlink(o, pg);
+		page_drop(pg);
+		got++;
+	}
+	token_release(&o->o_tok);
+	return got;
+}
+
+static uint64_t
+objects_reclaim(uint64_t want)
+{
+	uint64_t got = 0, seen = 0, total = 1;
+
+	while (got < want && seen < total) {
+		struct vmobj *o = NULL;
+
+		/* The first one goes to the end of the list: so each is asked once, then all alike. */
+		spin_lock(&objects_spin);
+		if (seen == 0) {
+			total = 0;
+			list_foreach(i, &objects, struct vmobj, o_link)
+				total++;
+		}
+		if (!list_empty(&objects)) {
+			uint32_t refs;
+
+			o = list_first(&objects, struct vmobj, o_link);
+			list_remove(&o->o_link);
+			list_push_back(&objects, &o->o_link);
+			refs = atomic_load(&o->o_refs);
+			while (refs > 0 && !atomic_compare_exchange_weak(&o->o_refs, &refs, refs + 1))
+				;
+			if (refs == 0)
+				o = NULL;	/* on its way out */
+		}
+		spin_unlock(&objects_spin);
+		seen++;
+		if (o == NULL)
+			continue;
+		got += object_reclaim(o, want - got);
+		vmobj_drop(o);
+	}
+	return got;
+}
+
+void
+vmobj_init(void)
+{
+	static struct vm_reclaimer r = { .vr_fn = objects_reclaim };
+
+	vm_add_reclaimer(&r);
+}

@@ -1,0 +1,706 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pmap - page tables of user address spaces.
+ *
+ * x86-64 4-level tables in RAM on every platform.  A leaf is also the slot
+ * of the upper layer: an entry with PTE_ANON names the anonymous page that
+ * holds the contents there, whether it is present or not; without P it is
+ * hidden (PROT_NONE, revoked) and a fault brings it back.  A leaf without
+ * PTE_ANON is only a cache of the lower layer or of the zero page, and may
+ * be dropped at any time.  Hence fork copies one structure, and splitting,
+ * joining and moving entries touch no pages.
+ *
+ * A page is counted once for each leaf that names it; a 2 MiB leaf counts
+ * once on each of its 512 pages.
+ *
+ * Invariants
+ *   P1  live leaves change only by atomic exchange or by and-ing bits away;
+ *       A and D of a leaf that was taken out are in the value returned.
+ *   P2  what was taken out is dropped only after the machine was told and
+ *       every CPU has left the section it was in (gather_flush).
+ *   P3  pg_index of a table page counts its non-zero slots; a table below
+ *       the root with none is unlinked.
+ *   P4  2 MiB leaves are anonymous and never cross the border of an entry.
+ *
+ * Locking: vs_pt, taken here unless said otherwise, for one table at a time.
+ * A table page found inside vs_pt is not used outside.
+ */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <sys/lwkt/thread.h>
+#include "map_int.h"
+
+paddr_t vm_zero_pa;
+
+static uint64_t
+pte_load(const uint64_t *ptep)
+{
+	return __atomic_load_n(ptep, __ATOMIC_RELAXED);
+}
+
+static struct page *
+table_page(const uint64_t *ptep)
+{
+	return page_of(page_trunc(md_v2p(ptep)));
+}
+
+/* ------------------------------------------------------------- gather -- */
+
+void
+gather_init(struct gather *g, struct vmspace *vs, enum md_inval how)
+{
+	g->g_vs = vs;
+	g->g_how = how;
+	g->g_npages = g->g_nranges = 0;
+}
+
+void
+gather_range(struct gather *g, uaddr_t va, uint64_t len)
+{
+	struct md_range *last = &g->g_range[g->g_nranges];
+
+	if (g->g_nranges > 0 && last[-1].va + last[-1].len == va) {
+		last[-1].len += len;
+		return;
+	}
+	ASSERT(g->g_nranges < GATHER_RANGES);
+	*last = (struct md_range){ va, len };
+	g->g_nranges++;
+}
+
+/* The caller's reference to each of n pages in a row passes to us. */
+void
+gather_pages(struct gather *g, struct page *pg, uint32_t n)
+{
+	uint32_t k = g->g_npages;
+
+	if (k > 0 && g->g_page[k - 1].pg + g->g_page[k - 1].n == pg) {
+		g->g_page[k - 1].n += n;
+		return;
+	}
+	ASSERT(k < GATHER_PAGES);
+	g->g_page[k].pg = pg;
+	g->g_page[k].n = n;
+	g->g_npages++;
+}
+
+/*
+ * Wait until every other CPU has left the section in which it may have used
+ * a translation (uaccess.c).  A section is at most one page's copy.  Our own
+ * CPU is outside: it runs us.
+ */
+void
+vm_quiesce(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		struct vm_cpu *v = cpu_find(i)->c_vm;
+		uint32_t seen = atomic_load_explicit(&v->v_usection, memory_order_acquire);
+
+		if (i == mycpuid)
+			continue;
+		while ((seen & 1) != 0 && atomic_load_explicit(&v->v_usection, memory_order_acquire) == seen)
+			md_pause();
+	}
+}
+
+void
+gather_flush(struct gather *g)
+{
+	md_space_t s = g->g_vs->vs_space;
+
+	if (g->g_nranges > 0 && s != MD_NOSPACE)
+		md_invalidate(s, g->g_range, g->g_nranges, g->g_how);
+	if (g->g_npages > 0)
+		vm_quiesce();
+	for (uint32_t k = 0; k < g->g_npages; k++)
+		for (uint32_t i = 0; i < g->g_page[k].n; i++)
+			page_drop(&g->g_page[k].pg[i]);
+	g->g_npages = g->g_nranges = 0;
+}
+
+/* ------------------------------------------------------------- tables -- */
+
+bool
+spare_fill(struct spare *sp)
+{
+	while (sp->sp_n < countof(sp->sp_page)) {
+		struct page *pg = page_alloc(PAGE_ZERO | PAGE_WAIT);
+
+		if (pg == NULL)
+			return false;
+		sp->sp_page[sp->sp_n++] = pg;
+	}
+	return true;
+}
+
+void
+spare_done(struct spare *sp)
+{
+	while (sp->sp_n > 0)
+		page_drop(sp->sp_page[--sp->sp_n]);
+}
+
+static struct page *
+table_alloc(struct vmspace *vs, struct spare *sp)
+{
+	struct page *pg = page_alloc(PAGE_ZERO);
+
+	if (pg == NULL && sp->sp_n > 0)
+		pg = sp->sp_page[--sp->sp_n];
+	if (pg == NULL)
+		return NULL;
+	pg->pg_index = 0;
+	vs->vs_tables++;
+	return pg;
+}
+
+int
+pmap_init(struct vmspace *vs)
+{
+	struct page *pg = page_alloc(PAGE_ZERO | PAGE_WAIT);
+
+	if (pg == NULL)
+		return ENOMEM;
+	pg->pg_index = 0;
+	spin_init(&vs->vs_pt);
+	vs->vs_root = page_pa(pg);
+	vs->vs_tables = 1;
+	return 0;
+}
+
+uint64_t *
+pmap_find(struct vmspace *vs, uaddr_t va, uint64_t *span)
+{
+	uint64_t *t = md_p2v(vs->vs_root);
+
+	for (uint32_t shift = 39;; shift -= 9) {
+		uint64_t *e = &t[(va >> shift) & 511], v;
+
+		*span = 1ull << shift;
+		if (shift == PAGE_SHIFT)
+			return e;
+		v = pte_load(e);
+		if (v == 0)
+			return NULL;
+		if (shift == 21 && (v & PTE_PS) != 0)
+			return e;
+		t = md_p2v(v & PTE_PA);
+	}
+}
+
+/* How many pages of each kind the space maps, for its owner to see. */
+static void
+count_leaf(struct vmspace *vs, uint64_t val, int64_t sign)
+{
+	int64_t n = (val & PTE_PS) != 0 ? (int64_t)BLOCK_PAGES : 1;
+
+	if ((val & PTE_ANON) != 0)
+		vs->vs_anon += sign * n;
+	else if ((val & PTE_PA) != vm_zero_pa)
+		vs->vs_other += sign * n;
+}
+
+uint64_t
+pmap_set(struct vmspace *vs, uint64_t *ptep, uint64_t val)
+{
+	uint64_t old = __atomic_exchange_n(ptep, val, __ATOMIC_ACQ_REL);
+
+	if (old == 0)
+		table_page(ptep)->pg_index++;
+	else
+		count_leaf(vs, old, -1);
+	if (val == 0)
+		table_page(ptep)->pg_index--;
+	else
+		count_leaf(vs, val, 1);
+	return old;
+}
+
+uint64_t *
+pmap_make(struct vmspace *vs, uaddr_t va, uint32_t level, struct spare *sp)
+{
+	uint64_t *t = md_p2v(vs->vs_root);
+	uint32_t last = PAGE_SHIFT + 9 * level;
+
+	ASSERT(va < MD_USER_MAX && level <= 1);
+	for (uint32_t shift = 39; shift > last; shift -= 9) {
+		uint64_t *e = &t[(va >> shift) & 511], v = pte_load(e);
+
+		if (v == 0) {
+			struct page *pg = table_alloc(vs, sp);
+
+			if (pg == NULL)
+				return NULL;
+			v = page_pa(pg) | PTE_TABLE;
+			__atomic_store_n(e, v, __ATOMIC_RELEASE);
+			table_page(e)->pg_index++;
+		}
+		ASSERT(shift != 21 || (v & PTE_PS) == 0);
+		t = md_p2v(v & PTE_PA);
+	}
+	return &t[(va >> last) & 511];
+}
+
+/* Tables on the way to va that have become empty go to the gather.  Inside vs_pt. */
+static void
+prune(struct vmspace *vs, uaddr_t va, struct gather *g)
+{
+	uint64_t *slot[3], *t = md_p2v(vs->vs_root);
+	uint32_t n = 0;
+
+	for (uint32_t shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+		uint64_t v;
+
+		slot[n] = &t[(va >> shift) & 511];
+		v = pte_load(slot[n]);
+		if (v == 0 || (v & PTE_PS) != 0)
+			break;
+		t = md_p2v(v & PTE_PA);
+		n++;
+	}
+	while (n > 0) {
+		struct page *pg = page_of(pte_load(slot[n - 1]) & PTE_PA);
+
+		if (pg->pg_index != 0)
+			return;
+		__atomic_store_n(slot[n - 1], 0, __ATOMIC_RELEASE);
+		table_page(slot[n - 1])->pg_index--;
+		vs->vs_tables--;
+		gather_pages(g, pg, 1);
+		n--;
+	}
+}
+
+uint64_t
+pmap_peek(struct vmspace *vs, uaddr_t va, uint64_t *span)
+{
+	uint64_t *p, val = 0;
+
+	spin_lock(&vs->vs_pt);
+	p = pmap_find(vs, va, span);
+	if (p != NULL)
+		val = pte_load(p);
+	spin_unlock(&vs->vs_pt);
+	return val;
+}
+
+/* A leaf was taken out: its pages and its D go where they belong. */
+static void
+leaf_gone(struct gather *g, uint64_t old, uint64_t span)
+{
+	struct page *pg = page_of(old & PTE_PA);
+
+	if ((old & PTE_PA) == vm_zero_pa)
+		return;
+	if ((old & (PTE_D | PTE_ANON)) == PTE_D)
+		pg->pg_flags |= PG_DIRTY;
+	gather_pages(g, pg, (uint32_t)pte_span_pages(span));
+}
+
+/* ------------------------------------------------------------- ranges -- */
+
+/*
+ * Walk the leaves of one table in [va, end); the body sees `p` and `span`.
+ * `next` is where to go on.
+ */
+static uaddr_t
+table_end(uaddr_t va, uaddr_t end)
+{
+	uaddr_t e = (va & ~(BLOCK_BYTES - 1)) + BLOCK_BYTES;
+
+	return e < end ? e : end;
+}
+
+static uaddr_t
+skip(uaddr_t va, uint64_t span)
+{
+	return (va & ~(span - 1)) + span;
+}
+
+/* Take leaves of one table out; returns where to go on. */
+static uaddr_t
+remove_some(struct vmspace *vs, uaddr_t va, uaddr_t end, bool keep_anon, struct gather *g)
+{
+	uint64_t span, *p = pmap_find(vs, va, &span);
+	uaddr_t first = va, stop = table_end(va, end);
+
+	if (p == NULL)
+		return skip(va, span);
+	if (span == BLOCK_BYTES)
+		ASSERT((va & (span - 1)) == 0 && end - va >= span);
+	for (; va < stop && !gather_full(g); va += span, p++) {
+		uint64_t old = pte_load(p);
+
+		if (old == 0 || (keep_anon && (old & PTE_ANON) != 0))
+			continue;
+		old = pmap_set(vs, p, 0);
+		if ((old & PTE_P) != 0)
+			gather_range(g, va, span);
+		leaf_gone(g, old, span);
+	}
+	prune(vs, first, g);
+	return va;
+}
+
+/* keep_anon: only what shows the lower layer. */
+void
+pmap_remove(struct vmspace *vs, uaddr_t start, uaddr_t end, bool keep_anon, bool may_poll)
+{
+	struct gather g;
+
+	gather_init(&g, vs, MD_INVAL_DROP);
+	for (uaddr_t va = start; va < end;) {
+		spin_lock(&vs->vs_pt);
+		va = remove_some(vs, va, end, keep_anon, &g);
+		spin_unlock(&vs->vs_pt);
+		if (gather_full(&g))
+			gather_flush(&g);
+		if (may_poll)
+			lwkt_poll();
+	}
+	gather_flush(&g);
+}
+
+/* The leaf `old` under protection `prot`; never gains W. */
+static uint64_t
+leaf_protect(uint64_t old, uint32_t prot)
+{
+	if (prot == PROT_NONE)
+		return (old & PTE_ANON) != 0 ? old & ~PTE_P : 0;
+	if ((prot & PROT_WRITE) == 0)
+		old &= ~PTE_W;
+	old &= ~PTE_NX;
+	if ((prot & PROT_EXEC) == 0)
+		old |= PTE_NX;
+	return old | PTE_P;
+}
+
+/* Exchange a live leaf, keeping A and D that the machine sets meanwhile. */
+static uint64_t
+leaf_change(struct vmspace *vs, uint64_t *p, uint64_t old, uint64_t val)
+{
+	if (val == 0)
+		return pmap_set(vs, p, 0);
+	while (!__atomic_compare_exchange_n(p, &old, val | (old & (PTE_A | PTE_D)), false,
+	    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	return old;
+}
+
+static uaddr_t
+protect_some(struct vmspace *vs, uaddr_t va, uaddr_t end, uint32_t prot, struct gather *g)
+{
+	uint64_t span, *p = pmap_find(vs, va, &span);
+	uaddr_t first = va, stop = table_end(va, end);
+
+	if (p == NULL)
+		return skip(va, span);
+	for (; va < stop && !gather_full(g); va += span, p++) {
+		uint64_t old = pte_load(p), val;
+
+		if (old == 0)
+			continue;
+		val = leaf_protect(old, prot);
+		if (val == old)
+			continue;
+		old = leaf_change(vs, p, old, val);
+		/* Rights that were only gained need no word to the machine: it asks again on a fault. */
+		if ((old & PTE_P) != 0 && ((old & ~val & (PTE_P | PTE_W)) != 0 || (val & ~old & PTE_NX) != 0)) {
+			if ((old & ~val & PTE_P) != 0 || (val & ~old & PTE_NX) != 0)
+				g->g_how = MD_INVAL_DROP;
+			gather_range(g, va, span);
+		}
+		if (val == 0)
+			leaf_gone(g, old, span);
+	}
+	if (prot == PROT_NONE)
+		prune(vs, first, g);
+	return va;
+}
+
+void
+pmap_protect(struct vmspace *vs, uaddr_t start, uaddr_t end, uint32_t prot)
+{
+	struct gather g;
+
+	gather_init(&g, vs, MD_INVAL_WRPROTECT);
+	for (uaddr_t va = start; va < end;) {
+		spin_lock(&vs->vs_pt);
+		va = protect_some(vs, va, end, prot, &g);
+		spin_unlock(&vs->vs_pt);
+		if (gather_full(&g))
+			gather_flush(&g);
+		lwkt_poll();
+	}
+	gather_flush(&g);
+}
+
+/* Replace a 2 MiB leaf by a table that says the same.  Inside vs_pt. */
+static bool
+split_leaf(struct vmspace *vs, uint64_t *p, struct spare *sp)
+{
+	struct page *pg = table_alloc(vs, sp);
+	uint64_t *t, old = pte_load(p);
+
+	if (pg == NULL)
+		return false;
+	t = page_va(pg);
+	for (;;) {
+		for (uint32_t i = 0; i < BLOCK_PAGES; i++)
+			t[i] = (old & ~PTE_PS) + i * PAGE_BYTES;
+		/* A and D may have been set since: then once more. */
+		if (__atomic_compare_exchange_n(p, &old, page_pa(pg) | PTE_TABLE, false,
+		    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			break;
+	}
+	pg->pg_index = BLOCK_PAGES;
+	return true;
+}
+
+int
+pmap_split(struct vmspace *vs, uaddr_t va)
+{
+	struct gather g;
+	struct spare sp = { .sp_n = 0 };
+	bool done = false;
+	uint64_t span;
+
+	gather_init(&g, vs, MD_INVAL_DROP);
+	while (!done) {
+		uint64_t *p;
+
+		spin_lock(&vs->vs_pt);
+		p = pmap_find(vs, va, &span);
+		done = p == NULL || span != BLOCK_BYTES;
+		if (!done && split_leaf(vs, p, &sp)) {
+			gather_range(&g, va & ~(span - 1), span);
+			done = true;
+		}
+		spin_unlock(&vs->vs_pt);
+		if (!done && !spare_fill(&sp)) {
+			spare_done(&sp);
+			return ENOMEM;
+		}
+	}
+	gather_flush(&g);
+	spare_done(&sp);
+	return 0;
+}
+
+/* --------------------------------------------------------------- fork -- */
+
+/* One leaf goes to both; with `cow` neither may write the page any more. */
+static void
+copy_leaf(struct vmspace *from, struct vmspace *to, uint64_t *p, uint64_t *q, uaddr_t va, uint64_t span,
+    bool cow, struct gather *g)
+{
+	uint64_t old = pte_load(p);
+	struct page *pg;
+
+	if (old == 0)
+		return;
+	(void)from;
+	if (cow && (old & PTE_W) != 0) {
+		old = __atomic_fetch_and(p, ~PTE_W, __ATOMIC_ACQ_REL);
+		if ((old & PTE_P) != 0)
+			gather_range(g, va, span);
+		old &= ~PTE_W;
+	}
+	if ((old & PTE_PA) != vm_zero_pa) {
+		pg = page_of(old & PTE_PA);
+		for (uint64_t i = 0; i < pte_span_pages(span); i++)
+			page_hold(&pg[i]);
+	}
+	pmap_set(to, q, old);
+}
+
+/* Returns where to go on; `va` itself when a table page is needed. */
+static uaddr_t
+copy_some(struct vmspace *from, struct vmspace *to, uaddr_t va, uaddr_t end, bool cow, struct gather *g,
+    struct spare *sp)
+{
+	uint64_t span, *p = pmap_find(from, va, &span), *q;
+	uaddr_t stop = table_end(va, end);
+
+	if (p == NULL)
+		return skip(va, span);
+	q = pmap_make(to, va, span == BLOCK_BYTES, sp);
+	if (q == NULL)
+		return va;
+	for (; va < stop && g->g_nranges < GATHER_RANGES; va += span, p++, q++)
+		copy_leaf(from, to, p, q, va, span, cow, g);
+	return va;
+}
+
+int
+pmap_copy(struct vmspace *from, struct vmspace *to, uaddr_t start, uaddr_t end, bool cow, struct gather *g)
+{
+	struct spare sp = { .sp_n = 0 };
+	uaddr_t va = start, next;
+	int error = 0;
+
+	while (va < end) {
+		spin_lock(&from->vs_pt);
+		next = copy_some(from, to, va, end, cow, g, &sp);
+		spin_unlock(&from->vs_pt);
+		if (next == va && g->g_nranges < GATHER_RANGES && !spare_fill(&sp)) {
+			error = ENOMEM;
+			break;
+		}
+		if (g->g_nranges == GATHER_RANGES)
+			gather_flush(g);
+		va = next;
+		lwkt_poll();
+	}
+	spare_done(&sp);
+	return error;
+}
+
+/* ------------------------------------------------------------- moving -- */
+
+/* One leaf from va to its new place.  False: a table page is needed.  Inside vs_pt. */
+static bool
+move_leaf(struct vmspace *vs, uaddr_t from, uaddr_t to, struct gather *g, struct spare *sp)
+{
+	uint64_t span, *p, *q, old;
+
+	q = pmap_make(vs, to, 0, sp);
+	if (q == NULL)
+		return false;
+	p = pmap_find(vs, from, &span);
+	ASSERT(p != NULL && span == PAGE_BYTES && pte_load(q) == 0);
+	old = pmap_set(vs, p, 0);
+	if ((old & PTE_P) != 0)
+		gather_range(g, from, PAGE_BYTES);
+	pmap_set(vs, q, old);
+	prune(vs, from, g);
+	return true;
+}
+
+/*
+ * Move what is mapped at [from, +len) to `to`.  On ENOMEM part of it has been
+ * moved; the caller keeps both places.
+ */
+int
+pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len)
+{
+	struct spare sp = { .sp_n = 0 };
+	struct gather g;
+	uint64_t span;
+	int error = 0;
+
+	gather_init(&g, vs, MD_INVAL_DROP);
+	for (uint64_t at = 0; at < len && error == 0;) {
+		uint64_t val = pmap_peek(vs, from + at, &span);
+		bool ok = true;
+
+		if (val == 0) {
+			at = skip(from + at, span) - from;
+			continue;
+		}
+		if (span == BLOCK_BYTES) {
+			error = pmap_split(vs, from + at);
+			continue;
+		}
+		spin_lock(&vs->vs_pt);
+		ok = move_leaf(vs, from + at, to + at, &g, &sp);
+		spin_unlock(&vs->vs_pt);
+		if (ok)
+			at += PAGE_BYTES;
+		else if (!spare_fill(&sp))
+			error = ENOMEM;
+		if (gather_full(&g))
+			gather_flush(&g);
+	}
+	gather_flush(&g);
+	spare_done(&sp);
+	return error;
+}
+
+/* ------------------------------------------------------------ the end -- */
+
+static void
+free_table(struct vmspace *vs, uint64_t entry, uint32_t shift)
+{
+	uint64_t *t = md_p2v(entry & PTE_PA);
+	struct page *table = page_of(entry & PTE_PA);
+
+	for (uint32_t i = 0; i < 512 && table->pg_index > 0; i++) {
+		uint64_t v = t[i];
+
+		if (v == 0)
+			continue;
+		table->pg_index--;
+		if (shift > PAGE_SHIFT && !(shift == 21 && (v & PTE_PS) != 0)) {
+			free_table(vs, v, shift - 9);
+			continue;
+		}
+		count_leaf(vs, v, -1);
+		if ((v & PTE_PA) == vm_zero_pa)
+			continue;
+		if ((v & (PTE_D | PTE_ANON)) == PTE_D)
+			page_of(v & PTE_PA)->pg_flags |= PG_DIRTY;
+		for (uint32_t k = 0; k < ((v & PTE_PS) != 0 ? BLOCK_PAGES : 1); k++)
+			page_drop(page_of(v & PTE_PA) + k);
+	}
+	vs->vs_tables--;
+	page_drop(table);
+	lwkt_poll();
+}
+
+/*
+ * Nobody is inside.  With keep_root the machine is told once, after the root
+ * is empty and before a page is freed; without it the machine's space is gone
+ * already.
+ */
+void
+pmap_destroy(struct vmspace *vs, bool keep_root)
+{
+	uint64_t *root = md_p2v(vs->vs_root);
+	struct page *pg = page_of(vs->vs_root), *old = NULL;
+	struct md_range all = { MD_USER_MIN, MD_USER_MAX - MD_USER_MIN };
+	md_space_t s = vs->vs_space;
+	uint64_t saved[256];
+
+	(void)old;
+	ASSERT(keep_root || s == MD_NOSPACE);
+	spin_lock(&vs->vs_pt);
+	for (uint32_t i = 0; i < 256; i++)
+		saved[i] = __atomic_exchange_n(&root[i], 0, __ATOMIC_ACQ_REL);
+	pg->pg_index = 0;
+	spin_unlock(&vs->vs_pt);
+	if (s != MD_NOSPACE)
+		md_invalidate(s, &all, 1, MD_INVAL_DROP);
+	vm_quiesce();
+	for (uint32_t i = 0; i < 256; i++)
+		if (saved[i] != 0)
+			free_table(vs, saved[i], 30);
+	ASSERT(vs->vs_anon == 0 && vs->vs_other == 0 && vs->vs_tables == 1);
+	if (keep_root)
+		return;
+	page_drop(pg);
+	vs->vs_tables = 0;
+}
+
+uint64_t
+pmap_count(struct vmspace *vs, uaddr_t start, uaddr_t end)
+{
+	uint64_t n = 0, span;
+
+	for (uaddr_t va = start; va < end;) {
+		uint64_t *p;
+		uaddr_t stop = table_end(va, end);
+
+		spin_lock(&vs->vs_pt);
+		p = pmap_find(vs, va, &span);
+		if (p == NULL)
+			va = skip(va, span);
+		else
+			for (; va < stop; va += span, p++)
+				if (pte_load(p) != 0 && (pte_load(p) & PTE_PA) != vm_zero_pa)
+					n += pte_span_pages(span);
+		spin_unlock(&vs->vs_pt);
+	}
+	return n;
+}
