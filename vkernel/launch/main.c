@@ -157,7 +157,7 @@ run(const struct options *o, uint32_t *told)
 		.host_cpus = o->o_host_cpus,
 	});
 	if (r != HK_OK) {
-		say_error(init_hint(r), "this host: %s", hk_why());
+		say_error(init_hint(r), "cannot start: %s", hk_why());
 		return VK_EXIT_ERROR;
 	}
 	boot = layout_fill(o, &root, &plan);
