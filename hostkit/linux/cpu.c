@@ -208,6 +208,38 @@ hk_die_by(int signo)
 }
 
 static void
+on_fatal(int signo)
+{
+	hk_die_by(signo);
+}
+
+/* Every signal that ends a process by default and can be caught, but those that serve.c takes. */
+static const int fatal[] = {
+	SIGABRT, SIGALRM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU, SIGSYS, SIGIO, SIGSTKFLT, SIGPWR,
+	SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP,
+};
+
+static void
+swap_action(int signo, void (*was)(int), void (*is)(int))
+{
+	struct sigaction sa;
+
+	sigaction(signo, NULL, &sa);
+	if ((sa.sa_flags & SA_SIGINFO) != 0 || sa.sa_handler != was)
+		return;			/* somebody else's business */
+	sa.sa_handler = is;
+	sa.sa_flags = SA_ONSTACK;
+	sigaction(signo, &sa, NULL);
+}
+
+void
+hk_catch_fatal(bool on)
+{
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		swap_action(fatal[i], on ? SIG_DFL : on_fatal, on ? on_fatal : SIG_DFL);
+}
+
+static void
 on_trap(int signo, siginfo_t *si, void *ucv)
 {
 	void (*handler)(const struct hk_trap *) = atomic_load(&trap_handler);
@@ -452,6 +484,7 @@ hk_cpus_fini(void)
 			collect(c);
 	}
 	sigaction(HK_SIGNO_TIMER, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+	hk_catch_fatal(false);
 	if (atomic_load(&trap_handler) != NULL)
 		hk_on_trap(NULL);
 }

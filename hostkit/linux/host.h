@@ -26,6 +26,7 @@ void	hk_ram_fini(void);
 struct hk_cpu_rec *hk_cpu_self(void);	/* NULL on a thread that is no CPU */
 void	hk_cpus_init(void);
 void	hk_cpus_fini(void);		/* collects the threads, all of which must have stopped */
+void	hk_catch_fatal(bool on);		/* before the terminal is made raw: no default action while it is */
 void	hk_die_by(int signo);		/* end as `signo` ends a process, with the terminal put back */
 
 /* stream.c */

@@ -445,10 +445,12 @@ void
 hk_stream_raw(bool on)
 {
 	atomic_store(&raw_wanted, on);
-	if (on)
+	if (on) {
+		hk_catch_fatal(true);
 		hk_stream_uncook();
-	else
+	} else {
 		hk_stream_cook();
+	}
 }
 
 /* Raw mode belongs to the foreground: from the background it would break the terminal under somebody's hands. */
