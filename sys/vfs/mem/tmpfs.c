@@ -218,7 +218,14 @@ tmpfs_readlink(struct vnode *vn, char *buf, size_t size, size_t *len)
 	return 0;
 }
 
+static int
+tmpfs_open(struct vnode *vn, struct file *fp)
+{
+	return vn->v_type == VCHR || vn->v_type == VBLK ? dev_open(vn, fp) : 0;
+}
+
 const struct vnode_ops tmpfs_ops = {
+	.vop_open = tmpfs_open,
 	.vop_lookup = tdir_lookup,
 	.vop_create = tdir_create,
 	.vop_symlink = tdir_symlink,

@@ -7,7 +7,8 @@
  *       say; permissions are not asked again at read and write.
  *   E2  a file that this call created needs no permission on itself.
  *
- * Locking: none kept.  Not here: open file descriptions.
+ * Locking: none kept.  Not here: open file descriptions, and O_TRUNC's
+ * truncation, which waits until nothing else can fail (file_open_name).
  */
 #include "node_int.h"
 
@@ -68,16 +69,10 @@ static int
 finish(struct ncp *n, uint32_t flags, bool created)
 {
 	struct vnode *vn = n->n_vnode;
-	struct vattr va = { .va_mask = VA_SIZE | VA_MTIME };
-	int error;
 
 	if ((flags & O_DIRECTORY) != 0 && vn->v_type != VDIR)
 		return ENOTDIR;
-	error = may_open(n, flags, created);
-	if (error != 0 || (flags & O_TRUNC) == 0 || created || vn->v_type != VREG)
-		return error;
-	va.va_mask = VA_SIZE;
-	return vn_setattr(vn, &va);
+	return may_open(n, flags, created);
 }
 
 static int
