@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sys_mount - system calls about filesystems as a whole, and the few about
+ * extended attributes, which no filesystem here keeps: paths and descriptors
+ * are checked as ever, then reading finds nothing and writing is not supported.
+ */
+#include "path.h"
+
+#include <abi/errno.h>
+#include <abi/fcntl.h>
+#include <abi/mount.h>
+#include <abi/statfs.h>
+#include <core/rt/rt.h>
+#include <gen/syscalls.h>
+#include <stdatomic.h>
+#include <sys/file/file.h>
+#include <sys/proc/proc.h>
+#include <sys/vm/kmem.h>
+
+#define FSTYPE_MAX	64u
+#define PROPAGATION	(MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED)
+
+static int
+statfs_out(struct mount *mp, uaddr_t buf)
+{
+	struct statfs_info i = { .bsize = PAGE_BYTES, .namelen = 255 };
+	struct k_statfs s;
+	uint32_t fl = mp->mp_flags;
+	int error = mp->mp_ops->fs_statfs == NULL ? 0 : mp->mp_ops->fs_statfs(mp, &i);
+
+	if (error != 0)
+		return error;
+	memset(&s, 0, sizeof s);
+	s.f_type = (int64_t)i.type;
+	s.f_bsize = s.f_frsize = (int64_t)i.bsize;
+	s.f_blocks = i.blocks;
+	s.f_bfree = i.bfree;
+	s.f_bavail = i.bavail;
+	s.f_files = i.files;
+	s.f_ffree = i.ffree;
+	s.f_fsid[0] = (int32_t)mp->mp_dev;
+	s.f_namelen = (int64_t)i.namelen;
+	/* ST_RDONLY .. ST_SYNCHRONOUS and ST_NOATIME have the numbers of MS_*; ST_RELATIME has not. */
+	s.f_flags = (int64_t)(ST_VALID | (fl & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS |
+	    MS_NOATIME | MS_NODIRATIME)) | ((fl & (MS_NOATIME | MS_STRICTATIME)) == 0 ? 4096u : 0));
+	return copyout(buf, &s, sizeof s);
+}
+
+int
+sys_statfs(struct sysmsg *m, uaddr_t path, uaddr_t buf)
+{
+	struct ncp *n;
+	int error = path_lookup(AT_FDCWD, path, LOOK_FOLLOW, &n);
+
+	(void)m;
+	if (error != 0)
+		return error;
+	error = statfs_out(n->n_mount, buf);
+	ncp_drop(n);
+	return error;
+}
+
+int
+sys_fstatfs(struct sysmsg *m, int fd, uaddr_t buf)
+{
+	struct file *fp;
+	int error = fd_get(fd, &fp);
+
+	(void)m;
+	if (error != 0)
+		return error;
+	error = fp->f_vnode != NULL ? statfs_out(fp->f_vnode->v_mount, buf) : ENOSYS;
+	file_drop(fp);
+	return error;
+}
+
+struct mount_args {
+	char	fstype[FSTYPE_MAX];
+	char	source[PATH_MAX_];
+	char	data[PATH_MAX_];
+};
+
+static int
+mount_copyin(struct mount_args *a, uaddr_t source, uaddr_t fstype, uaddr_t data)
+{
+	int error = 0;
+
+	a->fstype[0] = a->data[0] = '\0';
+	strlcpy(a->source, "none", sizeof a->source);
+	if (fstype != 0)
+		error = copyinstr(a->fstype, fstype, sizeof a->fstype, NULL);
+	if (error == 0 && source != 0)
+		error = copyinstr(a->source, source, sizeof a->source, NULL);
+	if (error == 0 && data != 0)
+		error = copyinstr(a->data, data, sizeof a->data, NULL);
+	return error == ENAMETOOLONG ? EINVAL : error;
+}
+
+static int
+do_mount(struct mount_args *a, struct ncp *on, uint32_t flags)
+{
+	if ((flags & MS_REMOUNT) != 0)
+		return (flags & MS_BIND) != 0 && on != on->n_mount->mp_ncp ? EINVAL : vfs_remount(on, flags);
+	/* With one view of the tree nothing is ever propagated: every mount is private. */
+	if ((flags & PROPAGATION) != 0)
+		return (flags & MS_SHARED) != 0 || on != on->n_mount->mp_ncp ? EINVAL : 0;
+	if ((flags & (MS_BIND | MS_MOVE)) != 0)
+		return EINVAL;
+	if (a->fstype[0] == '\0')
+		return EINVAL;
+	return vfs_mount(a->fstype, a->source, on, flags, a->data);
+}
+
+int
+sys_mount(struct sysmsg *m, uaddr_t source, uaddr_t target, uaddr_t fstype, uint64_t flags, uaddr_t data)
+{
+	struct mount_args *a;
+	struct ncp *on;
+	int error;
+
+	(void)m;
+	if ((flags & MS_MGC_MASK) == MS_MGC_VALUE)
+		flags &= ~(uint64_t)MS_MGC_MASK;
+	a = kmalloc(sizeof *a, KM_WAIT);
+	if (a == NULL)
+		return ENOMEM;
+	error = mount_copyin(a, source, fstype, data);
+	if (error == 0)
+		error = path_lookup(AT_FDCWD, target, LOOK_FOLLOW, &on);
+	if (error == 0) {
+		error = cred_capable(cred_current(), CAP_SYS_ADMIN) ? do_mount(a, on, (uint32_t)flags) : EPERM;
+		ncp_drop(on);
+	}
+	kfree(a);
+	return error;
+}
+
+int
+sys_umount2(struct sysmsg *m, uaddr_t target, uint32_t flags)
+{
+	struct ncp *n;
+	int error;
+
+	(void)m;
+	if ((flags & ~(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW)) != 0)
+		return EINVAL;		/* MNT_EXPIRE too */
+	error = path_lookup(AT_FDCWD, target, (flags & UMOUNT_NOFOLLOW) != 0 ? 0 : LOOK_FOLLOW, &n);
+	if (error != 0)
+		return error;
+	error = cred_capable(cred_current(), CAP_SYS_ADMIN) ? vfs_unmount(n, flags) : EPERM;
+	ncp_drop(n);
+	return error;
+}
+
+/* Processes whose root or working directory was the old root follow to the new one. */
+struct move { struct ncp *from, *to; };
+
+static int
+move_one(struct proc *p, void *arg)
+{
+	struct move *mv = arg;
+	struct fsctx *fc = p->p_fs;
+	uint32_t moved = 0;
+
+	if (fc == NULL)
+		return 0;
+	token_get(&fc->fc_tok);
+	if (fc->fc_root == mv->from) {
+		fc->fc_root = mv->to;
+		moved++;
+	}
+	if (fc->fc_cwd == mv->from) {
+		fc->fc_cwd = mv->to;
+		moved++;
+	}
+	for (uint32_t i = 0; i < moved; i++)
+		ncp_hold(mv->to);
+	token_release(&fc->fc_tok);
+	for (uint32_t i = 0; i < moved; i++)
+		ncp_drop(mv->from);
+	return 0;
+}
+
+int
+sys_pivot_root(struct sysmsg *m, uaddr_t new_root, uaddr_t put_old)
+{
+	struct ncp *to, *old, *from;
+	int error;
+
+	(void)m;
+	if (!cred_capable(cred_current(), CAP_SYS_ADMIN))
+		return EPERM;
+	error = path_lookup(AT_FDCWD, new_root, LOOK_FOLLOW | LOOK_DIR, &to);
+	if (error != 0)
+		return error;
+	error = path_lookup(AT_FDCWD, put_old, LOOK_FOLLOW | LOOK_DIR, &old);
+	if (error == 0) {
+		from = vfs_root();
+		ncp_hold(from);
+		error = vfs_pivot(to, old);
+		if (error == 0)
+			(void)proc_foreach(move_one, &(struct move){ from, to });
+		ncp_drop(from);
+		ncp_drop(old);
+	}
+	ncp_drop(to);
+	return error;
+}
+
+int
+sys_sync(struct sysmsg *m)
+{
+	(void)m;
+	return 0;		/* what is in memory has nowhere else to go */
+}
+
+static int
+sync_fd(int fd, bool whole)
+{
+	struct file *fp;
+	int error = fd_get(fd, &fp);
+
+	if (error != 0)
+		return error;
+	if ((atomic_load(&fp->f_flags) & O_PATH) != 0)
+		error = EBADF;
+	else if (fp->f_vnode == NULL || (!whole && (fp->f_vnode->v_type != VREG && fp->f_vnode->v_type != VDIR)))
+		error = whole ? 0 : EINVAL;
+	else if (!whole)
+		error = vn_fsync(fp->f_vnode);
+	file_drop(fp);
+	return error;
+}
+
+int
+sys_syncfs(struct sysmsg *m, int fd)
+{
+	(void)m;
+	return sync_fd(fd, true);
+}
+
+int
+sys_fsync(struct sysmsg *m, int fd)
+{
+	(void)m;
+	return sync_fd(fd, false);
+}
+
+int
+sys_fdatasync(struct sysmsg *m, int fd)
+{
+	(void)m;
+	return sync_fd(fd, false);
+}
+
+static int
+xattr_path(uaddr_t path, uint32_t look, int answer)
+{
+	struct ncp *n;
+	int error = path_lookup(AT_FDCWD, path, look, &n);
+
+	if (error != 0)
+		return error;
+	ncp_drop(n);
+	return answer;
+}
+
+static int
+xattr_fd(int fd, int answer)
+{
+	struct file *fp;
+	int error = fd_get(fd, &fp);
+
+	if (error != 0)
+		return error;
+	file_drop(fp);
+	return answer;
+}
+
+int
+sys_setxattr(struct sysmsg *m, uaddr_t path, uaddr_t name, uaddr_t value, size_t size, uint32_t flags)
+{
+	(void)m, (void)name, (void)value, (void)size, (void)flags;
+	return xattr_path(path, LOOK_FOLLOW, EOPNOTSUPP);
+}
+
+int
+sys_lsetxattr(struct sysmsg *m, uaddr_t path, uaddr_t name, uaddr_t value, size_t size, uint32_t flags)
+{
+	(void)m, (void)name, (void)value, (void)size, (void)flags;
+	return xattr_path(path, 0, EOPNOTSUPP);
+}
+
+int
+sys_fsetxattr(struct sysmsg *m, int fd, uaddr_t name, uaddr_t value, size_t size, uint32_t flags)
+{
+	(void)m, (void)name, (void)value, (void)size, (void)flags;
+	return xattr_fd(fd, EOPNOTSUPP);
+}
+
+int
+sys_getxattr(struct sysmsg *m, uaddr_t path, uaddr_t name, uaddr_t value, size_t size)
+{
+	(void)m, (void)name, (void)value, (void)size;
+	return xattr_path(path, LOOK_FOLLOW, EOPNOTSUPP);
+}
+
+int
+sys_lgetxattr(struct sysmsg *m, uaddr_t path, uaddr_t name, uaddr_t value, size_t size)
+{
+	(void)m, (void)name, (void)value, (void)size;
+	return xattr_path(path, 0, EOPNOTSUPP);
+}
+
+int
+sys_fgetxattr(struct sysmsg *m, int fd, uaddr_t name, uaddr_t value, size_t size)
+{
+	(void)m, (void)name, (void)value, (void)size;
+	return xattr_fd(fd, EOPNOTSUPP);
+}
+
+int
+sys_listxattr(struct sysmsg *m, uaddr_t path, uaddr_t list, size_t size)
+{
+	(void)m, (void)list, (void)size;
+	return xattr_path(path, LOOK_FOLLOW, 0);
+}
+
+int
+sys_llistxattr(struct sysmsg *m, uaddr_t path, uaddr_t list, size_t size)
+{
+	(void)m, (void)list, (void)size;
+	return xattr_path(path, 0, 0);
+}
+
+int
+sys_flistxattr(struct sysmsg *m, int fd, uaddr_t list, size_t size)
+{
+	(void)m, (void)list, (void)size;
+	return xattr_fd(fd, 0);
+}
+
+int
+sys_removexattr(struct sysmsg *m, uaddr_t path, uaddr_t name)
+{
+	(void)m, (void)name;
+	return xattr_path(path, LOOK_FOLLOW, EOPNOTSUPP);
+}
+
+int
+sys_lremovexattr(struct sysmsg *m, uaddr_t path, uaddr_t name)
+{
+	(void)m, (void)name;
+	return xattr_path(path, 0, EOPNOTSUPP);
+}
+
+int
+sys_fremovexattr(struct sysmsg *m, int fd, uaddr_t name)
+{
+	(void)m, (void)name;
+	return xattr_fd(fd, EOPNOTSUPP);
+}
