@@ -42,7 +42,7 @@
 #define RFLAGS_USER	0x240dd5ull
 #define RFLAGS_ALWAYS	0x202ull
 
-enum { TRAP_GP = 13, TRAP_PF = 14, TRAP_MAX = 31, ERR_INT80 = 0x402, ERR_FETCH = 0x14 };
+enum { TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14, TRAP_MAX = 31, ERR_INT80 = 0x402, ERR_FETCH = 0x14 };
 
 /* What a slot said, once (R1). */
 struct seen {
@@ -261,6 +261,8 @@ frame_reason(const struct seen *v, struct hk_frame *f)
 			return HK_DEAD;	/* the host has no page for the RAM file */
 		return stop_trap(f, trapno, err, cr2);
 	case SIGILL:
+		/* Also what some hosts answer to calls of theirs that no filter sees (uretprobe, uprobe). */
+		return stop_trap(f, TRAP_UD, 0, cr2);
 	case SIGFPE:
 	case SIGTRAP:
 		return stop_trap(f, trapno, err, cr2);

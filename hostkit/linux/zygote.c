@@ -194,7 +194,7 @@ hk_zygote_start(void)
 	if (r != HK_OK)
 		return r;
 	atomic_store_explicit(zyg_word64(Z_PPID), (uint64_t)hk_m.m_pid, memory_order_relaxed);
-	/* "Be ready" stands before the zygote runs: one that looks for work early must not take the store for a new request. */
+	/* "Be ready" stands before the zygote runs: else it would take the store for a new request. */
 	atomic_store_explicit(zyg_word(Z_SEQ), 1, memory_order_relaxed);
 	atomic_store_explicit(zyg_word(Z_DONE), 0, memory_order_relaxed);
 	/* No handler of this process may run in the child. */
