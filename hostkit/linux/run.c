@@ -261,7 +261,7 @@ frame_reason(const struct seen *v, struct hk_frame *f)
 			return HK_DEAD;	/* the host has no page for the RAM file */
 		return stop_trap(f, trapno, err, cr2);
 	case SIGILL:
-		/* Also what some hosts answer to calls of theirs that no filter sees (uretprobe, uprobe). */
+		/* Also the host's answer to uretprobe (335), which, like uprobe (336), it lets no filter see. */
 		return stop_trap(f, TRAP_UD, 0, cr2);
 	case SIGFPE:
 	case SIGTRAP:
