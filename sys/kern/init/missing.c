@@ -20,7 +20,7 @@ MISSING(uio_kernel) MISSING(uio_move) MISSING(vattr_to_stat) MISSING(vmobj_seek)
 MISSING(vn_read) MISSING(vn_setattr) MISSING(vn_write) MISSING(vnode_drop) MISSING(vnode_hold)
 MISSING(cred_in_group) MISSING(uio_zero) MISSING(vmobj_create) MISSING(vmobj_drop) MISSING(vmobj_page) MISSING(vmobj_remove)
 MISSING(vmobj_resize) 
-MISSING(vmobj_hold) MISSING(copyinstr)
+MISSING(vmobj_hold) MISSING(copyinstr) MISSING(cred_copy)
 MISSING(copyin_part) MISSING(copyout_part) MISSING(sig_pending) MISSING(uzero)
 
 #define LATER(name) \

@@ -9,6 +9,8 @@
  * would land on another filesystem (/dev) is left out: its files come from
  * drivers.
  *
+ * Afterwards the archive's memory is given to the allocator.
+ *
  * Locking: none of its own; runs once, at boot, before the first process.
  */
 #include <abi/errno.h>
@@ -362,5 +364,7 @@ initramfs_unpack(paddr_t pa, uint64_t bytes)
 		}
 	}
 	kfree(u);
+	if (error == 0)
+		vm_phys_free_range(pa, bytes);
 	return error;
 }

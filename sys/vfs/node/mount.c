@@ -377,6 +377,20 @@ exit_fs(struct proc *p)
 
 static struct proc_hooks hooks = { .ph_fork = fork_fs, .ph_exit = exit_fs };
 
+/* Names of files that nobody uses; about twenty of them make a page. */
+static uint64_t
+reclaim_names(uint64_t pages)
+{
+	struct ncache_stats before, after;
+
+	ncache_stats(&before);
+	ncp_trim((uint32_t)rt_min(pages * 20, 4096));
+	ncache_stats(&after);
+	return before.names > after.names ? (before.names - after.names) / 20 : 0;
+}
+
+static struct vm_reclaimer reclaimer = { .vr_fn = reclaim_names };
+
 /* Mounts `fstype` on the directory `name` of the root, which is made if the archive did not bring it. */
 static int
 mount_at_root(const char *fstype, const char *name)
@@ -416,6 +430,7 @@ vfs_init(void)
 	ncp_hold(vfs_root());
 	kernel_fsctx.fc_umask = 022;
 	proc_add_hooks(&hooks);
+	vm_add_reclaimer(&reclaimer);
 	error = mount_at_root("devtmpfs", "dev");
 	if (error == 0)
 		devfs_fill();
