@@ -8,3 +8,4 @@ kern += sys/kern/file/lockf.c
 kern += sys/kern/syscall/sys_file.c
 kern += sys/kern/syscall/sys_ioctl.c
 kern += sys/kern/syscall/sys_poll.c
+kern += sys/kern/file/exec.c

@@ -11,3 +11,11 @@
  */
 int	exec_kernel(const char *path, uint32_t argc, const char *argv, uint32_t envc, const char *envp);
 void	exec_init(void);	/* kmain, after proc_init: what a process knows of its program */
+
+struct ncp;
+/*
+ * The same with arguments in user memory.  start: where a relative path begins
+ * (NULL: cwd); dirfd is only for the name that a script's interpreter is told.
+ * flags AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW.
+ */
+int	exec_user(struct ncp *start, int dirfd, const char *path, uaddr_t argv, uaddr_t envp, uint32_t flags);

@@ -54,9 +54,10 @@ struct proc {
 	enum p_state	p_state;	/* [p_sig] */
 	int		p_status;	/* [p_sig] wait status once zombie or stopped */
 	uint32_t	p_events;	/* [p_sig] PE_*: news that wait4 has not yet reported */
+	bool		p_stopping;	/* [p_sig] a stop signal was taken and no SIGCONT came since */
 	int		p_notify;	/* [p_sig] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
 	struct proc	*p_parent;	/* [proc tree] */
-	struct list	p_children, p_sibling, p_pglink, p_link;	/* [proc tree] */
+	struct list	p_children, p_sibling, p_pglink, p_link, p_hash;	/* [proc tree] */
 	struct pgrp	*p_pgrp;	/* [proc tree] held */
 	struct list	p_lwps;		/* [p_sig] */
 	uint32_t	p_nlwps;	/* [p_sig] */
@@ -70,10 +71,11 @@ struct proc {
 	struct waitq	p_stopq;	/* lwps of a stopped process */
 	bool		p_vforked;	/* [proc tree] the parent waits until this process execs or exits */
 	bool		p_vm_shared;	/* [own] p_vmspace may have other users: exec makes a new one */
-	struct k_sigaction p_sigacts[NSIG];	/* [p_sig] */
+	struct k_sigaction p_sigact[NSIG];	/* [p_sig] of signal n at n - 1 */
 	struct sigqueue	p_sigq;		/* [p_sig] pending for the group */
 	uint64_t	p_rlimit[16][2];	/* [p_tok] soft, hard */
 	struct rusage_acc p_ru, p_cru;	/* [p_tok] self (ended lwps), waited-for children */
+	uint64_t	p_maxrss_kib, p_cmaxrss_kib;	/* [p_tok] largest seen: self (at its end), waited-for children */
 	nsec_t		p_start;	/* const */
 	uaddr_t		p_arg_start, p_arg_end, p_env_start, p_env_end, p_stack_start;	/* [p_tok] */
 	uint8_t		p_auxv[512];	/* [p_tok] for /proc/PID/auxv */
@@ -106,15 +108,19 @@ struct lwp {
 	sigset_t	l_sigsaved;	/* [lwp] sigsuspend, ppoll: restore after delivery */
 	bool		l_sigsaved_set;	/* [lwp] */
 	struct sigqueue	l_sigq;		/* [p_sig] */
+	sigset_t	l_sigwait;	/* [p_sig] sigtimedwait: these end the sleep although blocked */
+	int		l_forced;	/* [p_sig] signal forced on this lwp with its default action; 0 */
 	struct k_sigaltstack l_altstack;	/* [lwp] */
 	uaddr_t		l_clear_tid;	/* [lwp] */
 	uaddr_t		l_robust_list;	/* [lwp] */
 	uint64_t	l_orig_rax;	/* [lwp] system call number in progress, for restarts; -1: none */
 	struct rusage_acc l_ru;		/* [lwp] */
-	nsec_t		l_mode_start;	/* [lwp] when the current mode (user, kernel) began */
+	nsec_t		l_mode_start;	/* [lwp] when the current mode (user, kernel) began; 0: was off the CPU */
 	bool		l_exit;		/* [p_sig] must end at the next boundary */
-	struct usched_node { struct list link; struct waitq waitq; uint64_t vtime; bool queued, waiting; } l_us; /* [cpu] */
-	uint64_t	l_enter_ns;	/* [lwp] when it last entered the kernel */
+	struct usched_lwp { struct list link; struct waitq waitq; uint64_t vtime; bool queued, waiting; } l_us; /* [cpu] */
+	uaddr_t		l_set_tid;	/* [lwp] CLONE_CHILD_SETTID: written when it starts */
+	void		(*l_start_fn)(void *);	/* [lwp] what a process made by the kernel runs first */
+	void		*l_start_arg;	/* [lwp] */
 	uint64_t	(*l_restart)(struct lwp *);	/* [lwp] restart_syscall block */
 	uint64_t	l_restart_arg[4];	/* [lwp] */
 };
@@ -208,5 +214,13 @@ void	proc_times(struct proc *p, struct rusage_acc *out);
  */
 int	proc_exec_commit(void);
 
-/* What system calls of this layer share. */
+/* Book the time since the last call as user or kernel time of l. */
 void	lwp_account(struct lwp *l, nsec_t now, bool user);
+
+/* Process 1 has ended; fn does not return. */
+void	proc_set_init_exit(void (*fn)(int status));
+
+/* ITIMER_*: value and interval in ns, 0 off; old may be NULL.  val NULL: only ask. */
+void	proc_itimer(int which, const uint64_t val[2], uint64_t old[2]);
+/* RLIMIT_CPU or an interval timer changed: look again whether CPU time must be watched. */
+void	proc_cpu_watch(struct proc *p);

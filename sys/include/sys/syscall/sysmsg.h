@@ -22,6 +22,4 @@ struct sysmsg {
 	bool		sm_noreturn;	/* the frame was replaced (exec, sigreturn): leave rax alone */
 };
 
-void	syscall_init(void);	/* kmain, after proc_init and the file layer's start */
 const char *errno_name(int error);	/* "ENOENT"; NULL: no such error */
-/* The frame of --strace and the ENOSYS policy live in dispatch.c; the table is generated. */

@@ -53,6 +53,7 @@ struct vm_region {
 void	vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), void *arg);
 struct vm_usage { uint64_t size, resident, shared, text, data, stack; };	/* pages */
 void	vm_usage(struct vmspace *vs, struct vm_usage *out);
+uint64_t vm_resident(struct vmspace *vs);		/* pages, about; takes no lock: for the choice of a victim */
 /* RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK as set by setrlimit; UINT64_MAX: none. */
 void	vm_limits(struct vmspace *vs, uint64_t as, uint64_t data, uint64_t stack);
 

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * clock - what a process has used, and timers that count it.
+ *
+ * Time is booked when an lwp crosses between user and kernel and when it
+ * leaves the CPU.  ITIMER_REAL is a timer of the time layer; the two that
+ * count CPU time, and RLIMIT_CPU, are looked at by the user loop, which for
+ * such processes stops the program every CPU_LOOK_NS.
+ *
+ * Locking: p_sig for the timers; an lwp's account is its own.
+ */
+#include "proc_int.h"
+#include <abi/resource.h>
+#include <core/rt/rt.h>
+
+enum { REAL, VIRTUAL, PROF };
+
+void
+lwp_account(struct lwp *l, nsec_t now, bool user)
+{
+	nsec_t ran = l->l_mode_start == 0 || now < l->l_mode_start ? 0 : now - l->l_mode_start;
+
+	l->l_mode_start = now;
+	if (user)
+		l->l_ru.ru_utime += ran;
+	else
+		l->l_ru.ru_stime += ran;
+	usched_charge(l, ran);
+}
+
+void
+proc_times(struct proc *p, struct rusage_acc *out)
+{
+	if (curlwp != NULL && p == curproc)
+		lwp_account(curlwp, time_now(), false);
+	spin_lock(&p->p_sig);
+	*out = p->p_ru;
+	list_foreach(l, &p->p_lwps, struct lwp, l_link) {
+		out->ru_utime += l->l_ru.ru_utime;
+		out->ru_stime += l->l_ru.ru_stime;
+		out->ru_minflt += l->l_ru.ru_minflt;
+		out->ru_majflt += l->l_ru.ru_majflt;
+		out->ru_nvcsw += l->l_ru.ru_nvcsw;
+		out->ru_nivcsw += l->l_ru.ru_nivcsw;
+	}
+	spin_unlock(&p->p_sig);
+}
+
+static uint64_t
+used_by(struct proc *p, int which)
+{
+	struct rusage_acc ru;
+
+	proc_times(p, &ru);
+	return which == VIRTUAL ? ru.ru_utime : ru.ru_utime + ru.ru_stime;
+}
+
+/* ------------------------------------------------------------------- timers -- */
+
+void
+proc_alarm_fired(struct timer *t)
+{
+	struct proc *p = container_of(t, struct proc, p_alarm);
+	nsec_t now = time_now();
+
+	spin_lock(&p->p_sig);
+	if (p->p_itimer[REAL][1] == 0) {
+		p->p_itimer[REAL][0] = 0;
+	} else {
+		nsec_t behind = now - p->p_itimer[REAL][0];
+
+		p->p_itimer[REAL][0] += (behind / p->p_itimer[REAL][1] + 1) * p->p_itimer[REAL][1];
+		timer_arm(t, p->p_itimer[REAL][0]);
+	}
+	spin_unlock(&p->p_sig);
+	sig_post(p, SIGALRM, NULL);
+}
+
+void
+proc_cpu_watch(struct proc *p)
+{
+	p->p_cpu_limit = p->p_itimer[VIRTUAL][0] != 0 || p->p_itimer[PROF][0] != 0 ||
+	    p->p_rlimit[RLIMIT_CPU][0] != RLIM_INFINITY;
+}
+
+void
+proc_itimer(int which, const uint64_t val[2], uint64_t old[2])
+{
+	struct proc *p = curproc;
+	uint64_t now = which == REAL ? time_now() : used_by(p, which);
+
+	ASSERT(which >= REAL && which <= PROF);
+	if (val != NULL && which == REAL)
+		timer_cancel(&p->p_alarm);
+	spin_lock(&p->p_sig);
+	if (old != NULL) {
+		uint64_t next = p->p_itimer[which][0];
+
+		/* Something that is about to fire has at least a microsecond left. */
+		old[0] = next == 0 ? 0 : next > now ? rt_max(next - now, 1000) : 1000;
+		old[1] = p->p_itimer[which][1];
+	}
+	if (val != NULL) {
+		p->p_itimer[which][0] = val[0] == 0 ? 0 : now + rt_min(val[0], INT64_MAX);
+		p->p_itimer[which][1] = val[0] == 0 ? 0 : val[1];
+		proc_cpu_watch(p);
+	}
+	spin_unlock(&p->p_sig);
+	if (val != NULL && which == REAL && val[0] != 0)
+		timer_arm(&p->p_alarm, p->p_itimer[REAL][0]);
+}
+
+static bool
+cpu_timer_due(struct proc *p, int which)
+{
+	uint64_t now = used_by(p, which), *next = &p->p_itimer[which][0], interval = p->p_itimer[which][1];
+
+	if (*next == 0 || now < *next)
+		return false;
+	*next = interval == 0 ? 0 : *next + ((now - *next) / interval + 1) * interval;
+	return true;
+}
+
+void
+proc_cpu_check(struct lwp *l)
+{
+	struct proc *p = l->l_proc;
+	uint64_t sec;
+
+	if (cpu_timer_due(p, VIRTUAL))
+		sig_post(p, SIGVTALRM, NULL);
+	if (cpu_timer_due(p, PROF))
+		sig_post(p, SIGPROF, NULL);
+	sec = used_by(p, PROF) / NSEC_PER_SEC;
+	if (sec >= p->p_rlimit[RLIMIT_CPU][1])
+		sig_post(p, SIGKILL, NULL);
+	else if (sec >= p->p_rlimit[RLIMIT_CPU][0] && sec > p->p_cpu_warned) {
+		p->p_cpu_warned = sec;
+		sig_post(p, SIGXCPU, NULL);
+	}
+	proc_cpu_watch(p);
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * exit - the end of a process, and how its parent learns of it.
+ *
+ * A process ends itself: it gives back everything (files, memory), passes its
+ * children to a reaper, and becomes a zombie that holds a status, a pid and a
+ * bill.  wait takes these, or nobody wants them and they go at once.
+ *
+ * Invariants
+ *   E1  P_ZOMBIE is entered once, with proc_tree held; from then on p_status,
+ *       p_ru and p_cru do not change.
+ *   E2  exactly one caller moves P_ZOMBIE to P_REAPED, with proc_tree held,
+ *       and that one calls proc_remove().
+ *   E3  a waiter is on its own p_waitq before it looks, so that no change is
+ *       missed between the look and the sleep.
+ */
+#include "proc_int.h"
+#include <abi/errno.h>
+#include <abi/wait.h>
+#include <core/rt/rt.h>
+#include <machine/boot.h>
+#include <sys/debug/kprint.h>
+#include <sys/vm/map.h>
+
+static void (*hangup_fn)(struct tty *);		/* const after boot */
+static void (*init_exit_fn)(int status);	/* const after boot */
+
+void
+proc_set_hangup(void (*fn)(struct tty *))
+{
+	hangup_fn = fn;
+}
+
+void
+proc_set_init_exit(void (*fn)(int status))
+{
+	init_exit_fn = fn;
+}
+
+/* -------------------------------------------------------------------- vfork -- */
+
+void
+proc_vfork_release(struct proc *child)
+{
+	spin_lock(&proc_tree);
+	child->p_vforked = false;
+	spin_unlock(&proc_tree);
+	wake_all(&child->p_waitq);
+}
+
+/* The parent sleeps until the child has execed or exited; only death ends this sooner. */
+int
+proc_wait_vfork(struct proc *child)
+{
+	struct waiter w;
+	int error = 0;
+
+	wait_begin(&child->p_waitq, &w);
+	while (child->p_vforked) {
+		error = wait_sleep(&w, NSEC_NEVER, WAIT_INTR);
+		if (error != 0 && sig_killed(curlwp))
+			break;
+		if (error != 0)
+			lwkt_intr_clear(curthread);	/* looked at on the way to user mode */
+	}
+	wait_end(&w);
+	return error;
+}
+
+/* --------------------------------------------------------------------- exit -- */
+
+/* Stopped jobs that nobody can continue any more are hung up.  proc_tree held. */
+static void
+pgrp_abandoned(struct pgrp *pg, const struct proc *leaving)
+{
+	bool stopped = false;
+
+	if (pg == NULL || !pgrp_orphaned_except(pg, leaving))
+		return;
+	list_foreach(p, &pg->pg_members, struct proc, p_pglink)
+		stopped |= p->p_state == P_STOPPED && p != leaving;
+	if (!stopped)
+		return;
+	list_foreach(p, &pg->pg_members, struct proc, p_pglink) {
+		sig_post(p, SIGHUP, NULL);
+		sig_post(p, SIGCONT, NULL);
+	}
+}
+
+/* Who takes the children of p: its nearest ancestor that asked for it, or process 1. */
+static struct proc *
+reaper_of(struct proc *p)
+{
+	for (struct proc *up = p->p_parent; up != NULL; up = up->p_parent)
+		if (up->p_subreaper && up->p_state < P_EXITING)
+			return up;
+	return proc_first;
+}
+
+static bool
+wants_no_zombies(const struct proc *parent, int sig)
+{
+	const struct k_sigaction *sa = &parent->p_sigact[SIGCHLD - 1];
+
+	return sig == SIGCHLD && (sa->sa_handler == SIG_IGN || (sa->sa_flags & SA_NOCLDWAIT) != 0);
+}
+
+/*
+ * Tell the parent of zombie p.  True: the parent wants no zombies, and the
+ * caller must remove p.  proc_tree held.
+ */
+static bool
+tell_parent(struct proc *p)
+{
+	struct proc *up = p->p_parent;
+	struct k_siginfo info;
+	bool gone;
+
+	ASSERT(p->p_state == P_ZOMBIE && up != NULL);
+	gone = wants_no_zombies(up, p->p_exit_signal);
+	if (gone)
+		p->p_state = P_REAPED;			/* E2 */
+	if (p->p_exit_signal != 0 && up->p_sigact[p->p_exit_signal - 1].sa_handler != SIG_IGN) {
+		sig_chld_info(p, (p->p_status & 0x7f) == 0 ? CLD_EXITED : CLD_KILLED, &info);
+		info.si_signo = p->p_exit_signal;
+		sig_post(up, p->p_exit_signal, &info);
+	}
+	wake_all(&up->p_waitq);
+	return gone;
+}
+
+/* proc_tree is let go and taken again for each zombie that goes: the list is looked at afresh. */
+static void
+give_children_away(struct proc *p)
+{
+	struct proc *c, *to;
+
+	spin_lock(&proc_tree);
+	while ((c = list_first(&p->p_children, struct proc, p_sibling)) != NULL) {
+		to = reaper_of(p);
+		list_remove(&c->p_sibling);
+		list_push_back(&to->p_children, &c->p_sibling);
+		c->p_parent = to;
+		if (c->p_pdeathsig != 0)
+			sig_post(c, c->p_pdeathsig, NULL);
+		c->p_exit_signal = SIGCHLD;
+		if (c->p_state == P_ZOMBIE && tell_parent(c)) {
+			spin_unlock(&proc_tree);
+			proc_remove(c);
+			spin_lock(&proc_tree);
+			continue;
+		}
+		if (c->p_pgrp != p->p_pgrp && c->p_pgrp != NULL && c->p_pgrp->pg_session == p->p_pgrp->pg_session)
+			pgrp_abandoned(c->p_pgrp, NULL);
+	}
+	spin_unlock(&proc_tree);
+}
+
+static void
+leave_session(struct proc *p)
+{
+	struct session *s;
+	struct tty *tty = NULL;
+	bool leader;
+
+	spin_lock(&proc_tree);
+	s = p->p_pgrp->pg_session;
+	leader = s->s_leader == p;
+	spin_unlock(&proc_tree);
+	if (!leader)
+		return;
+	token_get(&s->s_tok);
+	tty = s->s_tty;
+	token_release(&s->s_tok);
+	if (tty != NULL && hangup_fn != NULL)
+		hangup_fn(tty);
+	spin_lock(&proc_tree);
+	s->s_leader = NULL;
+	spin_unlock(&proc_tree);
+}
+
+static void
+give_memory_back(struct proc *p, struct lwp *l)
+{
+	struct vmspace *vs = p->p_vmspace;
+
+	md_user_leave(&l->l_uf);
+	l->l_uf.uf_space = MD_NOSPACE;
+	token_get(&p->p_tok);
+	p->p_vmspace = NULL;
+	token_release(&p->p_tok);
+	if (vs != NULL)
+		vmspace_drop(vs);
+}
+
+static void
+become_zombie(struct proc *p, struct lwp *l)
+{
+	bool gone;
+
+	lwp_account(l, time_now(), false);
+	spin_lock(&proc_tree);
+	pgrp_abandoned(p->p_pgrp, p);
+	spin_lock(&p->p_sig);
+	list_remove(&l->l_link);
+	p->p_nlwps--;
+	p->p_ru.ru_utime += l->l_ru.ru_utime;
+	p->p_ru.ru_stime += l->l_ru.ru_stime;
+	p->p_ru.ru_minflt += l->l_ru.ru_minflt;
+	p->p_ru.ru_majflt += l->l_ru.ru_majflt;
+	p->p_ru.ru_nvcsw += l->l_ru.ru_nvcsw;
+	p->p_ru.ru_nivcsw += l->l_ru.ru_nivcsw;
+	p->p_events = 0;
+	p->p_state = P_ZOMBIE;				/* E1 */
+	spin_unlock(&p->p_sig);
+	gone = tell_parent(p);
+	spin_unlock(&proc_tree);
+	if (gone)
+		proc_remove(p);
+}
+
+_Noreturn void
+proc_exit(int status)
+{
+	struct lwp *l = curlwp;
+	struct proc *p = curproc;
+
+	ASSERT(l != NULL && p->p_state != P_ZOMBIE);
+	if (p == proc_first) {
+		kprintf("proc: process 1 has ended with status %#x\n", (unsigned)status);
+		if (init_exit_fn != NULL)
+			init_exit_fn(status);
+		md_power_off((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
+	}
+	spin_lock(&p->p_sig);
+	p->p_state = P_EXITING;
+	p->p_status = status;
+	spin_unlock(&p->p_sig);
+	timer_cancel(&p->p_alarm);
+	leave_session(p);
+	hooks_exit(p);
+	give_memory_back(p, l);
+	proc_vfork_release(p);
+	give_children_away(p);
+	become_zombie(p, l);
+
+	usched_leave(l);
+	curthread->td_leave = NULL;
+	curthread->td_lwp = NULL;
+	lwp_free(l);
+	lwkt_exit();
+}
+
+_Noreturn void
+proc_exit_signal(int sig)
+{
+	proc_exit(W_EXITCODE(0, sig));
+}
+
+/* --------------------------------------------------------------------- wait -- */
+
+static bool
+eligible(const struct proc *c, const struct wait_args *wa)
+{
+	bool clone = c->p_exit_signal != SIGCHLD;
+
+	if (wa->wa_idtype == P_PID && c->p_pid != wa->wa_id)
+		return false;
+	if (wa->wa_idtype == P_PGID && (c->p_pgrp == NULL || c->p_pgrp->pg_pgid != wa->wa_id))
+		return false;
+	return (wa->wa_options & __WALL) != 0 || clone == ((wa->wa_options & __WCLONE) != 0);
+}
+
+/* Has c something to report?  Takes it unless WNOWAIT.  proc_tree held. */
+static bool
+take_news(struct proc *c, const struct wait_args *wa, struct wait_result *wr)
+{
+	bool keep = (wa->wa_options & WNOWAIT) != 0, news = false;
+
+	spin_lock(&c->p_sig);
+	if (c->p_state == P_ZOMBIE && (wa->wa_options & WEXITED) != 0) {
+		wr->wr_status = c->p_status;
+		if (!keep)
+			c->p_state = P_REAPED;		/* E2 */
+		news = true;
+	} else if (c->p_state == P_STOPPED && (c->p_events & PE_STOPPED) != 0 && (wa->wa_options & WSTOPPED) != 0) {
+		wr->wr_status = c->p_status;
+		news = true;
+	} else if ((c->p_events & PE_CONTINUED) != 0 && (wa->wa_options & WCONTINUED) != 0) {
+		wr->wr_status = W_CONTINUED;
+		news = true;
+	}
+	if (news && !keep)
+		c->p_events = 0;
+	spin_unlock(&c->p_sig);
+	return news;
+}
+
+static void
+bill_add(struct rusage_acc *to, const struct rusage_acc *more)
+{
+	to->ru_utime += more->ru_utime;
+	to->ru_stime += more->ru_stime;
+	to->ru_minflt += more->ru_minflt;
+	to->ru_majflt += more->ru_majflt;
+	to->ru_nvcsw += more->ru_nvcsw;
+	to->ru_nivcsw += more->ru_nivcsw;
+}
+
+/* One look at all children.  0: wr filled, wr_pid 0 when nothing is new; ECHILD. */
+static int
+look(struct proc *p, const struct wait_args *wa, struct wait_result *wr)
+{
+	struct proc *found = NULL;
+	bool any = false, reap = false;
+
+	memset(wr, 0, sizeof(*wr));
+	spin_lock(&proc_tree);
+	list_foreach(c, &p->p_children, struct proc, p_sibling) {
+		if (c->p_state == P_REAPED || !eligible(c, wa))
+			continue;
+		any = true;
+		if (!take_news(c, wa, wr))
+			continue;
+		found = c;
+		proc_hold(c);
+		reap = c->p_state == P_REAPED;
+		break;
+	}
+	spin_unlock(&proc_tree);
+	if (found == NULL)
+		return any ? 0 : ECHILD;
+
+	wr->wr_pid = found->p_pid;
+	wr->wr_uid = found->p_cred->cr_uid;
+	if (reap || found->p_state == P_ZOMBIE) {
+		wr->wr_ru = found->p_ru;
+		bill_add(&wr->wr_ru, &found->p_cru);
+		wr->wr_maxrss_kib = found->p_maxrss_kib;
+	} else
+		proc_times(found, &wr->wr_ru);
+	if (reap) {
+		bill_add(&p->p_cru, &wr->wr_ru);
+		p->p_cmaxrss_kib = rt_max(p->p_cmaxrss_kib, found->p_maxrss_kib);
+		proc_remove(found);
+	}
+	proc_drop(found);
+	return 0;
+}
+
+int
+proc_wait(const struct wait_args *wa, struct wait_result *wr)
+{
+	struct proc *p = curproc;
+	struct waiter w;
+	int error;
+
+	error = look(p, wa, wr);
+	if (error != 0 || wr->wr_pid != 0 || (wa->wa_options & WNOHANG) != 0)
+		return error;
+	wait_begin(&p->p_waitq, &w);			/* E3 */
+	for (;;) {
+		error = look(p, wa, wr);
+		if (error != 0 || wr->wr_pid != 0)
+			break;
+		error = wait_sleep(&w, NSEC_NEVER, WAIT_INTR);
+		if (error != 0) {
+			error = ERESTARTSYS;
+			break;
+		}
+	}
+	wait_end(&w);
+	return error;
+}
+
+int
+proc_wait_any(int32_t *pid, int *status, bool block)
+{
+	struct wait_args wa = { P_ALL, 0, WEXITED | __WALL | (block ? 0 : WNOHANG) };
+	struct wait_result wr;
+	int error = proc_wait(&wa, &wr);
+
+	if (error == ERESTARTSYS) {
+		lwkt_intr_clear(curthread);	/* a kernel caller has no other place to do so */
+		return EINTR;
+	}
+	if (error != 0)
+		return error;
+	*pid = wr.wr_pid;
+	*status = wr.wr_status;
+	return 0;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fork - new processes: fork, vfork, clone, the first one, and forks of the
+ * kernel's own init.
+ *
+ * Everything that can fail is done before the child can be found by anybody;
+ * entering the table, the group and the parent's list is the last step but
+ * for making the thread runnable.
+ *
+ * Threads (CLONE_THREAD) are refused for now: exec, exit and stopping know of
+ * the list of lwps, but not yet how to wait for the others.
+ */
+#include "proc_int.h"
+#include <abi/errno.h>
+#include <abi/resource.h>
+#include <abi/sched.h>
+#include <core/rt/rt.h>
+#include <machine/boot.h>
+#include <sys/debug/kprint.h>
+#include <sys/vm/kmem.h>
+#include <sys/vm/map.h>
+#include <sys/vm/uaccess.h>
+
+struct proc *proc_first;
+
+/* --------------------------------------------------------------- parts of it -- */
+
+struct lwp *
+lwp_alloc(struct proc *p)
+{
+	struct lwp *l = kmalloc(sizeof(*l), KM_ZERO | KM_WAIT);
+	void *fpu;
+
+	if (l == NULL)
+		return NULL;
+	fpu = kmalloc(rt_max(md_fpu_bytes(), 64), KM_ZERO | KM_WAIT);
+	if (fpu == NULL) {
+		kfree(l);
+		return NULL;
+	}
+	list_init(&l->l_link);
+	list_init(&l->l_sigq.sq_list);
+	list_init(&l->l_us.link);
+	waitq_init(&l->l_us.waitq);
+	l->l_orig_rax = ~0ull;
+	l->l_proc = p;
+	proc_hold(p);
+	md_uframe_init(&l->l_uf, fpu);
+	return l;
+}
+
+void
+lwp_free(struct lwp *l)
+{
+	sig_flush(&l->l_sigq);
+	kfree(l->l_uf.uf_fpu);
+	proc_drop(l->l_proc);
+	kfree(l);
+}
+
+static void
+lwp_leave(struct thread *td)
+{
+	struct lwp *l = td->td_lwp;
+
+	md_user_leave(&l->l_uf);
+	if (td->td_state != TD_READY)
+		usched_leave(l);
+}
+
+int
+lwp_start_thread(struct lwp *l, void (*fn)(void *))
+{
+	char name[24];
+	int error;
+
+	rt_snprintf(name, sizeof(name), "%d", (int)l->l_tid);
+	error = lwkt_create(fn, l, LWKT_PRI_USER, name, &l->l_thread);
+	if (error != 0)
+		return error;
+	l->l_thread->td_lwp = l;
+	l->l_thread->td_leave = lwp_leave;
+	return 0;
+}
+
+static void
+rlimits_initial(struct proc *p)
+{
+	uint64_t nproc = proc_max / 2;
+
+	for (uint32_t i = 0; i < RLIM_NLIMITS; i++)
+		p->p_rlimit[i][0] = p->p_rlimit[i][1] = RLIM_INFINITY;
+	p->p_rlimit[RLIMIT_STACK][0] = 8ull << 20;
+	p->p_rlimit[RLIMIT_CORE][0] = 0;
+	p->p_rlimit[RLIMIT_NPROC][0] = p->p_rlimit[RLIMIT_NPROC][1] = nproc;
+	p->p_rlimit[RLIMIT_NOFILE][0] = 1024;
+	p->p_rlimit[RLIMIT_NOFILE][1] = 4096;
+	p->p_rlimit[RLIMIT_MEMLOCK][0] = p->p_rlimit[RLIMIT_MEMLOCK][1] = 8ull << 20;
+	p->p_rlimit[RLIMIT_SIGPENDING][0] = p->p_rlimit[RLIMIT_SIGPENDING][1] = rt_max(nproc, 256);
+	p->p_rlimit[RLIMIT_MSGQUEUE][0] = p->p_rlimit[RLIMIT_MSGQUEUE][1] = 819200;
+	p->p_rlimit[RLIMIT_NICE][0] = p->p_rlimit[RLIMIT_NICE][1] = 0;
+	p->p_rlimit[RLIMIT_RTPRIO][0] = p->p_rlimit[RLIMIT_RTPRIO][1] = 0;
+}
+
+/* ------------------------------------------------------------- the first one -- */
+
+struct kernel_start {
+	void	(*fn)(void *);
+	void	*arg;
+};
+
+/* What a kernel-made process runs first: its frame is ready when fn returns. */
+static void
+kernel_child(void *arg)
+{
+	struct lwp *l = arg;
+	struct kernel_start ks = { l->l_start_fn, l->l_start_arg };
+
+	l->l_start_fn = NULL;
+	ks.fn(ks.arg);
+	lwp_run(l);
+}
+
+static void
+user_child(void *arg)
+{
+	struct lwp *l = arg;
+	uint32_t tid = (uint32_t)l->l_tid;
+
+	/* A bad address is the caller's own loss, as in Linux. */
+	if (l->l_set_tid != 0 && copyout(l->l_set_tid, &tid, sizeof(tid)) != 0)
+		l->l_set_tid = 0;
+	lwp_run(l);
+}
+
+int
+proc_create_first(void (*fn)(void *arg), void *arg)
+{
+	static struct cred root = { .cr_refs = 1 };
+	struct proc *p = proc_alloc();
+	struct pgrp *pg;
+	struct lwp *l;
+
+	ASSERT(proc_first == NULL);
+	if (p == NULL)
+		return ENOMEM;
+	root.cr_cap_perm = root.cr_cap_eff = root.cr_cap_bnd = (2ull << CAP_LAST) - 1;
+	p->p_cred = cred_copy(&root);
+	rlimits_initial(p);
+	p->p_timerslack = 50000;
+	strlcpy(p->p_comm, "init", sizeof(p->p_comm));
+	l = lwp_alloc(p);
+	if (p->p_cred == NULL || l == NULL || vmspace_create(&p->p_vmspace) != 0 || pgrp_create(0, NULL, &pg) != 0 ||
+	    proc_enter(p) != 0)
+		return ENOMEM;			/* the caller panics: nothing to undo */
+	ASSERT(p->p_pid == 1);
+	vm_limits(p->p_vmspace, RLIM_INFINITY, RLIM_INFINITY, p->p_rlimit[RLIMIT_STACK][0]);
+	proc_first = p;
+	l->l_tid = p->p_pid;
+	l->l_start_fn = fn;
+	l->l_start_arg = arg;
+	if (lwp_start_thread(l, kernel_child) != 0)
+		return ENOMEM;
+	spin_lock(&proc_tree);
+	pgrp_join(p, pg);
+	spin_unlock(&proc_tree);
+	list_push_back(&p->p_lwps, &l->l_link);
+	p->p_nlwps = 1;
+	if (hooks_fork(NULL, p, 0) != 0)
+		return ENOMEM;
+	proc_drop(p);				/* the table and the lwp have theirs */
+	lwkt_start(l->l_thread);
+	return 0;
+}
+
+int
+proc_fork_kernel(void (*fn)(void *arg), void *arg, int32_t *pid)
+{
+	struct fork_args fa = { .fa_flags = SIGCHLD, .fa_fn = fn, .fa_arg = arg };
+
+	return proc_fork(&fa, pid);
+}
+
+/* --------------------------------------------------------------------- fork -- */
+
+static int
+check_flags(uint64_t flags)
+{
+	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+	    CLONE_NEWPID | CLONE_NEWNET;
+
+	if ((flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0)
+		return EINVAL;			/* no threads yet; SIGHAND alone is not worth having */
+	if ((flags & (namespaces | CLONE_PIDFD | CLONE_PTRACE)) != 0)
+		return EINVAL;
+	if ((flags & CSIGNAL) > NSIG)
+		return EINVAL;
+	return 0;
+}
+
+/* How many processes the user of c has. */
+static uint32_t
+count_of_user(uint32_t uid)
+{
+	uint32_t n = 0;
+
+	spin_lock(&proc_tree);
+	list_foreach(p, &proc_all, struct proc, p_link)
+		n += p->p_cred->cr_uid == uid;
+	spin_unlock(&proc_tree);
+	return n;
+}
+
+static int
+check_limits(struct proc *p)
+{
+	if (p->p_cred->cr_uid == 0 || cred_capable(p->p_cred, CAP_SYS_RESOURCE) || cred_capable(p->p_cred, CAP_SYS_ADMIN))
+		return 0;
+	return count_of_user(p->p_cred->cr_uid) >= p->p_rlimit[RLIMIT_NPROC][0] ? EAGAIN : 0;
+}
+
+/* The plain values that a child starts with. */
+static void
+inherit(struct proc *p, struct proc *c, uint64_t flags)
+{
+	token_get(&p->p_tok);
+	c->p_cred = cred_hold(p->p_cred);
+	memcpy(c->p_rlimit, p->p_rlimit, sizeof(c->p_rlimit));
+	memcpy(c->p_comm, p->p_comm, sizeof(c->p_comm));
+	memcpy(c->p_auxv, p->p_auxv, p->p_auxv_bytes);
+	c->p_auxv_bytes = p->p_auxv_bytes;
+	c->p_arg_start = p->p_arg_start;
+	c->p_arg_end = p->p_arg_end;
+	c->p_env_start = p->p_env_start;
+	c->p_env_end = p->p_env_end;
+	c->p_stack_start = p->p_stack_start;
+	c->p_dumpable = p->p_dumpable;
+	c->p_no_new_privs = p->p_no_new_privs;
+	c->p_nice = p->p_nice;
+	c->p_personality = p->p_personality;
+	c->p_timerslack = p->p_timerslack;
+	c->p_exit_signal = (int)(flags & CSIGNAL);
+	token_release(&p->p_tok);
+
+	spin_lock(&p->p_sig);
+	memcpy(c->p_sigact, p->p_sigact, sizeof(c->p_sigact));
+	spin_unlock(&p->p_sig);
+	if ((flags & CLONE_CLEAR_SIGHAND) != 0)
+		sig_exec(c);
+	c->p_cpu_limit = p->p_rlimit[RLIMIT_CPU][0] != RLIM_INFINITY;
+}
+
+static int
+share_or_copy_space(struct proc *p, struct proc *c, const struct fork_args *fa)
+{
+	if (fa->fa_fn != NULL)
+		return vmspace_create(&c->p_vmspace);
+	if ((fa->fa_flags & CLONE_VM) == 0)
+		return vmspace_fork(p->p_vmspace, &c->p_vmspace);
+	vmspace_hold(p->p_vmspace);
+	c->p_vmspace = p->p_vmspace;
+	c->p_vm_shared = true;
+	if ((fa->fa_flags & CLONE_VFORK) == 0)
+		p->p_vm_shared = true;		/* the child may still be there at our exec */
+	return 0;
+}
+
+static void
+lwp_inherit(struct lwp *l, struct lwp *n, const struct fork_args *fa)
+{
+	md_uframe_copy(&n->l_uf, &l->l_uf);
+	n->l_uf.uf_regs.rax = 0;
+	if (fa->fa_stack != 0)
+		n->l_uf.uf_regs.rsp = fa->fa_stack;
+	if ((fa->fa_flags & CLONE_SETTLS) != 0)
+		n->l_uf.uf_regs.fsbase = fa->fa_tls;
+	n->l_sigmask = l->l_sigsaved_set ? l->l_sigsaved : l->l_sigmask;
+	if ((fa->fa_flags & CLONE_VM) == 0 || (fa->fa_flags & CLONE_VFORK) != 0)
+		n->l_altstack = l->l_altstack;
+	if ((fa->fa_flags & CLONE_CHILD_CLEARTID) != 0)
+		n->l_clear_tid = fa->fa_child_tid;
+	if ((fa->fa_flags & CLONE_CHILD_SETTID) != 0)
+		n->l_set_tid = fa->fa_child_tid;
+	n->l_start_fn = fa->fa_fn;
+	n->l_start_arg = fa->fa_arg;
+	usched_fork(l, n);
+}
+
+/* Make the child known to its family: cannot fail. */
+static void
+publish(struct proc *p, struct proc *c, struct lwp *l, uint64_t flags)
+{
+	struct proc *up;
+
+	spin_lock(&c->p_sig);
+	list_push_back(&c->p_lwps, &l->l_link);
+	c->p_nlwps = 1;
+	spin_unlock(&c->p_sig);
+
+	spin_lock(&proc_tree);
+	up = p;
+	if ((flags & CLONE_PARENT) != 0 && p->p_parent != NULL) {
+		up = p->p_parent;
+		c->p_exit_signal = p->p_exit_signal;
+	}
+	c->p_parent = up;
+	list_push_back(&up->p_children, &c->p_sibling);
+	pgrp_hold(p->p_pgrp);
+	pgrp_join(c, p->p_pgrp);
+	c->p_vforked = (flags & CLONE_VFORK) != 0;
+	spin_unlock(&proc_tree);
+}
+
+/* Take back a child that nobody has seen. */
+static void
+unmake(struct proc *c, struct lwp *l, bool entered)
+{
+	struct vmspace *vs = c->p_vmspace;
+
+	c->p_vmspace = NULL;
+	if (l != NULL)
+		lwp_free(l);
+	if (vs != NULL)
+		vmspace_drop(vs);
+	if (entered)
+		proc_remove(c);
+	proc_drop(c);
+}
+
+int
+proc_fork(const struct fork_args *fa, int32_t *pid)
+{
+	struct proc *p = curproc, *c;
+	struct lwp *l = NULL;
+	bool entered = false;
+	int error = check_flags(fa->fa_flags);
+	uint32_t tid;
+
+	if (error == 0)
+		error = check_limits(p);
+	if (error != 0)
+		return error;
+	c = proc_alloc();
+	if (c == NULL)
+		return ENOMEM;
+	inherit(p, c, fa->fa_flags);
+	error = share_or_copy_space(p, c, fa);
+	if (error != 0)
+		goto undo;
+	l = lwp_alloc(c);
+	error = ENOMEM;
+	if (l == NULL)
+		goto undo;
+	lwp_inherit(curlwp, l, fa);
+	error = proc_enter(c);
+	if (error != 0)
+		goto undo;
+	entered = true;
+	l->l_tid = c->p_pid;
+	error = hooks_fork(p, c, fa->fa_flags);
+	if (error != 0)
+		goto undo;
+	error = lwp_start_thread(l, fa->fa_fn != NULL ? kernel_child : user_child);
+	if (error != 0) {
+		hooks_exit(c);
+		goto undo;
+	}
+
+	publish(p, c, l, fa->fa_flags);
+	*pid = c->p_pid;
+	tid = (uint32_t)c->p_pid;
+	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 && copyout(fa->fa_parent_tid, &tid, sizeof(tid)) != 0)
+		tid = 0;			/* Linux does not report it either */
+	lwkt_start(l->l_thread);
+	if ((fa->fa_flags & CLONE_VFORK) != 0)
+		proc_wait_vfork(c);
+	proc_drop(c);
+	return 0;
+
+undo:
+	unmake(c, l, entered);
+	return error;
+}

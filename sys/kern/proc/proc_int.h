@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the process layer share. */
+#pragma once
+#include <sys/proc/proc.h>
+
+/*
+ * The process tree: who is whose child, group member, session.  One spin lock
+ * for short walks; all of it is reached through the functions of table.c and
+ * the few loops in exit.c, so that it can be split by hash bucket later.
+ * Order: proc_tree, then one p_sig, then wait queues.  Two p_sig are never
+ * held together.
+ */
+extern struct spin proc_tree;
+extern struct proc *proc_first;		/* const after boot: pid 1 */
+extern struct list proc_all;		/* [proc_tree] of p_link, by pid */
+
+/* Called with proc_tree held. */
+struct proc *proc_lookup(int32_t pid);
+struct pgrp *pgrp_lookup(int32_t pgid);
+void	pgrp_join(struct proc *p, struct pgrp *pg);	/* takes over a reference */
+struct pgrp *pgrp_leave(struct proc *p);		/* returns the reference to drop after unlocking */
+bool	pgrp_orphaned_except(struct pgrp *pg, const struct proc *leaving);
+
+/* Enter a new process under a fresh pid; EAGAIN when there are too many. */
+int	proc_enter(struct proc *p);
+void	proc_remove(struct proc *p);			/* reaped: pid is free */
+int	pgrp_create(int32_t pgid, struct session *s, struct pgrp **out);	/* s NULL: a new session too */
+
+struct proc *proc_alloc(void);				/* refs 1; NULL: no memory */
+struct lwp *lwp_alloc(struct proc *p);			/* NULL: no memory */
+void	lwp_free(struct lwp *l);
+int	lwp_start_thread(struct lwp *l, void (*fn)(void *));	/* its kernel thread, not yet runnable */
+_Noreturn void lwp_run(struct lwp *l);			/* the user loop */
+
+int	hooks_fork(struct proc *parent, struct proc *child, uint64_t flags);
+void	hooks_exec(struct proc *p);
+void	hooks_exit(struct proc *p);
+
+/* signal.c */
+void	sig_init_proc(struct proc *p);
+void	sig_flush(struct sigqueue *q);			/* forget what is pending */
+void	sig_flush_set(struct sigqueue *q, sigset_t set, struct list *freed);
+void	sig_free_list(struct list *freed);
+void	sig_exec(struct proc *p);			/* caught actions become default */
+void	sig_deliver(struct lwp *l);			/* the user loop: handlers, stops, death */
+void	sig_notify_parent(struct proc *p, int code);	/* SIGCHLD for a stop or continue */
+void	sig_chld_info(struct proc *p, int code, struct k_siginfo *info);
+
+/* sigframe.c */
+int	sigframe_push(struct lwp *l, int sig, const struct k_siginfo *info, const struct k_sigaction *act, sigset_t old);
+
+/* exit.c */
+void	proc_vfork_release(struct proc *child);
+_Noreturn void proc_exit_signal(int sig);
+int	proc_wait_vfork(struct proc *child);
+
+/* clock.c */
+void	proc_cpu_check(struct lwp *l);
+void	proc_alarm_fired(struct timer *t);
+
+/* user.c */
+struct vmspace *proc_current_space(void);
+bool	proc_oom_kill(void);
+
+/* sched.c */
+void	usched_init(void);
+void	usched_enter(struct lwp *l);	/* on the way to user mode: returns when it is l's turn */
+void	usched_leave(struct lwp *l);	/* l sleeps or ends: another may run in user mode */
+void	usched_fork(struct lwp *parent, struct lwp *child);
+void	usched_charge(struct lwp *l, nsec_t ran);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * user - the user loop: a thread runs its program until that stops, does what
+ * the program asked or suffered, and goes on.
+ *
+ * The border back to user mode is one place, and everything that waits for a
+ * thread there is done there: signals, stops, interrupts, giving way.  It is
+ * crossed only when all of it is done.
+ */
+#include "proc_int.h"
+#include <abi/errno.h>
+#include <abi/mman.h>
+#include <core/rt/rt.h>
+#include <sys/debug/kprint.h>
+#include <sys/syscall/sysmsg.h>
+#include <sys/vm/map.h>
+
+#define RIP_MAX		0x7ffffffff000ull	/* beyond: not an address that a program can run at */
+
+enum { TRAP_DE = 0, TRAP_DB = 1, TRAP_BP = 3, TRAP_UD = 6, TRAP_NP = 11, TRAP_SS = 12, TRAP_GP = 13, TRAP_PF = 14,
+	TRAP_MF = 16, TRAP_AC = 17, TRAP_XF = 19 };
+
+static void (*dispatch)(struct lwp *, struct sysmsg *);		/* const after boot */
+
+void
+proc_set_syscall(void (*fn)(struct lwp *, struct sysmsg *))
+{
+	dispatch = fn;
+}
+
+struct vmspace *
+proc_current_space(void)
+{
+	return curlwp != NULL ? curproc->p_vmspace : NULL;
+}
+
+/* ------------------------------------------------------------ out of memory -- */
+
+struct victim {
+	struct proc	*proc;		/* held */
+	uint64_t	pages;
+};
+
+static int
+weigh(struct proc *p, void *arg)
+{
+	struct victim *v = arg;
+	uint64_t pages;
+
+	if (p == proc_first || p->p_state >= P_EXITING || p->p_vmspace == NULL ||
+	    (p->p_sigq.sq_set & sigbit(SIGKILL)) != 0)
+		return 0;
+	pages = vm_resident(p->p_vmspace);
+	if (v->proc != NULL && pages <= v->pages)
+		return 0;
+	if (v->proc != NULL)
+		proc_drop(v->proc);
+	proc_hold(p);
+	v->proc = p;
+	v->pages = pages;
+	return 0;
+}
+
+bool
+proc_oom_kill(void)
+{
+	struct victim v = { NULL, 0 };
+
+	(void)proc_foreach(weigh, &v);
+	if (v.proc == NULL)
+		return false;
+	kprintf("proc: out of memory: killed process %d (%s), %llu KiB resident\n", (int)v.proc->p_pid, v.proc->p_comm,
+	    (unsigned long long)v.pages * 4);
+	sig_post(v.proc, SIGKILL, NULL);
+	proc_drop(v.proc);
+	return true;
+}
+
+/* -------------------------------------------------------- reasons to stop -- */
+
+static void
+fault_signal(struct lwp *l, int sig, int code, uaddr_t addr)
+{
+	struct k_siginfo info = { .si_signo = sig, .si_code = code };
+
+	info.u.fault.addr = addr;
+	sig_force(l, sig, &info);
+}
+
+static void
+do_fault(struct lwp *l)
+{
+	struct md_uframe *uf = &l->l_uf;
+	uint32_t access = (uf->uf_err & MD_PF_EXEC) != 0 ? PROT_EXEC : (uf->uf_err & MD_PF_WRITE) != 0 ? PROT_WRITE : PROT_READ;
+
+	l->l_ru.ru_minflt++;
+	switch (vm_fault(l->l_proc->p_vmspace, uf->uf_fault_addr, access)) {
+	case VMF_OK:
+		return;
+	case VMF_MAPERR:
+		uf->uf_trapno = TRAP_PF;
+		fault_signal(l, SIGSEGV, SEGV_MAPERR, uf->uf_fault_addr);
+		return;
+	case VMF_ACCERR:
+		uf->uf_trapno = TRAP_PF;
+		fault_signal(l, SIGSEGV, SEGV_ACCERR, uf->uf_fault_addr);
+		return;
+	case VMF_BUS:
+		uf->uf_trapno = TRAP_PF;
+		fault_signal(l, SIGBUS, BUS_ADRERR, uf->uf_fault_addr);
+		return;
+	case VMF_OOM:
+		kprintf("proc: out of memory: process %d (%s) could not go on\n", (int)l->l_proc->p_pid, l->l_proc->p_comm);
+		sig_post(l->l_proc, SIGKILL, NULL);
+	}
+}
+
+/* Why a floating-point exception came: the exceptions flagged and not masked, in the unit that raised it. */
+static int
+fpe_code(struct lwp *l)
+{
+	uint16_t cwd, swd;
+	uint32_t mxcsr, err;
+	const uint8_t *image;
+
+	md_fpu_read(&l->l_uf);
+	image = l->l_uf.uf_fpu;
+	if (l->l_uf.uf_trapno == TRAP_MF) {
+		memcpy(&cwd, image, sizeof(cwd));
+		memcpy(&swd, image + 2, sizeof(swd));
+		err = swd & ~(uint32_t)cwd;
+	} else {
+		memcpy(&mxcsr, image + 24, sizeof(mxcsr));
+		err = ~(mxcsr >> 7) & mxcsr;
+	}
+	if ((err & 0x01) != 0)
+		return FPE_FLTINV;
+	if ((err & 0x04) != 0)
+		return FPE_FLTDIV;
+	if ((err & 0x08) != 0)
+		return FPE_FLTOVF;
+	if ((err & 0x12) != 0)
+		return FPE_FLTUND;
+	return (err & 0x20) != 0 ? FPE_FLTRES : 0;
+}
+
+static void
+do_trap(struct lwp *l)
+{
+	struct md_uframe *uf = &l->l_uf;
+	uint64_t rip = uf->uf_regs.rip;
+
+	switch (uf->uf_trapno) {
+	case TRAP_DE:
+		fault_signal(l, SIGFPE, FPE_INTDIV, rip);
+		break;
+	case TRAP_DB:
+		fault_signal(l, SIGTRAP, TRAP_TRACE, rip);
+		break;
+	case TRAP_BP:
+		fault_signal(l, SIGTRAP, SI_KERNEL, 0);
+		break;
+	case TRAP_UD:
+		fault_signal(l, SIGILL, ILL_ILLOPN, rip);
+		break;
+	case TRAP_NP:
+	case TRAP_SS:
+		fault_signal(l, SIGBUS, SI_KERNEL, 0);
+		break;
+	case TRAP_MF:
+	case TRAP_XF:
+		fault_signal(l, SIGFPE, fpe_code(l), rip);
+		break;
+	case TRAP_AC:
+		fault_signal(l, SIGBUS, BUS_ADRALN, 0);
+		break;
+	default:
+		fault_signal(l, SIGSEGV, SI_KERNEL, 0);
+	}
+}
+
+static void
+do_syscall(struct lwp *l)
+{
+	struct md_regs *r = &l->l_uf.uf_regs;
+	struct sysmsg m = {
+		.sm_nr = r->rax,
+		.sm_arg = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
+		.sm_lwp = l,
+	};
+
+	l->l_orig_rax = r->rax;
+	dispatch(l, &m);
+	if (m.sm_noreturn)
+		l->l_orig_rax = ~0ull;		/* another frame: nothing to restart */
+	else
+		r->rax = (uint64_t)(m.sm_error != 0 ? -(int64_t)m.sm_error : m.sm_result);
+}
+
+/* --------------------------------------------------------------- the border -- */
+
+static bool
+work_waits(struct lwp *l)
+{
+	struct proc *p = l->l_proc;
+	int64_t rax = (int64_t)l->l_uf.uf_regs.rax;
+
+	return atomic_load_explicit(&curthread->td_intr, memory_order_relaxed) != 0 || sig_pending(l) ||
+	    l->l_sigsaved_set || p->p_state == P_STOPPED || p->p_notify != 0 ||
+	    (l->l_orig_rax != ~0ull && rax <= -ERESTARTSYS && rax >= -ERESTART_RESTARTBLOCK);
+}
+
+static void
+border(struct lwp *l)
+{
+	for (;;) {
+		while (work_waits(l))
+			sig_deliver(l);
+		if (l->l_uf.uf_regs.rip >= RIP_MAX) {
+			fault_signal(l, SIGSEGV, SI_KERNEL, 0);
+			continue;
+		}
+		if (l->l_proc->p_cpu_limit)
+			proc_cpu_check(l);
+		lwkt_poll();
+		if ((mycpu->c_runmask >> LWKT_PRI_USER) != 0)
+			lwkt_yield();
+		usched_enter(l);
+		if (!work_waits(l))
+			return;
+	}
+}
+
+_Noreturn void
+lwp_run(struct lwp *l)
+{
+	struct proc *p = l->l_proc;
+	enum md_stop stop;
+
+	ASSERT(curlwp == l && curthread->td_crit == 0 && curthread->td_ntok == 0);
+	for (;;) {
+		border(l);
+		lwp_account(l, time_now(), false);
+		stop = md_user_run(&l->l_uf, vmspace_machine(p->p_vmspace));
+		lwp_account(l, time_now(), true);
+		l->l_orig_rax = ~0ull;
+		switch (stop) {
+		case MD_SYSCALL:
+			do_syscall(l);
+			break;
+		case MD_FAULT:
+			do_fault(l);
+			break;
+		case MD_TRAP:
+			do_trap(l);
+			break;
+		case MD_INTR:
+			break;
+		case MD_KILLED:
+			kprintf("proc: process %d (%s) was condemned by the machine: killed\n", (int)p->p_pid, p->p_comm);
+			proc_exit_signal(SIGKILL);
+		}
+	}
+}

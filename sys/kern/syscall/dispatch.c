@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dispatch - from a number to a handler.
+ *
+ * The table is made from syscalls.tbl.  A number that is not in it, or whose
+ * handler is not linked, is ENOSYS and said once per program and number, so
+ * that a program which asks a thousand times does not fill the log.
+ *
+ * Locking: seen[] is a hint; a lost update costs one more line.
+ */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <gen/sysnum.h>
+#include <gen/syscalls.h>
+#include <machine/boot.h>
+#include <sys/debug/kprint.h>
+#include <sys/proc/proc.h>
+#include <sys/syscall/syscall.h>
+
+#include "syscall_int.h"
+
+#define SEEN_MAX	64u
+
+static _Atomic uint32_t seen[SEEN_MAX];		/* [atomic] hashes of (program, number) that were reported */
+
+static const struct sysent *
+find(uint64_t nr)
+{
+	const uint64_t own_max = SYS_OWN_MAX;		/* may be none */
+
+	if (nr < SYS_LINUX_MAX && sysent_linux[nr].se_call != NULL)
+		return &sysent_linux[nr];
+	if (nr >= SYS_OWN_BASE && nr - SYS_OWN_BASE < own_max && sysent_own[nr - SYS_OWN_BASE].se_call != NULL)
+		return &sysent_own[nr - SYS_OWN_BASE];
+	return NULL;
+}
+
+/* True the first time, mostly: when the table is full of others the oldest gives way. */
+static bool
+first_time(const char *program, uint64_t nr)
+{
+	static _Atomic uint32_t next;
+	uint32_t h = 2166136261u ^ (uint32_t)nr * 2654435761u;
+
+	for (const char *s = program; *s != '\0'; s++)
+		h = (h ^ (uint8_t)*s) * 16777619u;
+	h |= 1;
+	for (uint32_t i = 0; i < SEEN_MAX; i++)
+		if (seen[i] == h)
+			return false;
+	seen[next++ % SEEN_MAX] = h;
+	return true;
+}
+
+int
+syscall_missing(struct sysmsg *m)
+{
+	const struct sysent *se = find(m->sm_nr);
+	const char *name = se != NULL ? se->se_name : "unknown";
+	const struct proc *p = m->sm_lwp->l_proc;
+
+	switch (md_boot()->b_enosys) {
+	case MD_ENOSYS_QUIET:
+		break;
+	case MD_ENOSYS_PANIC:
+		panic("%s: system call %llu (%s) is not implemented", p->p_comm, (unsigned long long)m->sm_nr, name);
+	case MD_ENOSYS_LOG:
+		if (first_time(p->p_comm, m->sm_nr))
+			kprintf("syscall: %s: %llu (%s) is not implemented\n", p->p_comm, (unsigned long long)m->sm_nr, name);
+	}
+	return ENOSYS;
+}
+
+static void
+dispatch(struct lwp *l, struct sysmsg *m)
+{
+	const struct sysent *se = find(m->sm_nr);
+	bool trace = (md_boot()->b_flags & MD_BOOT_STRACE) != 0;
+
+	ASSERT(m->sm_lwp == l);
+	if (trace)
+		strace_enter(m, se);
+	m->sm_error = se != NULL ? se->se_call(m) : syscall_missing(m);
+	ASSERT(curthread->td_crit == 0 && curthread->td_ntok == 0);
+	if (trace)
+		strace_leave(m, se);
+}
+
+void
+syscall_init(void)
+{
+	proc_set_syscall(dispatch);
+	futex_init();
+	ptimer_init();
+	proc_set_hangup(tty_session_exit);
+	exec_init();
+}
