@@ -21,8 +21,8 @@
  * Not here: breaks and parity (no line to have them), XCASE, EXTPROC, IXOFF
  * (the sender waits instead, since input that does not fit is not taken).
  */
-#include <rt/rt.h>
-#include <tty/ldisc.h>
+#include <core/rt/rt.h>
+#include <core/tty/ldisc.h>
 
 #define DISABLED	0	/* a control character that is switched off; also the end-of-file mark */
 
