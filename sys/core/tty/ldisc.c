@@ -205,6 +205,13 @@ ldisc_stop(struct ldisc *ld, bool on)
 	ld->ld_events |= on ? LDISC_STOP : LDISC_START | LDISC_OUTPUT;
 }
 
+void
+ldisc_send(struct ldisc *ld, uint8_t c)
+{
+	if (out_room(ld) > 0)
+		out_raw(ld, c);
+}
+
 /* ---------------------------------------------------------------- echo -- */
 
 static void

@@ -90,3 +90,4 @@ static inline size_t ldisc_out_bytes(const struct ldisc *ld) { return ld->ld_ohe
 void	ldisc_flush_in(struct ldisc *ld);
 void	ldisc_flush_out(struct ldisc *ld);
 void	ldisc_stop(struct ldisc *ld, bool on);
+void	ldisc_send(struct ldisc *ld, uint8_t c);			/* as it is, even when programs' output is full */
