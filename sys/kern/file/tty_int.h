@@ -61,3 +61,5 @@ int	tty_job_ioctl(struct tty *t, struct file *fp, bool slave, uint32_t cmd, uadd
 void	tty_signal(struct tty *t, int sig);		/* to the foreground */
 void	tty_let_go(struct tty *t);			/* it controls no session any more */
 struct tty *tty_of_session(void);			/* the current process's, held; NULL.  No token needed */
+
+int	console_file(struct file **out);		/* the console, as a first process's descriptor */
