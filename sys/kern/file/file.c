@@ -126,13 +126,9 @@ file_open_vnode(struct file *fp, struct vnode *vn, uint32_t flags)
 
 	if (vn->v_type == VFIFO)
 		return fifo_open(vn, fp);
-	if (vn->v_type == VSOCK || vn->v_type == VBLK)
-		return ENXIO;
 	if (vn->v_type == VREG && (flags & O_TRUNC) != 0 && (error = vn_setattr(vn, &va)) != 0)
 		return error;
-	if (vn->v_ops->vop_open != NULL)
-		return vn->v_ops->vop_open(vn, fp);
-	return 0;
+	return vn_open(vn, fp);
 }
 
 /* Files that name a place only: no type, no access.  Every operation is the default. */

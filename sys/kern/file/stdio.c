@@ -11,13 +11,14 @@
  * Invariants
  *   S1  st_byte_held says that st_byte was taken from the device and
  *       belongs before everything that is still there.
- *   S2  writes are in order: st_lk is held from a call's first byte to its
- *       last, except that a reader and a writer do not wait for each other.
+ *   S2  a write's bytes stay together: st_wlk is held from its first to its
+ *       last, also while waiting for the device.
  *
- * Locking: st_lk, kept while waiting for the device so that two writers'
- * bytes do not mix; one for each stream, and a stream has one direction only
- * (streams that are one open file outside share one here).
+ * Locking: st_rlk for readers, st_wlk for writers.  Streams that are one open
+ * file outside share a struct stream, and so the locks.
  */
+#include "tty_int.h"
+
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <abi/ioctl.h>
@@ -26,9 +27,6 @@
 #include <core/rt/rt.h>
 #include <drv/chr.h>
 #include <stdatomic.h>
-#include <sys/debug/kprint.h>
-#include <sys/file/file.h>
-#include <sys/file/tty.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
@@ -250,19 +248,6 @@ stream_of(int which)
 	return st->st_cd != NULL ? st : NULL;
 }
 
-static int
-stdio_open_console(struct file **out)
-{
-	struct ncp *n;
-	int error;
-
-	if ((error = name_open(NULL, TTY_CONSOLE_PATH, O_RDWR, 0, &n)) != 0)
-		return error;
-	error = file_open_name(n, O_RDWR, out);
-	ncp_drop(n);
-	return error;
-}
-
 int
 stdio_open(int which, struct file **out)
 {
@@ -273,7 +258,7 @@ stdio_open(int which, struct file **out)
 	if (st == NULL || st->st_cd->cd_kind == CHR_NONE)
 		return ENXIO;
 	if (st->st_cd->cd_kind == CHR_TTY)
-		return stdio_open_console(out);
+		return console_file(out);
 	if (st->st_cd->cd_same != NULL) {	/* the same open file outside: the same stream, in both directions */
 		for (int i = 0; i < which; i++)
 			if (stream[i].st_cd == st->st_cd->cd_same && stream[i].st_cd->cd_kind == st->st_cd->cd_kind)

@@ -9,7 +9,6 @@
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <abi/ioctl.h>
-#include <abi/poll.h>
 #include <abi/signal.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
@@ -86,11 +85,7 @@ vf_write(struct file *fp, struct uio *u)
 static uint32_t
 vf_poll(struct file *fp, struct pollnote *note)
 {
-	const struct vnode_ops *ops = fp->f_vnode->v_ops;
-
-	if (ops->vop_poll != NULL)
-		return ops->vop_poll(fp->f_vnode, note);
-	return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+	return vn_poll(fp->f_vnode, note);
 }
 
 static int
@@ -112,28 +107,7 @@ vf_ioctl(struct file *fp, uint32_t cmd, uaddr_t arg, int64_t *result)
 		left = (int32_t)(va.va_size - off);
 		return copyout(arg, &left, sizeof(left));
 	}
-	return vn->v_ops->vop_ioctl != NULL ? vn->v_ops->vop_ioctl(vn, cmd, arg) : ENOTTY;
-}
-
-/* Where data or a hole begins, at or after `off` in a file of `size` bytes.  The end counts as a hole. */
-static int
-vf_seek_extent(struct vnode *vn, uint64_t off, uint64_t size, int whence, uint64_t *to)
-{
-	uint64_t index;
-
-	if (off >= size)
-		return ENXIO;
-	if (vn->v_obj == NULL) {
-		*to = whence == SEEK_DATA ? off : size;
-		return 0;
-	}
-	index = vmobj_seek(vn->v_obj, off >> PAGE_SHIFT, whence == SEEK_DATA);
-	if (index > size >> PAGE_SHIFT || index << PAGE_SHIFT >= size) {
-		*to = size;
-		return whence == SEEK_DATA ? ENXIO : 0;
-	}
-	*to = rt_max(off, index << PAGE_SHIFT);
-	return 0;
+	return vn_ioctl(vn, cmd, arg);
 }
 
 static int
@@ -158,7 +132,7 @@ vf_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
 	if (whence == SEEK_DATA || whence == SEEK_HOLE) {
 		if (off < 0)
 			return ENXIO;
-		if ((error = vf_seek_extent(vn, (uint64_t)off, base, whence, &to)) != 0)
+		if ((error = vn_seek(vn, (uint64_t)off, whence == SEEK_DATA, &to)) != 0)
 			return error;
 	} else if (__builtin_add_overflow((int64_t)base, off, (int64_t *)&to)) {
 		return off < 0 ? EINVAL : EOVERFLOW;

@@ -18,6 +18,8 @@ MISSING(copyin) MISSING(copyout) MISSING(cred_capable) MISSING(cred_current) MIS
 MISSING(cred_hold) MISSING(ncp_hold) MISSING(proc_add_hooks) MISSING(sig_force) MISSING(sig_post_lwp) MISSING(sig_temp_mask)
 MISSING(uio_kernel) MISSING(uio_move) MISSING(vattr_to_stat) MISSING(vmobj_seek) MISSING(vn_getattr)
 MISSING(vn_read) MISSING(vn_setattr) MISSING(vn_write) MISSING(vnode_drop) MISSING(vnode_hold)
+MISSING(pgrp_drop) MISSING(pgrp_find) MISSING(pgrp_hold) MISSING(pgrp_is_orphaned) MISSING(proc_getpgid)
+MISSING(proc_set_hangup) MISSING(session_drop) MISSING(session_hold) MISSING(sig_is_ignored_or_blocked)
 MISSING(cred_in_group) MISSING(uio_zero) MISSING(vmobj_create) MISSING(vmobj_drop) MISSING(vmobj_page) MISSING(vmobj_remove)
 MISSING(vmobj_resize) 
 MISSING(vmobj_hold) MISSING(copyinstr) MISSING(cred_copy)
