@@ -59,16 +59,16 @@ boot_late(void *arg)
 
 	(void)arg;
 	md_dev_init();
-	if (boot_arg("ktest", test, sizeof test))
-		ktest_run(test);
 	if (vfs_init() != 0)
 		panic("no memory for the first filesystem");
 	unpack_root();
-	if (boot_arg("panic", NULL, 0))
-		panic("asked for by a boot argument");
 	error = tty_console_init();
 	if (error != 0)
 		panic("the console cannot be made: error %d", error);
+	if (boot_arg("panic", NULL, 0))
+		panic("asked for by a boot argument");
+	if (boot_arg("ktest", test, sizeof test))
+		ktest_run(test);
 	error = proc_create_first(init_main, NULL);
 	if (error != 0)
 		panic("process 1 cannot be made: error %d", error);

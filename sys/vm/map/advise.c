@@ -311,3 +311,9 @@ vm_usage(struct vmspace *vs, struct vm_usage *out)
 	out->resident = (uint64_t)(vs->vs_anon + vs->vs_other);
 	spin_unlock(&vs->vs_pt);
 }
+
+uint64_t
+vm_resident(struct vmspace *vs)
+{
+	return (uint64_t)(vs->vs_anon + vs->vs_other);
+}
