@@ -159,7 +159,7 @@ leaf_replace(struct fault *f, struct page *pg)
 	}
 	if ((old & PTE_P) != 0)
 		gather_range(&g, f->va, PAGE_BYTES);
-	if ((old & PTE_PA) != vm_zero_pa)
+	if (old != 0 && (old & PTE_PA) != vm_zero_pa)
 		gather_pages(&g, page_of(old & PTE_PA), 1);
 	gather_flush(&g);
 	return VMF_OK;
