@@ -20,7 +20,7 @@
  * Invariants
  *   I1  a page with PG_FREE begins a free run of 2^pg_order pages, aligned to
  *       its size, that lies on the list of that order; the others of the run
- *       have no flag but PG_CLEAN0.
+ *       have no flag but PG_CLEAN0 and PG_POISON.
  *   I2  two buddies that are both free and whole do not exist.
  *   I3  PG_CLEAN0 is set only on free pages whose bytes are all zero.
  *   I4  ph_nfree counts the pages on the lists and in blocks never used.
@@ -39,6 +39,7 @@
 #define CPU_PAGES_MAX	128u		/* single pages that a CPU keeps */
 #define CPU_PAGES_BATCH	16u		/* and takes at once: 64 KiB, ascending, so that neighbours stay neighbours */
 #define BATCH_ORDER	4u
+#define PAGE_POISON	0xdeadbea7c0ffee11ull
 #define IDLE_NS		(3 * NSEC_PER_SEC)	/* a ready block may wait so long */
 #define READY_AHEAD	2u		/* blocks readied ahead of demand */
 
@@ -65,6 +66,7 @@ static struct {
 } phys;
 
 static struct vm_cpu boot_vm_cpu;
+bool page_poison;
 
 struct page *
 page_of(paddr_t pa)
@@ -194,12 +196,36 @@ buddy_give(struct page *pg, uint32_t order)
 	}
 }
 
+/* A page that was poisoned when it was freed must still be so: nobody could reach it. */
+static void
+poison_check(struct page *pg)
+{
+	const uint64_t *w = page_va(pg);
+
+	for (uint32_t i = 0; i < PAGE_BYTES / 8; i++)
+		if (w[i] != PAGE_POISON)
+			panic("page %#llx was written after it was freed: word %u is %#llx",
+			    (unsigned long long)page_pa(pg), i, (unsigned long long)w[i]);
+}
+
+static void
+poison_fill(struct page *pg)
+{
+	uint64_t *w = page_va(pg);
+
+	for (uint32_t i = 0; i < PAGE_BYTES / 8; i++)
+		w[i] = PAGE_POISON;
+	pg->pg_flags |= PG_POISON;
+}
+
 static void
 page_make(struct page *pg, uint32_t flags)
 {
 	bool clean = (pg->pg_flags & PG_CLEAN0) != 0;
 
 	ASSERT(pg->pg_refs == 0);
+	if ((pg->pg_flags & PG_POISON) != 0)
+		poison_check(pg);
 	pg->pg_flags = 0;
 	pg->pg_owner = NULL;
 	pg->pg_refs = 1;
@@ -330,6 +356,8 @@ page_free(struct page *pg)
 		anon_page_gone(pg);
 	pg->pg_flags = 0;
 	pg->pg_owner = NULL;
+	if (page_poison)
+		poison_fill(pg);
 	crit_enter();
 	v = vm_mycpu();
 	list_push_front(&v->v_pages, &pg->pg_link);

@@ -36,6 +36,7 @@ _Static_assert(sizeof(struct page) == 64, "one cache line; the boot layout count
 #define PG_SLAB		(1u << 7)	/* kmem: small objects */
 #define PG_LARGE	(1u << 8)	/* kmem: first page of a large one */
 #define PG_RESERVED	(1u << 9)	/* the machine's, or not given to us yet */
+#define PG_POISON	(1u << 10)	/* free, and filled with a pattern */
 
 #define PAGE_ZERO	(1u << 0)	/* contents zero */
 #define PAGE_WAIT	(1u << 1)	/* may sleep for memory and make others give some up; else NULL at once */
@@ -49,6 +50,7 @@ struct page *page_of(paddr_t pa);
 paddr_t	page_pa(const struct page *pg);
 static inline void *page_va(const struct page *pg) { return md_p2v(page_pa(pg)); }
 
+extern bool page_poison;		/* [tests] fill freed pages, check them when they are handed out */
 struct page_stats { uint64_t total, free, anon, cache, kernel; };	/* pages */
 void	page_stats(struct page_stats *out);
 void	vm_phys_init(void);		/* kmain, before any allocation */
