@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sys_sig - signals, as system calls see them.
+ *
+ * Copying, checking and choosing receivers is here; queues, delivery and
+ * frames are proc's.  A call that waits for a signal ends with ERESTARTNOHAND
+ * or EINTR and leaves the rest to the user loop.
+ */
+#include <abi/errno.h>
+#include <abi/stat.h>
+#include <core/rt/rt.h>
+#include <gen/syscalls.h>
+#include <sys/proc/proc.h>
+#include <sys/proc/sigframe.h>
+#include <sys/syscall/sysmsg.h>
+#include <sys/vm/uaccess.h>
+
+static int
+sigset_in(uaddr_t from, size_t size, sigset_t *out)
+{
+	if (size != sizeof *out)
+		return EINVAL;
+	return copyin(out, from, sizeof *out);
+}
+
+int
+sys_rt_sigaction(struct sysmsg *m, int sig, uaddr_t act, uaddr_t old, size_t setsize)
+{
+	struct k_sigaction new, was;
+	int error;
+
+	(void)m;
+	if (setsize != sizeof(sigset_t))
+		return EINVAL;
+	if (act != 0 && (error = copyin(&new, act, sizeof new)) != 0)
+		return error;
+	error = sig_action(sig, act != 0 ? &new : NULL, &was);
+	if (error == 0 && old != 0)
+		error = copyout(old, &was, sizeof was);
+	return error;
+}
+
+int
+sys_rt_sigprocmask(struct sysmsg *m, int how, uaddr_t set, uaddr_t old, size_t setsize)
+{
+	struct lwp *l = m->sm_lwp;
+	sigset_t now = l->l_sigmask, arg = 0;
+	int error;
+
+	if (setsize != sizeof arg)
+		return EINVAL;
+	if (set != 0) {
+		error = copyin(&arg, set, sizeof arg);
+		if (error != 0)
+			return error;
+		if (how == SIG_BLOCK)
+			arg |= now;
+		else if (how == SIG_UNBLOCK)
+			arg = now & ~arg;
+		else if (how != SIG_SETMASK)
+			return EINVAL;
+		sig_set_mask(l, arg);
+	}
+	return old != 0 ? copyout(old, &now, sizeof now) : 0;
+}
+
+int
+sys_rt_sigpending(struct sysmsg *m, uaddr_t set, size_t setsize)
+{
+	sigset_t pending = sig_pending_set(m->sm_lwp) & m->sm_lwp->l_sigmask;
+
+	if (setsize > sizeof pending)
+		return EINVAL;
+	return copyout(set, &pending, setsize);
+}
+
+int
+sys_rt_sigreturn(struct sysmsg *m)
+{
+	m->sm_noreturn = true;
+	if (sigframe_pop(m->sm_lwp) != 0)
+		sig_force(m->sm_lwp, SIGSEGV, NULL);
+	return 0;
+}
+
+int
+sys_sigaltstack(struct sysmsg *m, uaddr_t ss, uaddr_t old)
+{
+	struct lwp *l = m->sm_lwp;
+	struct k_sigaltstack new, was = l->l_altstack;
+	int error;
+
+	if (ss != 0 && (error = copyin(&new, ss, sizeof new)) != 0)
+		return error;
+	if (was.ss_size == 0)
+		was.ss_flags = SS_DISABLE;
+	else
+		was.ss_flags |= sigframe_on_altstack(l) ? SS_ONSTACK : 0;
+	if (ss != 0 && (error = sigaltstack_set(l, &new, l->l_uf.uf_regs.rsp)) != 0)
+		return error;
+	return old != 0 ? copyout(old, &was, sizeof was) : 0;
+}
+
+/* --------------------------------------------------------------- waiting - */
+
+int
+sys_pause(struct sysmsg *m)
+{
+	(void)m;
+	(void)sleep_until(NSEC_NEVER, WAIT_INTR);
+	return ERESTARTNOHAND;
+}
+
+int
+sys_rt_sigsuspend(struct sysmsg *m, uaddr_t set, size_t setsize)
+{
+	sigset_t mask;
+	int error = sigset_in(set, setsize, &mask);
+
+	if (error != 0)
+		return error;
+	sig_temp_mask(m->sm_lwp, &mask);
+	while (!sig_pending(m->sm_lwp) && sleep_until(NSEC_NEVER, WAIT_INTR) == 0)
+		;
+	return ERESTARTNOHAND;
+}
+
+static int
+deadline_in(uaddr_t from, nsec_t *deadline)
+{
+	struct k_timespec ts;
+	int error;
+
+	*deadline = NSEC_NEVER;
+	if (from == 0)
+		return 0;
+	error = copyin(&ts, from, sizeof ts);
+	if (error != 0)
+		return error;
+	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NSEC_PER_SEC)
+		return EINVAL;
+	if (ts.tv_sec < (int64_t)1 << 32)
+		*deadline = time_now() + (nsec_t)ts.tv_sec * NSEC_PER_SEC + (nsec_t)ts.tv_nsec;
+	return 0;
+}
+
+static void
+sigwait_set(struct lwp *l, sigset_t set)
+{
+	spin_lock(&l->l_proc->p_sig);
+	l->l_sigwait = set;
+	spin_unlock(&l->l_proc->p_sig);
+}
+
+int
+sys_rt_sigtimedwait(struct sysmsg *m, uaddr_t uset, uaddr_t uinfo, uaddr_t timeout, size_t setsize)
+{
+	struct lwp *l = m->sm_lwp;
+	struct k_siginfo info;
+	sigset_t set;
+	nsec_t deadline;
+	int sig, error;
+
+	error = sigset_in(uset, setsize, &set);
+	if (error == 0)
+		error = deadline_in(timeout, &deadline);
+	if (error != 0)
+		return error;
+	sigwait_set(l, set);
+	sig = sig_take(l, set, &info);
+	if (sig == 0) {
+		error = sleep_until(deadline, WAIT_INTR);
+		sig = sig_take(l, set, &info);
+	}
+	sigwait_set(l, 0);
+	if (sig == 0)
+		return error == 0 ? EAGAIN : EINTR;
+	m->sm_result = sig;
+	return uinfo != 0 ? copyout(uinfo, &info, sizeof info) : 0;
+}
+
+/* --------------------------------------------------------------- sending - */
+
+static struct k_siginfo
+info_of(int sig, int code)
+{
+	struct k_siginfo info = { .si_signo = sig, .si_code = code };
+
+	info.u.chld.pid = curproc->p_pid;
+	info.u.chld.uid = curproc->p_cred->cr_uid;
+	return info;
+}
+
+static int
+kill_proc(struct proc *p, int sig, const struct k_siginfo *info)
+{
+	int error = sig_permitted(p, sig);
+
+	if (error == 0 && sig != 0)
+		error = sig_send(p, NULL, sig, info);
+	return error;
+}
+
+struct kill_many {
+	struct k_siginfo	info;
+	struct pgrp		*pg;		/* NULL: all */
+	int			sig, error;
+	uint32_t		seen, sent;
+};
+
+static int
+kill_member(struct proc *p, void *arg)
+{
+	struct kill_many *k = arg;
+	int error;
+
+	if (p->p_state == P_REAPED)
+		return 0;
+	if (k->pg != NULL ? p->p_pgrp != k->pg : p->p_pid == 1 || p == curproc)
+		return 0;
+	k->seen++;
+	error = kill_proc(p, k->sig, &k->info);
+	if (error == 0)
+		k->sent++;
+	else
+		k->error = error;
+	return 0;
+}
+
+static int
+kill_group(int32_t pgid, int sig)
+{
+	struct kill_many k = { .info = info_of(sig, SI_USER), .sig = sig };
+
+	k.pg = pgid == 0 ? curproc->p_pgrp : pgrp_find(pgid);
+	if (k.pg == NULL)
+		return ESRCH;
+	(void)proc_foreach(kill_member, &k);
+	if (pgid != 0)
+		pgrp_drop(k.pg);
+	return k.sent > 0 ? 0 : k.seen > 0 ? k.error : ESRCH;
+}
+
+static int
+kill_all(int sig)
+{
+	struct kill_many k = { .info = info_of(sig, SI_USER), .sig = sig };
+
+	(void)proc_foreach(kill_member, &k);
+	return k.seen > 0 ? k.sent > 0 ? 0 : k.error : ESRCH;
+}
+
+int
+sys_kill(struct sysmsg *m, int32_t pid, int sig)
+{
+	struct k_siginfo info = info_of(sig, SI_USER);
+	struct proc *p;
+	int error;
+
+	(void)m;
+	if (sig < 0 || sig > NSIG)
+		return EINVAL;
+	if (pid == -1)
+		return kill_all(sig);
+	if (pid <= 0)
+		return pid == INT32_MIN ? ESRCH : kill_group(-pid, sig);
+	p = proc_find(pid);
+	if (p == NULL)
+		return ESRCH;
+	error = kill_proc(p, sig, &info);
+	proc_drop(p);
+	return error;
+}
+
+/* To one thread.  tgid 0: of whatever process. */
+static int
+kill_thread(int32_t tgid, int32_t tid, int sig, const struct k_siginfo *info)
+{
+	struct proc *p;
+	struct lwp *l = NULL;
+	int error;
+
+	if (tid <= 0 || tgid < 0 || sig < 0 || sig > NSIG)
+		return EINVAL;
+	p = proc_find(tgid != 0 ? tgid : tid);
+	if (p == NULL)
+		return ESRCH;
+	spin_lock(&p->p_sig);
+	list_foreach(c, &p->p_lwps, struct lwp, l_link)
+		if (c->l_tid == tid)
+			l = c;
+	spin_unlock(&p->p_sig);
+	error = l != NULL ? sig_permitted(p, sig) : ESRCH;
+	if (error == 0 && sig != 0)
+		error = sig_send(p, l, sig, info);
+	proc_drop(p);
+	return error;
+}
+
+int
+sys_tkill(struct sysmsg *m, int32_t tid, int sig)
+{
+	struct k_siginfo info = info_of(sig, SI_TKILL);
+
+	(void)m;
+	return kill_thread(0, tid, sig, &info);
+}
+
+int
+sys_tgkill(struct sysmsg *m, int32_t tgid, int32_t tid, int sig)
+{
+	struct k_siginfo info = info_of(sig, SI_TKILL);
+
+	(void)m;
+	return tgid > 0 ? kill_thread(tgid, tid, sig, &info) : EINVAL;
+}
+
+/* A sender may not look like the kernel or like kill(), except to itself. */
+static int
+queue_info_in(uaddr_t from, int sig, int32_t pid, struct k_siginfo *info)
+{
+	int error = copyin(info, from, sizeof *info);
+
+	if (error != 0)
+		return error;
+	info->si_signo = sig;
+	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && pid != curproc->p_pid)
+		return EPERM;
+	return 0;
+}
+
+int
+sys_rt_sigqueueinfo(struct sysmsg *m, int32_t pid, int sig, uaddr_t uinfo)
+{
+	struct k_siginfo info;
+	struct proc *p;
+	int error;
+
+	(void)m;
+	error = queue_info_in(uinfo, sig, pid, &info);
+	if (error != 0)
+		return error;
+	if (sig < 0 || sig > NSIG)
+		return EINVAL;
+	p = pid > 0 ? proc_find(pid) : NULL;
+	if (p == NULL)
+		return ESRCH;
+	error = kill_proc(p, sig, &info);
+	proc_drop(p);
+	return error;
+}
+
+int
+sys_rt_tgsigqueueinfo(struct sysmsg *m, int32_t tgid, int32_t tid, int sig, uaddr_t uinfo)
+{
+	struct k_siginfo info;
+	int error;
+
+	(void)m;
+	if (tgid <= 0)
+		return EINVAL;
+	error = queue_info_in(uinfo, sig, tgid, &info);
+	return error != 0 ? error : kill_thread(tgid, tid, sig, &info);
+}
