@@ -61,6 +61,8 @@ boot_late(void *arg)
 	md_dev_init();
 	if (vfs_init() != 0)
 		panic("no memory for the first filesystem");
+	if (boot_arg("ktest", test, sizeof test))
+		ktest_run(test);
 	unpack_root();
 	error = tty_console_init();
 	if (error != 0)
