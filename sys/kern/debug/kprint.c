@@ -15,7 +15,6 @@
 #include <sys/lwkt/spin.h>
 #include <sys/time/time.h>
 
-#define KMSG_BYTES	(64u << 10)
 #define LINE_BYTES	512
 
 static struct spin kmsg_spin;

@@ -7,6 +7,8 @@
 #include <machine/types.h>
 #include <stdarg.h>
 
+#define KMSG_BYTES	(64u << 10)	/* size of the ring */
+
 void	kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	kvprintf(const char *fmt, va_list ap);
 /* Copy the newest at most `len` bytes of the ring, oldest first; returns how many. */
