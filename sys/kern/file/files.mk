@@ -14,3 +14,4 @@ kern += sys/kern/file/vnode_file.c
 kern += sys/kern/syscall/sys_file.c
 kern += sys/kern/syscall/sys_ioctl.c
 kern += sys/kern/syscall/sys_poll.c
+kern += sys/kern/file/memdev.c

@@ -12,6 +12,7 @@
 #include <sys/debug/bootarg.h>
 #include <sys/debug/kprint.h>
 #include <sys/debug/ktest.h>
+#include <sys/file/memdev.h>
 #include <sys/file/tty.h>
 #include <sys/init/init.h>
 #include <sys/lwkt/thread.h>
@@ -61,9 +62,10 @@ boot_late(void *arg)
 	md_dev_init();
 	if (vfs_init() != 0)
 		panic("no memory for the first filesystem");
-	if (boot_arg("ktest", test, sizeof test))
-		ktest_run(test);
 	unpack_root();
+	error = memdev_init();
+	if (error != 0)
+		panic("/dev cannot be filled: error %d", error);
 	error = tty_console_init();
 	if (error != 0)
 		panic("the console cannot be made: error %d", error);
