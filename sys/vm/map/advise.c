@@ -317,3 +317,21 @@ vm_resident(struct vmspace *vs)
 {
 	return (uint64_t)(vs->vs_anon + vs->vs_other);
 }
+
+void
+vm_word_key(struct vmspace *vs, uaddr_t addr, bool private, uint64_t key[2])
+{
+	struct vm_entry *e = NULL;
+
+	key[0] = (uint64_t)vs;
+	key[1] = addr;
+	if (private)
+		return;
+	lk_shared(&vs->vs_lk);
+	e = entry_find(vs, addr);
+	if (e != NULL && e->e_start <= addr && e->e_obj != NULL && (e->e_flags & MAP_SHARED) != 0) {
+		key[0] = e->e_obj->o_id;
+		key[1] = e->e_off + (addr - e->e_start);
+	}
+	lk_release(&vs->vs_lk);
+}

@@ -57,6 +57,9 @@ uint64_t vm_resident(struct vmspace *vs);		/* pages, about; takes no lock: for t
 /* RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK as set by setrlimit; UINT64_MAX: none. */
 void	vm_limits(struct vmspace *vs, uint64_t as, uint64_t data, uint64_t stack);
 
+/* What names a word of memory to all that can see it (futexes): object and offset if shared, else space and address. */
+void	vm_word_key(struct vmspace *vs, uaddr_t addr, bool private, uint64_t key[2]);
+
 /* All mappings of a page lose what `prot` does not name; done on all CPUs on return. */
 void	page_revoke(struct page *pg, uint32_t prot);
 

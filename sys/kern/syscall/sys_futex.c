@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sys_futex - sleep until somebody changes a word of user memory and says so.
+ *
+ * A waiter is on the queue before the word is read: whoever changes the word
+ * after that finds the waiter, so a wake-up cannot fall between.  A word in a
+ * shared mapping is known by object and offset, any other by address space
+ * and address.
+ *
+ * Invariants
+ *   F1  f_queued exactly while the waiter is on the list of the bucket that
+ *       f_key hashes to; who takes it off wakes it.
+ *   F2  a waiter that was taken off counts as woken, also when its word had
+ *       changed or its time was over.
+ *
+ * Locking: the bucket's spin lock; two of them in the order of addresses.
+ * Not here: priority inheritance (ENOSYS).
+ */
+#include <abi/errno.h>
+#include <abi/time.h>
+#include <core/rt/rt.h>
+#include <gen/syscalls.h>
+#include <sys/proc/proc.h>
+#include <sys/syscall/sysmsg.h>
+#include <sys/vm/uaccess.h>
+
+#include "syscall_int.h"
+
+#define BUCKETS		256u
+enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_WAIT_BITSET = 9,
+	FUTEX_WAKE_BITSET = 10 };
+#define FUTEX_PRIVATE		128
+#define FUTEX_CLOCK_REALTIME	256
+#define FUTEX_CMD_MASK		127
+#define ANY			UINT32_MAX	/* bitset */
+
+struct bucket {
+	struct spin	b_spin;
+	struct list	b_list;		/* [b_spin] of f_link */
+};
+struct fwait {
+	struct list	f_link;		/* [bucket] */
+	uint64_t	f_key[2];	/* [bucket] */
+	uint32_t	f_bits;		/* const */
+	bool		f_queued;	/* [bucket] */
+	struct bucket	*f_bucket;	/* [bucket] where it is, or was last */
+	struct waitq	f_waitq;
+};
+static struct bucket buckets[BUCKETS];
+
+static struct bucket *
+bucket_of(const uint64_t key[2])
+{
+	uint64_t h = rt_hash(RT_HASH_SEED, key, 2 * sizeof key[0]);
+
+	return &buckets[(h ^ h >> 32) % BUCKETS];
+}
+
+static int
+key_of(uaddr_t addr, bool private, uint64_t key[2])
+{
+	if ((addr & 3) != 0)
+		return EINVAL;
+	if (addr >= MD_USER_MAX)
+		return EFAULT;
+	vm_word_key(curproc->p_vmspace, addr, private, key);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- waking -- */
+
+/* b_spin held. */
+static void
+take_off(struct fwait *f)
+{
+	list_remove(&f->f_link);
+	f->f_queued = false;
+	wake_all(&f->f_waitq);
+}
+
+static uint32_t
+wake(const uint64_t key[2], uint32_t max, uint32_t bits)
+{
+	struct bucket *b = bucket_of(key);
+	uint32_t n = 0;
+
+	spin_lock(&b->b_spin);
+	list_foreach_safe(f, &b->b_list, struct fwait, f_link) {
+		if (n == max)
+			break;
+		if (f->f_key[0] != key[0] || f->f_key[1] != key[1] || (f->f_bits & bits) == 0)
+			continue;
+		take_off(f);
+		n++;
+	}
+	spin_unlock(&b->b_spin);
+	return n;
+}
+
+static void
+lock_two(struct bucket *a, struct bucket *b)
+{
+	spin_lock(a < b ? &a->b_spin : &b->b_spin);
+	if (a != b)
+		spin_lock(a < b ? &b->b_spin : &a->b_spin);
+}
+
+static void
+unlock_two(struct bucket *a, struct bucket *b)
+{
+	if (a != b)
+		spin_unlock(a < b ? &b->b_spin : &a->b_spin);
+	spin_unlock(a < b ? &a->b_spin : &b->b_spin);
+}
+
+static uint32_t
+requeue(const uint64_t from[2], const uint64_t to[2], uint32_t nwake, uint32_t nmove)
+{
+	struct bucket *a = bucket_of(from), *b = bucket_of(to);
+	uint32_t woken = 0, moved = 0;
+
+	lock_two(a, b);
+	list_foreach_safe(f, &a->b_list, struct fwait, f_link) {
+		if (f->f_key[0] != from[0] || f->f_key[1] != from[1])
+			continue;
+		if (woken < nwake) {
+			take_off(f);
+			woken++;
+			continue;
+		}
+		if (moved == nmove)
+			break;
+		list_remove(&f->f_link);
+		f->f_key[0] = to[0];
+		f->f_key[1] = to[1];
+		f->f_bucket = b;
+		list_push_back(&b->b_list, &f->f_link);
+		moved++;
+	}
+	unlock_two(a, b);
+	return woken + moved;
+}
+
+/* --------------------------------------------------------------- waiting -- */
+
+static void
+enqueue(struct fwait *f, const uint64_t key[2], uint32_t bits)
+{
+	struct bucket *b = bucket_of(key);
+
+	f->f_key[0] = key[0];
+	f->f_key[1] = key[1];
+	f->f_bits = bits;
+	f->f_bucket = b;
+	f->f_queued = true;
+	waitq_init(&f->f_waitq);
+	spin_lock(&b->b_spin);
+	list_push_back(&b->b_list, &f->f_link);
+	spin_unlock(&b->b_spin);
+}
+
+/* True: nobody had woken us (F2).  A requeue may move us while we look. */
+static bool
+dequeue(struct fwait *f)
+{
+	struct bucket *b;
+	bool was;
+
+	for (;;) {
+		b = __atomic_load_n(&f->f_bucket, __ATOMIC_ACQUIRE);
+		spin_lock(&b->b_spin);
+		if (b == f->f_bucket)
+			break;
+		spin_unlock(&b->b_spin);
+	}
+	was = f->f_queued;
+	if (was)
+		list_remove(&f->f_link);
+	f->f_queued = false;
+	spin_unlock(&b->b_spin);
+	return was;
+}
+
+static int
+wait_on(uaddr_t addr, bool private, uint32_t expect, uint32_t bits, nsec_t deadline)
+{
+	struct fwait f;
+	struct waiter w;
+	uint64_t key[2];
+	uint32_t seen = 0;
+	int error = key_of(addr, private, key);
+
+	if (error != 0)
+		return error;
+	enqueue(&f, key, bits);
+	wait_begin(&f.f_waitq, &w);
+	error = uload32(addr, &seen);
+	if (error == 0 && seen != expect)
+		error = EAGAIN;
+	while (error == 0 && __atomic_load_n(&f.f_queued, __ATOMIC_ACQUIRE))
+		error = wait_sleep(&w, deadline, WAIT_INTR);
+	if (!dequeue(&f))
+		error = 0;
+	wait_end(&w);
+	return error;
+}
+
+static uint64_t
+wait_restart(struct lwp *l)
+{
+	int error = wait_on(l->l_restart_arg[0], l->l_restart_arg[3] >> 32 != 0, (uint32_t)l->l_restart_arg[1],
+	    (uint32_t)l->l_restart_arg[3], l->l_restart_arg[2]);
+
+	if (error != EINTR)
+		return (uint64_t)error;
+	l->l_restart = wait_restart;
+	return ERESTART_RESTARTBLOCK;
+}
+
+static int
+do_wait(uaddr_t addr, bool private, uint32_t expect, uint32_t bits, nsec_t deadline)
+{
+	struct lwp *l = curlwp;
+	int error;
+
+	if (bits == 0)
+		return EINVAL;
+	error = wait_on(addr, private, expect, bits, deadline);
+	if (error != EINTR)
+		return error;
+	if (deadline == NSEC_NEVER)
+		return ERESTARTSYS;
+	l->l_restart = wait_restart;
+	l->l_restart_arg[0] = addr;
+	l->l_restart_arg[1] = expect;
+	l->l_restart_arg[2] = deadline;
+	l->l_restart_arg[3] = bits | (uint64_t)private << 32;
+	return ERESTART_RESTARTBLOCK;
+}
+
+/* FUTEX_WAIT counts from now, FUTEX_WAIT_BITSET names an instant of a clock. */
+static int
+deadline_in(uaddr_t from, int op, nsec_t *deadline)
+{
+	struct k_timespec ts;
+	nsec_t t, origin;
+	int error;
+
+	*deadline = NSEC_NEVER;
+	if (from == 0)
+		return 0;
+	error = copyin(&ts, from, sizeof ts);
+	if (error != 0)
+		return error;
+	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NSEC_PER_SEC)
+		return EINVAL;
+	t = rt_min((uint64_t)ts.tv_sec, INT64_MAX / NSEC_PER_SEC / 2) * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+	if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT) {
+		*deadline = time_now() + t;
+		return 0;
+	}
+	origin = (op & FUTEX_CLOCK_REALTIME) != 0 ? time_wall() : time_now() - time_boot();
+	*deadline = t > origin ? time_now() + (t - origin) : time_now();
+	return 0;
+}
+
+/* ---------------------------------------------------------------- wake_op -- */
+
+static int
+wake_op_apply(uaddr_t addr, uint32_t code, uint32_t *was)
+{
+	uint32_t op = code >> 28 & 7, arg = (uint32_t)((int32_t)(code << 8) >> 20), new, seen;
+	int error;
+
+	if ((code >> 31) != 0) {
+		if (arg > 31)
+			return EINVAL;
+		arg = 1u << arg;
+	}
+	if (op > 4)
+		return ENOSYS;
+	error = uload32(addr, was);
+	while (error == 0) {
+		new = op == 0 ? arg : op == 1 ? *was + arg : op == 2 ? *was | arg : op == 3 ? *was & ~arg : *was ^ arg;
+		error = ucas32(addr, *was, new, &seen);
+		if (error != 0 || seen == *was)
+			break;
+		*was = seen;
+		lwkt_poll();
+	}
+	return error;
+}
+
+static bool
+wake_op_true(uint32_t code, uint32_t was)
+{
+	int32_t v = (int32_t)was, arg = (int32_t)(code << 20) >> 20;
+
+	switch (code >> 24 & 15) {
+	case 0:
+		return v == arg;
+	case 1:
+		return v != arg;
+	case 2:
+		return v < arg;
+	case 3:
+		return v <= arg;
+	case 4:
+		return v > arg;
+	default:
+		return v >= arg;
+	}
+}
+
+static int
+do_wake_op(struct sysmsg *m, const uint64_t key[2], const uint64_t key2[2], uint32_t nwake, uint32_t nwake2,
+    uaddr_t addr2, uint32_t code)
+{
+	uint32_t was, n;
+	int error;
+
+	if ((code >> 24 & 15) > 5)
+		return ENOSYS;
+	error = wake_op_apply(addr2, code, &was);
+	if (error != 0)
+		return error;
+	n = wake(key, nwake, ANY);
+	if (wake_op_true(code, was))
+		n += wake(key2, nwake2, ANY);
+	m->sm_result = n;
+	return 0;
+}
+
+int
+sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout, uaddr_t addr2, uint32_t val3)
+{
+	bool private = (op & FUTEX_PRIVATE) != 0;
+	int cmd = op & FUTEX_CMD_MASK, error;
+	uint64_t key[2], key2[2];
+	nsec_t deadline;
+	uint32_t seen;
+
+	switch (cmd) {
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+		error = deadline_in(timeout, op, &deadline);
+		return error != 0 ? error : do_wait(addr, private, val, cmd == FUTEX_WAIT ? ANY : val3, deadline);
+	case FUTEX_WAKE:
+	case FUTEX_WAKE_BITSET:
+		if (cmd == FUTEX_WAKE_BITSET && val3 == 0)
+			return EINVAL;
+		error = key_of(addr, private, key);
+		if (error == 0)
+			m->sm_result = wake(key, val, cmd == FUTEX_WAKE ? ANY : val3);
+		return error;
+	case FUTEX_REQUEUE:
+	case FUTEX_CMP_REQUEUE:
+	case FUTEX_WAKE_OP:
+		error = key_of(addr, private, key);
+		if (error == 0)
+			error = key_of(addr2, private, key2);
+		if (error != 0)
+			return error;
+		if (cmd == FUTEX_WAKE_OP)
+			return do_wake_op(m, key, key2, val, (uint32_t)timeout, addr2, val3);
+		if ((int32_t)val < 0 || (int32_t)timeout < 0)
+			return EINVAL;
+		if (cmd == FUTEX_CMP_REQUEUE) {
+			error = uload32(addr, &seen);
+			if (error != 0 || seen != val3)
+				return error != 0 ? error : EAGAIN;
+		}
+		m->sm_result = requeue(key, key2, val, (uint32_t)timeout);
+		return 0;
+	default:
+		return ENOSYS;
+	}
+}
+
+/* A thread that ends clears the word it was told to, and wakes who waits for that. */
+static void
+futex_exit(struct proc *p)
+{
+	struct lwp *l = curlwp;
+	uint64_t key[2];
+
+	if (l == NULL || l->l_proc != p || l->l_clear_tid == 0 || p->p_vmspace == NULL)
+		return;
+	if (ustore32(l->l_clear_tid, 0) == 0 && key_of(l->l_clear_tid, false, key) == 0)
+		(void)wake(key, 1, ANY);
+	l->l_clear_tid = 0;
+}
+
+static struct proc_hooks futex_hooks = { .ph_exit = futex_exit };
+
+void
+futex_init(void)
+{
+	for (uint32_t i = 0; i < BUCKETS; i++) {
+		spin_init(&buckets[i].b_spin);
+		list_init(&buckets[i].b_list);
+	}
+	proc_add_hooks(&futex_hooks);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sys_itimer - timers that send signals: alarm, the three interval timers,
+ * and timer_create()'s.
+ *
+ * The interval timers are proc's (kern/proc/clock.c).  A timer made by
+ * timer_create() belongs to its process, is found by a small number, and ends
+ * with the process or its program.
+ *
+ * Locking: p_tok guards p_ptimers and what is in them; a timer that fires
+ * does so on the CPU that armed it, in a critical section, and touches only
+ * pt_next and pt_overrun.
+ */
+#include <abi/errno.h>
+#include <abi/time.h>
+#include <core/rt/rt.h>
+#include <gen/syscalls.h>
+#include <sys/proc/proc.h>
+#include <sys/syscall/sysmsg.h>
+#include <sys/vm/kmem.h>
+#include <sys/vm/uaccess.h>
+
+#include "syscall_int.h"
+
+#define PTIMERS_MAX	64		/* of one process */
+#define SIGEV_SIGNAL	0
+#define SIGEV_NONE	1
+#define SIGEV_THREAD_ID	4
+
+struct k_itimerval { struct k_timeval it_interval, it_value; };
+struct k_itimerspec { struct k_timespec it_interval, it_value; };
+struct k_sigevent { uint64_t value; int32_t signo, notify, tid, pad[11]; };
+_Static_assert(sizeof(struct k_sigevent) == 64, "struct sigevent is 64 bytes");
+
+struct ptimer {
+	struct list	pt_link;	/* [p_tok] */
+	struct timer	pt_timer;
+	struct proc	*pt_proc;	/* const: outlives us */
+	uint64_t	pt_value;	/* const: for the signal */
+	int		pt_id, pt_signo, pt_notify, pt_clock;	/* const */
+	nsec_t		pt_next;	/* [cpu] 0: off */
+	nsec_t		pt_interval;	/* [p_tok] */
+	int		pt_overrun;	/* [cpu] periods that passed unnoticed before the last signal */
+};
+
+/* ------------------------------------------------- alarm, interval timers -- */
+
+static bool
+timeval_ns(const struct k_timeval *tv, uint64_t *ns)
+{
+	if (tv->tv_sec < 0 || tv->tv_usec < 0 || tv->tv_usec >= 1000000)
+		return false;
+	*ns = (uint64_t)rt_min((uint64_t)tv->tv_sec, INT64_MAX / NSEC_PER_SEC) * NSEC_PER_SEC + (uint64_t)tv->tv_usec * 1000;
+	return true;
+}
+
+static struct k_timeval
+timeval_of(uint64_t ns)
+{
+	return (struct k_timeval){ (int64_t)(ns / NSEC_PER_SEC), (int64_t)(ns % NSEC_PER_SEC / 1000) };
+}
+
+int
+sys_alarm(struct sysmsg *m, uint32_t seconds)
+{
+	uint64_t val[2] = { (uint64_t)seconds * NSEC_PER_SEC, 0 }, old[2];
+
+	proc_itimer(0, val, old);
+	/* Rounded to the nearest second, but never to none. */
+	m->sm_result = old[0] == 0 ? 0 : (int64_t)rt_max((old[0] + NSEC_PER_SEC / 2) / NSEC_PER_SEC, 1);
+	return 0;
+}
+
+static int
+itimer_out(uaddr_t to, const uint64_t old[2])
+{
+	struct k_itimerval it = { .it_interval = timeval_of(old[1]), .it_value = timeval_of(old[0]) };
+
+	return copyout(to, &it, sizeof it);
+}
+
+int
+sys_getitimer(struct sysmsg *m, int which, uaddr_t to)
+{
+	uint64_t old[2];
+
+	(void)m;
+	if (which < 0 || which > 2)
+		return EINVAL;
+	proc_itimer(which, NULL, old);
+	return itimer_out(to, old);
+}
+
+int
+sys_setitimer(struct sysmsg *m, int which, uaddr_t from, uaddr_t to)
+{
+	struct k_itimerval it = { { 0, 0 }, { 0, 0 } };
+	uint64_t val[2], old[2];
+	int error = from != 0 ? copyin(&it, from, sizeof it) : 0;
+
+	(void)m;
+	if (error != 0)
+		return error;
+	if (which < 0 || which > 2 || !timeval_ns(&it.it_value, &val[0]) || !timeval_ns(&it.it_interval, &val[1]))
+		return EINVAL;
+	proc_itimer(which, val, old);
+	return to != 0 ? itimer_out(to, old) : 0;
+}
+
+/* ----------------------------------------------------------- timer_create -- */
+
+static void
+ptimer_fired(struct timer *t)
+{
+	struct ptimer *pt = container_of(t, struct ptimer, pt_timer);
+	struct k_siginfo info = { .si_signo = pt->pt_signo, .si_code = SI_TIMER };
+	nsec_t now = time_now();
+	uint64_t missed;
+
+	if (pt->pt_interval == 0) {
+		pt->pt_next = 0;
+		missed = 0;
+	} else {
+		missed = (now - pt->pt_next) / pt->pt_interval;
+		pt->pt_next += (missed + 1) * pt->pt_interval;
+		timer_arm(t, pt->pt_next);
+	}
+	pt->pt_overrun = (int)rt_min(missed, INT32_MAX);
+	if (pt->pt_notify == SIGEV_NONE)
+		return;
+	info.u.timer.id = pt->pt_id;
+	info.u.timer.overrun = pt->pt_overrun;
+	info.u.timer.value = pt->pt_value;
+	sig_post(pt->pt_proc, pt->pt_signo, &info);
+}
+
+/* p_tok held. */
+static struct ptimer *
+ptimer_find(struct proc *p, int id)
+{
+	token_assert_held(&p->p_tok);
+	list_foreach(pt, &p->p_ptimers, struct ptimer, pt_link)
+		if (pt->pt_id == id)
+			return pt;
+	return NULL;
+}
+
+static int
+sigevent_check(const struct k_sigevent *ev)
+{
+	if (ev->notify == SIGEV_NONE)
+		return 0;
+	if (ev->notify != SIGEV_SIGNAL && ev->notify != (SIGEV_SIGNAL | SIGEV_THREAD_ID))
+		return EINVAL;
+	if ((ev->notify & SIGEV_THREAD_ID) != 0 && ev->tid != curlwp->l_tid)
+		return EINVAL;
+	return ev->signo < 1 || ev->signo > NSIG ? EINVAL : 0;
+}
+
+int
+sys_timer_create(struct sysmsg *m, int clock, uaddr_t sevp, uaddr_t out)
+{
+	struct k_sigevent ev = { .signo = SIGALRM, .notify = SIGEV_SIGNAL };
+	struct proc *p = curproc;
+	struct ptimer *pt;
+	int error = 0, id = 0;
+
+	(void)m;
+	if (sevp != 0)
+		error = copyin(&ev, sevp, sizeof ev);
+	if (error == 0)
+		error = sigevent_check(&ev);
+	if (error == 0 && clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
+		error = clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID ? EOPNOTSUPP : EINVAL;
+	if (error != 0)
+		return error;
+	pt = kmalloc(sizeof *pt, KM_ZERO | KM_WAIT);
+	if (pt == NULL)
+		return EAGAIN;
+	timer_init(&pt->pt_timer, ptimer_fired);
+	pt->pt_proc = p;
+	pt->pt_signo = ev.signo;
+	pt->pt_notify = ev.notify;
+	pt->pt_clock = clock;
+	token_get(&p->p_tok);
+	while (ptimer_find(p, id) != NULL)
+		id++;
+	pt->pt_id = id;
+	pt->pt_value = sevp != 0 ? ev.value : (uint64_t)id;
+	if (id < PTIMERS_MAX)
+		list_push_back(&p->p_ptimers, &pt->pt_link);
+	token_release(&p->p_tok);
+	if (id >= PTIMERS_MAX) {
+		kfree(pt);
+		return EAGAIN;
+	}
+	return copyout(out, &id, sizeof id);
+}
+
+static bool
+timespec_ns(const struct k_timespec *ts, nsec_t *ns)
+{
+	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= (int64_t)NSEC_PER_SEC)
+		return false;
+	*ns = rt_min((uint64_t)ts->tv_sec, INT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+	return true;
+}
+
+static struct k_itimerspec
+ptimer_state(const struct ptimer *pt)
+{
+	nsec_t now = time_now(), left = pt->pt_next == 0 ? 0 : pt->pt_next > now ? pt->pt_next - now : 1;
+
+	return (struct k_itimerspec){
+		.it_interval = { (int64_t)(pt->pt_interval / NSEC_PER_SEC), (int64_t)(pt->pt_interval % NSEC_PER_SEC) },
+		.it_value = { (int64_t)(left / NSEC_PER_SEC), (int64_t)(left % NSEC_PER_SEC) },
+	};
+}
+
+/* When a timer on `clock` set to `value` is due, by the monotonic clock. */
+static nsec_t
+due_at(int clock, bool absolute, nsec_t value)
+{
+	nsec_t origin = clock == CLOCK_REALTIME ? time_wall() : time_now() - time_boot();
+
+	if (absolute)
+		value = value > origin ? value - origin : 0;
+	return rt_min(time_now() + value, (nsec_t)INT64_MAX);
+}
+
+int
+sys_timer_settime(struct sysmsg *m, int timerid, uint32_t flags, uaddr_t from, uaddr_t to)
+{
+	struct proc *p = curproc;
+	struct k_itimerspec it, old;
+	struct ptimer *pt;
+	nsec_t value, interval;
+	int error = copyin(&it, from, sizeof it);
+
+	(void)m;
+	if (error != 0)
+		return error;
+	if (!timespec_ns(&it.it_value, &value) || !timespec_ns(&it.it_interval, &interval))
+		return EINVAL;
+	token_get(&p->p_tok);
+	pt = ptimer_find(p, timerid);
+	if (pt != NULL) {
+		(void)timer_cancel(&pt->pt_timer);
+		old = ptimer_state(pt);
+		pt->pt_interval = value != 0 ? interval : 0;
+		pt->pt_overrun = 0;
+		pt->pt_next = value != 0 ? due_at(pt->pt_clock, (flags & TIMER_ABSTIME) != 0, value) : 0;
+		if (value != 0)
+			timer_arm(&pt->pt_timer, pt->pt_next);
+	}
+	token_release(&p->p_tok);
+	if (pt == NULL)
+		return EINVAL;
+	return to != 0 ? copyout(to, &old, sizeof old) : 0;
+}
+
+int
+sys_timer_gettime(struct sysmsg *m, int timerid, uaddr_t to)
+{
+	struct proc *p = curproc;
+	struct k_itimerspec it;
+	struct ptimer *pt;
+
+	(void)m;
+	token_get(&p->p_tok);
+	pt = ptimer_find(p, timerid);
+	if (pt != NULL)
+		it = ptimer_state(pt);
+	token_release(&p->p_tok);
+	return pt != NULL ? copyout(to, &it, sizeof it) : EINVAL;
+}
+
+int
+sys_timer_getoverrun(struct sysmsg *m, int timerid)
+{
+	struct proc *p = curproc;
+	struct ptimer *pt;
+
+	token_get(&p->p_tok);
+	pt = ptimer_find(p, timerid);
+	if (pt != NULL)
+		m->sm_result = pt->pt_overrun;
+	token_release(&p->p_tok);
+	return pt != NULL ? 0 : EINVAL;
+}
+
+static void
+ptimer_delete(struct ptimer *pt)
+{
+	list_remove(&pt->pt_link);
+	(void)timer_cancel(&pt->pt_timer);
+	kfree(pt);
+}
+
+int
+sys_timer_delete(struct sysmsg *m, int timerid)
+{
+	struct proc *p = curproc;
+	struct ptimer *pt;
+
+	(void)m;
+	token_get(&p->p_tok);
+	pt = ptimer_find(p, timerid);
+	if (pt != NULL)
+		ptimer_delete(pt);
+	token_release(&p->p_tok);
+	return pt != NULL ? 0 : EINVAL;
+}
+
+/* A new program, or the end: the timers go. */
+static void
+ptimer_clear(struct proc *p)
+{
+	token_get(&p->p_tok);
+	list_foreach_safe(pt, &p->p_ptimers, struct ptimer, pt_link)
+		ptimer_delete(pt);
+	token_release(&p->p_tok);
+}
+
+static struct proc_hooks ptimer_hooks = { .ph_exec = ptimer_clear, .ph_exit = ptimer_clear };
+
+void
+ptimer_init(void)
+{
+	proc_add_hooks(&ptimer_hooks);
+}
+
+/* ------------------------------------------------------------- restarting -- */
+
+/* What an interrupted call left to be done when no handler ran. */
+int
+sys_restart_syscall(struct sysmsg *m)
+{
+	struct lwp *l = m->sm_lwp;
+	uint64_t (*fn)(struct lwp *) = l->l_restart;
+
+	if (fn == NULL)
+		return EINTR;
+	l->l_restart = NULL;
+	return (int)fn(l);
+}
