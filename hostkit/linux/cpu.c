@@ -117,6 +117,7 @@ hk_idle(uint32_t cpu)
 	_Atomic uint32_t *box = atomic_load_explicit(&c->c_mailbox, memory_order_relaxed);
 
 	ASSERT(c == self_cpu);
+	hk_place_tick(c);
 	if ((hk_m.m_flags & HK_F_SPIN) != 0)
 		for (uint32_t i = 0; i < IDLE_SPIN; i++) {
 			if (atomic_load_explicit(box, memory_order_relaxed) != 0)
@@ -154,6 +155,7 @@ hk_timer(uint32_t cpu, uint64_t abs_ns)
 	struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
 
 	ASSERT(c == self_cpu);
+	hk_place_tick(c);
 	atomic_store_explicit(&c->c_timer_want, abs_ns, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (abs_ns >= atomic_load_explicit(&c->c_timer_armed, memory_order_relaxed))
@@ -166,7 +168,10 @@ static void
 timer_fired(struct hk_cpu_rec *c)
 {
 	uint64_t want = atomic_load_explicit(&c->c_timer_want, memory_order_relaxed);
+	int32_t inside = atomic_load_explicit(&c->c_space, memory_order_relaxed);
 
+	if (inside >= 0)
+		atomic_store_explicit(&c->c_place_space, inside, memory_order_relaxed);
 	atomic_store_explicit(&c->c_timer_armed, NEVER, memory_order_relaxed);
 	if (want == NEVER)
 		return;
@@ -465,6 +470,7 @@ hk_cpus_init(void)
 	for (uint32_t i = 0; i < HK_CPU_MAX; i++) {
 		hk_m.m_cpu[i].c_index = i;
 		atomic_store(&hk_m.m_cpu[i].c_space, HK_NOSPACE);
+		atomic_store(&hk_m.m_cpu[i].c_place_space, HK_NOSPACE);
 		atomic_store(&hk_m.m_cpu[i].c_hostcpu, -1);
 	}
 	memset(&sa, 0, sizeof(sa));

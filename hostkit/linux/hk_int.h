@@ -172,7 +172,10 @@ struct hk_cpu_rec {
 	uint64_t		c_sigstack;	/* address of the signal stack */
 	uint64_t		c_host_rsp;	/* the host thread's own stack, while it runs on the caller's */
 	int32_t			c_guestcpu;	/* host CPU of the guests it runs: c_hostcpu, unless spinning */
-	uint64_t		c_place_seen_ns, c_place_delay_ns; /* when run-queue delay was looked at, and what it was */
+	/* place.c: when run-queue delay was looked at; the CPU's own then; that of the guest interrupted last */
+	uint64_t		c_place_seen_ns, c_place_delay_ns, c_place_guest_ns;
+	int32_t			c_place_tid;
+	_Atomic int32_t		c_place_space;	/* set by the timer's handler; HK_NOSPACE: taken */
 } __attribute__((aligned(64)));
 
 /* Where the host puts things in a signal frame, learnt from the first thread ever born. */

@@ -28,11 +28,20 @@
  * Not here: priorities, memory nodes.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "host.h"
 #include "place.h"
+
+#define LOOK_NS		25000000u	/* how often a busy CPU judges its place */
+#define CROWDED_PERCENT	25u		/* waiting that makes it look for another one */
+#define IDLE_PERCENT	50u		/* a host CPU this idle is a better one */
+#define VIEW_MIN_NS	100000000u	/* /proc/stat counts in ticks: closer looks see nothing */
+#define VIEW_MAX_NS	2000000000u	/* what was seen before that is history */
+#define TICK_NS		10000000u	/* USER_HZ is 100 on x86 */
 
 static struct hk_lock place_lock;
 static struct hk_cpuset mask;			/* const after init: where we may be */
@@ -202,7 +211,7 @@ settle(struct hk_cpu_rec *c, uint32_t cpu)
 		if (guest != (int32_t)cpu)
 			leave_place(guest);
 		leave_place((int32_t)cpu);
-		return;
+		return;		/* I3 */
 	}
 	c->c_guestcpu = guest;
 	atomic_store(&c->c_hostcpu, (int32_t)cpu);
@@ -257,8 +266,246 @@ hk_place_follow(struct hk_space_rec *sp, uint32_t cpu)
 	hk_unlock(&sp->sp_lock);
 }
 
+/* ------------------------------------------------------------- judging -- */
+
+/* The n-th number (from 0) of a line of numbers, after any word in front; false: there is none. */
+static bool
+number_at(const char **p, const char *end, uint64_t *out)
+{
+	const char *s = *p;
+	uint64_t value = 0;
+
+	while (s < end && *s == ' ')
+		s++;
+	if (s == end || *s < '0' || *s > '9')
+		return false;
+	for (; s < end && *s >= '0' && *s <= '9'; s++)
+		value = value * 10 + (uint64_t)(*s - '0');
+	*p = s;
+	*out = value;
+	return true;
+}
+
+/* "run wait slices", in ns: the time spent runnable and not running. */
+bool
+hk_place_parse_delay(const char *text, size_t len, uint64_t *delay_ns)
+{
+	const char *end = text + len;
+	uint64_t run_ns;
+
+	return number_at(&text, end, &run_ns) && number_at(&text, end, delay_ns);
+}
+
+/*
+ * The lines "cpuN user nice system idle ..." of /proc/stat: idle time of
+ * each, in ticks of 10 ms.  Returns how many lines there were.
+ */
+uint32_t
+hk_place_parse_idle(const char *text, size_t len, uint64_t idle[HK_HOSTCPU_MAX])
+{
+	const char *p = text, *end = text + len;
+	uint32_t n = 0;
+
+	while (end - p > 4 && memcmp(p, "cpu", 3) == 0) {
+		uint64_t cpu = HK_HOSTCPU_MAX, v[4] = { 0 };
+		const char *q = p + 3;
+
+		if (*q != ' ' && number_at(&q, end, &cpu) && cpu < HK_HOSTCPU_MAX && number_at(&q, end, &v[0]) &&
+		    number_at(&q, end, &v[1]) && number_at(&q, end, &v[2]) && number_at(&q, end, &v[3])) {
+			idle[cpu] = v[3];
+			n++;
+		}
+		p = memchr(q, '\n', (size_t)(end - q));
+		if (p == NULL)
+			break;
+		p++;
+	}
+	return n;
+}
+
+/*
+ * Where to go from `here`: the idlest member of `s` that none of ours has and
+ * that was idle for at least half of the time.  HK_HOSTCPU_MAX: nowhere.
+ */
+uint32_t
+hk_place_idlest(const struct hk_cpuset *s, const uint16_t *used, const uint32_t *idle_percent, uint32_t here)
+{
+	uint32_t best = HK_HOSTCPU_MAX;
+
+	for (uint32_t cpu = 0; cpu < HK_HOSTCPU_MAX; cpu++) {
+		if (cpu == here || used[cpu] != 0 || !hk_cpuset_has(s, cpu) || idle_percent[cpu] < IDLE_PERCENT)
+			continue;
+		if (best == HK_HOSTCPU_MAX || idle_percent[cpu] > idle_percent[best])
+			best = cpu;
+	}
+	return best;
+}
+
+/*
+ * With nobody idle: who waits w percent of the time shares with w / (100 - w)
+ * others.  Is that clearly more than there are for each host CPU?
+ */
+bool
+hk_place_is_overfull(uint32_t wait_percent, uint64_t runnable, uint32_t host_cpus)
+{
+	uint64_t here, fair;
+
+	if (host_cpus == 0 || wait_percent >= 100)
+		return host_cpus != 0;
+	here = 10000 / (100 - wait_percent);
+	fair = runnable * 100 / host_cpus;
+	return here > fair + 60;
+}
+
+static size_t
+read_text(const char *path, char *buf, size_t len)
+{
+	long fd = HK_SYS3(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC), got;
+
+	if (fd < 0)
+		return 0;
+	got = HK_SYS3(SYS_read, fd, buf, len);
+	HK_SYS1(SYS_close, fd);
+	return got < 0 ? 0 : (size_t)got;
+}
+
+static uint64_t
+delay_of(int32_t pid, int32_t tid)
+{
+	char path[64], text[96];
+	uint64_t delay = 0;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
+	n = read_text(path, text, sizeof(text));
+	return hk_place_parse_delay(text, n, &delay) ? delay : 0;
+}
+
+/* Runnable threads of the host: the number before the slash of "0.0 0.0 0.0 3/171 999". */
+static uint64_t
+runnable(void)
+{
+	char text[64];
+	size_t n = read_text("/proc/loadavg", text, sizeof(text) - 1);
+	const char *slash, *p;
+	uint64_t value = 1;
+
+	text[n] = '\0';
+	slash = strchr(text, '/');
+	if (slash == NULL)
+		return 1;
+	for (p = slash; p > text && p[-1] >= '0' && p[-1] <= '9'; p--)
+		continue;
+	return number_at(&p, slash, &value) ? value : 1;
+}
+
+/* [place_lock] What the host CPUs did when last looked at; text is too large for a caller's stack. */
+static struct {
+	uint64_t	v_ns;
+	uint32_t	v_count;
+	uint64_t	v_idle[HK_HOSTCPU_MAX];
+	uint64_t	v_before[HK_HOSTCPU_MAX];
+	uint32_t	v_percent[HK_HOSTCPU_MAX];
+	char		v_text[HK_HOSTCPU_MAX * 96];
+} view;
+
+/* place_lock.  Look at the host's CPUs; true: v_percent says how idle each was since the last look, not long ago. */
+static bool
+look(uint64_t now)
+{
+	uint64_t elapsed = now - view.v_ns;
+	size_t n;
+
+	if (view.v_ns != 0 && elapsed < VIEW_MIN_NS)
+		return false;
+	n = read_text("/proc/stat", view.v_text, sizeof(view.v_text));
+	memcpy(view.v_before, view.v_idle, sizeof(view.v_before));
+	view.v_count = hk_place_parse_idle(view.v_text, n, view.v_idle);
+	if (view.v_count == 0)
+		return false;
+	view.v_ns = now;
+	if (elapsed > VIEW_MAX_NS)
+		return false;
+	for (uint32_t cpu = 0; cpu < HK_HOSTCPU_MAX; cpu++)
+		view.v_percent[cpu] = (uint32_t)((view.v_idle[cpu] - view.v_before[cpu]) * TICK_NS * 100 / elapsed);
+	return true;
+}
+
+/* A better place for a CPU that waits `percent` of its time; taken already.  HK_HOSTCPU_MAX: stay. */
+static uint32_t
+better_place(uint32_t here, uint32_t percent, uint64_t now)
+{
+	uint32_t random = (uint32_t)__builtin_ia32_rdtsc() * 2654435761u >> 8;
+	uint32_t to = HK_HOSTCPU_MAX;
+
+	hk_lock(&place_lock);
+	if (look(now) && random % 2 == 0) {
+		to = hk_place_idlest(&mask, place_used, view.v_percent, here);
+		if (to == HK_HOSTCPU_MAX && view.v_count == mask_count &&
+		    hk_place_is_overfull(percent, runnable(), mask_count))
+			to = hk_place_choose(&mask, place_used, (random >> 1) % HK_HOSTCPU_MAX);
+		if (to == here)
+			to = HK_HOSTCPU_MAX;
+	}
+	if (to != HK_HOSTCPU_MAX)
+		place_used[to]++;
+	hk_unlock(&place_lock);
+	return to;
+}
+
+/* How long the guest that was interrupted last has waited since it was looked at before. */
+static uint64_t
+guest_delay(struct hk_cpu_rec *c)
+{
+	hk_space id = atomic_load_explicit(&c->c_place_space, memory_order_relaxed);
+	struct hk_space_rec *sp;
+	uint64_t delay, before = c->c_place_guest_ns;
+	int32_t tid, pid;
+
+	if (id < 0)
+		return 0;
+	atomic_store_explicit(&c->c_place_space, HK_NOSPACE, memory_order_relaxed);
+	sp = hk_m.m_space[id];
+	pid = atomic_load(&sp->sp_pid);
+	tid = sp->sp_slot[c->c_index].sl_tid;
+	if (pid <= 0 || tid <= 0)
+		return 0;
+	delay = delay_of(pid, tid);
+	c->c_place_guest_ns = delay;
+	if (c->c_place_tid != tid || delay < before) {
+		c->c_place_tid = tid;
+		return 0;
+	}
+	return delay - before;
+}
+
 void
 hk_place_tick(struct hk_cpu_rec *c)
 {
-	(void)c;
+	int32_t here = atomic_load_explicit(&c->c_hostcpu, memory_order_relaxed);
+	uint64_t now, elapsed, delay, waited, percent;
+	uint32_t to;
+
+	if (here < 0 || c->c_guestcpu != here)
+		return;
+	now = hk_clock_mono();
+	elapsed = now - c->c_place_seen_ns;
+	if (elapsed < LOOK_NS)
+		return;
+	delay = delay_of(hk_m.m_pid, atomic_load(&c->c_hosttid));
+	waited = guest_delay(c);
+	if (delay - c->c_place_delay_ns > waited)
+		waited = delay - c->c_place_delay_ns;
+	percent = waited * 100 / elapsed;
+	c->c_place_delay_ns = delay;
+	if (c->c_place_seen_ns == 0)
+		percent = 0;
+	c->c_place_seen_ns = now;
+	if (percent < CROWDED_PERCENT)
+		return;
+	to = better_place((uint32_t)here, percent < 100 ? (uint32_t)percent : 100, now);
+	if (to == HK_HOSTCPU_MAX)
+		return;
+	settle(c, to);
+	leave_place(here);
 }
