@@ -51,8 +51,6 @@ map_file(uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags, int fd, uin
 		error = fp->f_ops->fo_mmap != NULL ? fp->f_ops->fo_mmap(fp, &obj, &off) : ENODEV;
 	if (error == 0)
 		error = vm_mmap(curproc->p_vmspace, addr, len, prot, flags, obj, off, max_prot);
-	if (obj != NULL)
-		vmobj_drop(obj);
 	file_drop(fp);
 	return error;
 }
