@@ -175,7 +175,8 @@ struct hk_cpu_rec {
 	/* place.c: when run-queue delay was looked at; the CPU's own then; that of the guest interrupted last */
 	uint64_t		c_place_seen_ns, c_place_delay_ns, c_place_guest_ns;
 	int32_t			c_place_tid;
-	_Atomic int32_t		c_place_space;	/* set by the timer's handler; HK_NOSPACE: taken */
+	uint32_t		c_place_runs;	/* hk_run()s so far */
+	_Atomic int32_t		c_place_space;	/* the guest to look at; HK_NOSPACE: taken */
 } __attribute__((aligned(64)));
 
 /* Where the host puts things in a signal frame, learnt from the first thread ever born. */

@@ -12,7 +12,7 @@
  * Which one: the host places a new thread where there is least to do, so a
  * CPU begins where its thread was born, unless another CPU of this machine
  * has that place already.  Later the placing is judged by its result alone:
- * the time that the CPU or its guest spent runnable and not running.  If that
+ * the time that the CPU and its guest spent runnable and not running.  If that
  * is a quarter or more, somebody else wants this host CPU.  Then a host CPU
  * that was mostly idle is better; and if there is none, but this one has more
  * than its share of what is runnable, a random one may be, and is tried half of the
@@ -493,9 +493,8 @@ hk_place_tick(struct hk_cpu_rec *c)
 	if (elapsed < LOOK_NS)
 		return;
 	delay = delay_of(hk_m.m_pid, atomic_load(&c->c_hosttid));
-	waited = guest_delay(c);
-	if (delay - c->c_place_delay_ns > waited)
-		waited = delay - c->c_place_delay_ns;
+	/* They take turns: whichever is ready waits, so the sum is what a rival costs. */
+	waited = guest_delay(c) + (delay > c->c_place_delay_ns ? delay - c->c_place_delay_ns : 0);
 	percent = waited * 100 / elapsed;
 	c->c_place_delay_ns = delay;
 	if (c->c_place_seen_ns == 0)

@@ -37,6 +37,7 @@
 
 #define SLOT_WAIT_NS	1000000000ull
 #define SLOT_WAITS_MAX	10
+#define PLACE_RUNS	256u		/* runs between two looks at the clock for placing's sake */
 
 /* Flags that a program can have: CF PF AF ZF SF TF DF OF AC ID.  NT would fault in IRETQ. */
 #define RFLAGS_USER	0x240dd5ull
@@ -383,6 +384,10 @@ hk_run(uint32_t cpu, hk_space s, struct hk_frame *f)
 			hk_space_kill(sp);
 			return HK_DEAD;
 		}
+	}
+	if (++c->c_place_runs % PLACE_RUNS == 0) {
+		atomic_store_explicit(&c->c_place_space, s, memory_order_relaxed);
+		hk_place_tick(c);
 	}
 	if (sp->sp_slot[cpu].sl_hostcpu != atomic_load_explicit(&c->c_hostcpu, memory_order_relaxed))
 		hk_place_follow(sp, cpu);

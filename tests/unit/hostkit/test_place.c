@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * placing: lists of CPUs, what the host's figures say, and where to go
+ */
+#include "machine.h"
+#include "place.h"
+
+static void
+lists_of_cpus_are_read_or_refused(void **state)
+{
+	static const struct { const char *text; uint32_t count, has, has_not; } good[] = {
+		{ "0", 1, 0, 1 }, { "0-3,6", 5, 6, 5 }, { "1023", 1, 1023, 0 }, { "5-5", 1, 5, 4 },
+		{ "2,2,2", 1, 2, 3 }, { "0-1023", 1024, 512, 1024 },
+	};
+	static const char *const bad[] = {
+		"", ",", "1,", ",1", "-1", "1-", "3-1", "1024", "0-1024", "a", "1 2", "1--2", "0x1", "99999999999999999999",
+	};
+	struct hk_cpuset s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		assert_true(hk_cpuset_parse(good[i].text, &s));
+		assert_int_equal(hk_cpuset_count(&s), good[i].count);
+		assert_true(hk_cpuset_has(&s, good[i].has));
+		assert_false(hk_cpuset_has(&s, good[i].has_not));
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		assert_false(hk_cpuset_parse(bad[i], &s));
+}
+
+static void
+each_cpu_takes_a_place_of_its_own_while_there_is_one(void **state)
+{
+	static uint16_t used[HK_HOSTCPU_MAX];
+	struct hk_cpuset s;
+
+	(void)state;
+	assert_true(hk_cpuset_parse("1,3-4", &s));
+	assert_int_equal(hk_place_choose(&s, used, 3), 3);
+	assert_int_equal(hk_place_choose(&s, used, 5), 1);	/* in a circle */
+	used[1] = 1;
+	assert_int_equal(hk_place_choose(&s, used, 0), 3);
+	used[3] = used[4] = 1;
+	assert_int_equal(hk_place_choose(&s, used, 4), 4);	/* all taken: shared evenly */
+	used[4] = 2;
+	assert_int_equal(hk_place_choose(&s, used, 4), 1);
+	memset(&s, 0, sizeof s);
+	assert_int_equal(hk_place_choose(&s, used, 0), HK_HOSTCPU_MAX);
+}
+
+static void
+the_hosts_figures_are_read(void **state)
+{
+	static const char stat[] = "cpu  10 20 30 40 50\ncpu0 1 2 3 44 5 0\ncpu7 1 2 3 77 5\ncpu9999 1 2 3 4\nintr 5 cpu1\n";
+	static uint64_t idle[HK_HOSTCPU_MAX];
+	uint64_t delay = 0;
+
+	(void)state;
+	assert_int_equal(hk_place_parse_idle(stat, sizeof stat - 1, idle), 2);
+	assert_int_equal(idle[0], 44);
+	assert_int_equal(idle[7], 77);
+	for (size_t n = 0; n < sizeof stat; n++)	/* cut anywhere */
+		hk_place_parse_idle(stat, n, idle);
+	assert_true(hk_place_parse_delay("123 4567890123 9\n", 17, &delay));
+	assert_int_equal(delay, 4567890123);
+	assert_false(hk_place_parse_delay("123", 3, &delay));
+	assert_false(hk_place_parse_delay("", 0, &delay));
+}
+
+static void
+an_idle_place_that_is_nobodys_is_better(void **state)
+{
+	static uint16_t used[HK_HOSTCPU_MAX];
+	static uint32_t idle[HK_HOSTCPU_MAX];
+	struct hk_cpuset s;
+
+	(void)state;
+	assert_true(hk_cpuset_parse("0-3", &s));
+	idle[0] = idle[4] = 100;
+	idle[1] = 60;
+	idle[2] = 80;
+	idle[3] = 49;
+	assert_int_equal(hk_place_idlest(&s, used, idle, 0), 2);
+	used[2] = 1;
+	assert_int_equal(hk_place_idlest(&s, used, idle, 0), 1);
+	used[1] = 1;
+	assert_int_equal(hk_place_idlest(&s, used, idle, 0), HK_HOSTCPU_MAX);
+}
+
+static void
+only_more_than_a_fair_share_of_company_is_overfull(void **state)
+{
+	(void)state;
+	assert_false(hk_place_is_overfull(50, 8, 4));	/* two on each of four */
+	assert_true(hk_place_is_overfull(67, 8, 4));	/* three here */
+	assert_false(hk_place_is_overfull(67, 12, 4));
+	assert_true(hk_place_is_overfull(50, 1, 4));
+	assert_true(hk_place_is_overfull(100, 8, 4));
+	assert_false(hk_place_is_overfull(100, 8, 0));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_of_cpus_are_read_or_refused),
+		cmocka_unit_test(each_cpu_takes_a_place_of_its_own_while_there_is_one),
+		cmocka_unit_test(the_hosts_figures_are_read),
+		cmocka_unit_test(an_idle_place_that_is_nobodys_is_better),
+		cmocka_unit_test(only_more_than_a_fair_share_of_company_is_overfull),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
