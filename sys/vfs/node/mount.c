@@ -392,8 +392,8 @@ reclaim_names(uint64_t pages)
 static struct vm_reclaimer reclaimer = { .vr_fn = reclaim_names };
 
 /* Mounts `fstype` on the directory `name` of the root, which is made if the archive did not bring it. */
-static int
-mount_at_root(const char *fstype, const char *name)
+int
+vfs_mount_boot(const char *fstype, const char *name)
 {
 	struct ncp *on = NULL;
 	int error;
@@ -431,7 +431,7 @@ vfs_init(void)
 	kernel_fsctx.fc_umask = 022;
 	proc_add_hooks(&hooks);
 	vm_add_reclaimer(&reclaimer);
-	error = mount_at_root("devtmpfs", "dev");
+	error = vfs_mount_boot("devtmpfs", "dev");
 	if (error == 0)
 		devfs_fill();
 	return error;

@@ -104,6 +104,7 @@ int	vfs_remount(struct ncp *root_of_mount, uint32_t flags);
 int	vfs_pivot(struct ncp *new_root, struct ncp *put_old);
 void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* held each; fn may sleep */
 struct ncp *vfs_root(void);		/* the first mount's root */
+int	vfs_mount_boot(const char *fstype, const char *name);	/* at boot, on a directory of the root, made if need be */
 int	vfs_init(void);			/* kmain: root tmpfs mounted, devfs, procfs registered */
 int	initramfs_unpack(paddr_t pa, uint64_t bytes);	/* into the root; EINVAL: corrupt (says where) */
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of procfs share. */
+#pragma once
+#include <sys/file/file.h>
+#include <sys/proc/proc.h>
+#include <sys/vfs/name.h>
+
+/* Text that grows; once memory or the bound is hit it stays as it is and pb_failed says so. */
+struct pbuf {
+	char	*pb_text;
+	size_t	pb_len, pb_cap;
+	bool	pb_failed;
+};
+#define PBUF_MAX	(1u << 20)
+void	pb_printf(struct pbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void	pb_bytes(struct pbuf *b, const void *data, size_t n);
+
+struct pentry;
+/* A node: an entry of a table, for a process, a thread of it, or one of its descriptors. */
+struct pnode {
+	const struct pentry *pn_ent;	/* const */
+	int32_t		pn_pid;		/* const; 0: none */
+	int32_t		pn_tid;		/* const; 0: the whole process */
+	int		pn_fd;		/* const; -1: none */
+};
+
+enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_FILE, PK_LINK, PK_FDLINK, PK_FDINFO };
+
+struct pentry {
+	const char	*pe_name;
+	enum pkind	pe_kind;
+	uint32_t	pe_mode;
+	int		(*pe_text)(struct pbuf *b, const struct pnode *n);	/* FILE; LINK: its text */
+	int		(*pe_jump)(const struct pnode *n, struct ncp **out);	/* LINK: where it leads, without the text */
+	int		(*pe_write)(const char *text, size_t len);		/* FILE */
+	const struct pentry *pe_children;	/* DIR: ends with a NULL name */
+};
+extern const struct pentry procfs_root_table[], procfs_pid_table[];
+
+/* procfs_pid.c */
+struct proc *procfs_proc(const struct pnode *n);	/* held; NULL: gone */
+bool	procfs_may_look(struct proc *p);		/* as ptrace would allow */
+int	procfs_jump_fd(const struct pnode *n, struct ncp **out);
+int	procfs_text_fd(struct pbuf *b, const struct pnode *n);
+int	procfs_text_fdinfo(struct pbuf *b, const struct pnode *n);
+/* A number below a name that has only digits; -1: it is none. */
+int32_t	procfs_number(const char *name, size_t len);
+void	procfs_mounts(struct pbuf *b, const struct pnode *n, bool info);

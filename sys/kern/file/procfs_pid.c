@@ -1,0 +1,932 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * procfs_pid - /proc/PID: what a process is and has.
+ *
+ * Each function finds its process anew, copies what it needs under the
+ * process's token or spin, and makes text afterwards.
+ */
+#include "procfs_int.h"
+#include "tty_int.h"
+
+#include <abi/errno.h>
+#include <abi/fcntl.h>
+#include <abi/mman.h>
+#include <abi/mount.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/vm/kmem.h>
+
+#define TICK_NS		(NSEC_PER_SEC / 100)
+#define ARGS_MAX	(256u << 10)
+#define REGIONS_SPARE	32u
+
+int32_t
+procfs_number(const char *name, size_t len)
+{
+	int32_t v = 0;
+
+	if (len == 0 || len > 9 || (name[0] == '0' && len > 1))
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return -1;
+		v = v * 10 + (name[i] - '0');
+	}
+	return v;
+}
+
+struct proc *
+procfs_proc(const struct pnode *n)
+{
+	return proc_find(n->pn_pid);
+}
+
+bool
+procfs_may_look(struct proc *p)
+{
+	const struct cred *me = vfs_cred();
+	bool ok;
+
+	if (curthread->td_lwp == NULL || p == curproc)
+		return true;
+	token_get(&p->p_tok);
+	ok = p->p_dumpable && me->cr_fsuid == p->p_cred->cr_euid && me->cr_fsuid == p->p_cred->cr_suid &&
+	    me->cr_fsuid == p->p_cred->cr_uid;
+	token_release(&p->p_tok);
+	return ok || cred_capable(me, CAP_SYS_PTRACE);
+}
+
+/* The process, if the reader may know its secrets. */
+static int
+look_at(const struct pnode *n, struct proc **out)
+{
+	struct proc *p = procfs_proc(n);
+
+	if (p == NULL)
+		return ESRCH;
+	if (!procfs_may_look(p)) {
+		proc_drop(p);
+		return EACCES;
+	}
+	*out = p;
+	return 0;
+}
+
+static struct vmspace *
+space_of(struct proc *p)
+{
+	struct vmspace *vs;
+
+	token_get(&p->p_tok);
+	vs = p->p_vmspace;
+	if (vs != NULL)
+		vmspace_hold(vs);
+	token_release(&p->p_tok);
+	return vs;
+}
+
+/* ------------------------------------------------------- state, in common -- */
+
+struct about {
+	char		comm[16];
+	char		state;
+	int32_t		pid, tid, ppid, pgid, sid, tty_pgid;
+	uint64_t	tty;
+	uint32_t	nlwps;
+	int		nice, exit_signal, status;
+	bool		no_new_privs;
+	nsec_t		start;
+	struct rusage_acc ru, cru;
+	struct vm_usage	vm;
+	uaddr_t		stack_start, arg_start, arg_end, env_start, env_end;
+	uint64_t	rss_limit, nsig_limit;
+	sigset_t	pending, shared_pending, blocked, ignored, caught;
+	uint32_t	queued;
+	struct cred	*cred;		/* held */
+};
+
+static char
+lwp_state(const struct lwp *l)
+{
+	if (l->l_thread == NULL)
+		return 'S';
+	if (l->l_thread->td_state != TD_SLEEPING)
+		return 'R';
+	/* Waiting for its turn on the CPU is running, too. */
+	if (l->l_us.waiting || l->l_us.queued)
+		return 'R';
+	return (l->l_thread->td_flags & TDF_INTERRUPTIBLE) != 0 ? 'S' : 'D';
+}
+
+/* What p_sig guards. */
+static void
+about_signals(struct proc *p, const struct pnode *n, struct about *a)
+{
+	spin_lock(&p->p_sig);
+	a->nlwps = p->p_nlwps;
+	a->status = p->p_status;
+	a->shared_pending = p->p_sigq.sq_set;
+	a->queued = p->p_sigq.sq_count;
+	for (int s = 1; s <= 64; s++) {
+		uint64_t h = p->p_sigact[s - 1].sa_handler;
+
+		if (h == SIG_IGN)
+			a->ignored |= sigbit(s);
+		else if (h != SIG_DFL)
+			a->caught |= sigbit(s);
+	}
+	a->state = 'S';
+	list_foreach(l, &p->p_lwps, struct lwp, l_link) {
+		char st = lwp_state(l);
+
+		if (n->pn_tid != 0 ? l->l_tid == n->pn_tid : l->l_tid == p->p_pid) {
+			a->pending = l->l_sigq.sq_set;
+			a->blocked = l->l_sigmask;
+			a->state = st;
+		}
+	}
+	if (p->p_state == P_STOPPED)
+		a->state = 'T';
+	else if (p->p_state == P_ZOMBIE || p->p_state == P_REAPED)
+		a->state = 'Z';
+	spin_unlock(&p->p_sig);
+}
+
+/* The controlling terminal.  The group is held, so its session is there. */
+static void
+about_terminal(struct pgrp *pg, struct about *a)
+{
+	struct session *s = pg->pg_session;
+	struct tty *t;
+
+	token_get(&s->s_tok);
+	t = s->s_tty;
+	if (t != NULL)
+		tty_hold(t);
+	token_release(&s->s_tok);
+	a->tty_pgid = -1;
+	if (t == NULL)
+		return;
+	token_get(&t->t_tok);
+	a->tty = t->t_rdev;
+	if (t->t_pgrp != NULL)
+		a->tty_pgid = t->t_pgrp->pg_pgid;
+	token_release(&t->t_tok);
+	tty_drop(t);
+}
+
+static int
+about(const struct pnode *n, struct about *a)
+{
+	struct proc *p = procfs_proc(n);
+	struct vmspace *vs;
+	struct pgrp *pg;
+
+	if (p == NULL)
+		return ESRCH;
+	memset(a, 0, sizeof *a);
+	a->pid = p->p_pid;
+	a->tid = n->pn_tid != 0 ? n->pn_tid : p->p_pid;
+	a->ppid = proc_ppid(p);
+	a->start = p->p_start;
+	a->exit_signal = p->p_exit_signal;
+	token_get(&p->p_tok);
+	memcpy(a->comm, p->p_comm, sizeof a->comm);
+	a->nice = p->p_nice;
+	a->no_new_privs = p->p_no_new_privs;
+	a->cru = p->p_cru;
+	a->stack_start = p->p_stack_start;
+	a->arg_start = p->p_arg_start;
+	a->arg_end = p->p_arg_end;
+	a->env_start = p->p_env_start;
+	a->env_end = p->p_env_end;
+	a->rss_limit = p->p_rlimit[5][0];
+	a->nsig_limit = p->p_rlimit[11][0];
+	a->cred = cred_hold(p->p_cred);
+	token_release(&p->p_tok);
+	a->comm[sizeof a->comm - 1] = '\0';
+	about_signals(p, n, a);
+	proc_times(p, &a->ru);
+	(void)proc_getpgid(p->p_pid, &a->pgid, &a->sid);
+	pg = pgrp_find(a->pgid);
+	if (pg != NULL) {
+		about_terminal(pg, a);
+		pgrp_drop(pg);
+	}
+	vs = space_of(p);
+	if (vs != NULL) {
+		vm_usage(vs, &a->vm);
+		vmspace_drop(vs);
+	}
+	proc_drop(p);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ files -- */
+
+static uint64_t
+ticks(uint64_t ns)
+{
+	return ns / TICK_NS;
+}
+
+static int
+text_stat(struct pbuf *b, const struct pnode *n)
+{
+	struct about a;
+	int error = about(n, &a);
+
+	if (error != 0)
+		return error;
+	pb_printf(b, "%d (%s) %c %d %d %d %llu %d %u ", a.tid, a.comm, a.state, a.ppid, a.pgid, a.sid,
+	    (unsigned long long)a.tty, a.tty_pgid, 0x400000u);
+	pb_printf(b, "%llu %llu %llu %llu ", (unsigned long long)a.ru.ru_minflt, (unsigned long long)a.cru.ru_minflt,
+	    (unsigned long long)a.ru.ru_majflt, (unsigned long long)a.cru.ru_majflt);
+	pb_printf(b, "%llu %llu %llu %llu ", (unsigned long long)ticks(a.ru.ru_utime),
+	    (unsigned long long)ticks(a.ru.ru_stime), (unsigned long long)ticks(a.cru.ru_utime),
+	    (unsigned long long)ticks(a.cru.ru_stime));
+	pb_printf(b, "%d %d %u 0 %llu %llu %llu %llu ", 20 + a.nice, a.nice, a.nlwps,
+	    (unsigned long long)ticks(a.start > time_boot() ? a.start - time_boot() : 0),
+	    (unsigned long long)(a.vm.size * PAGE_BYTES), (unsigned long long)a.vm.resident,
+	    (unsigned long long)a.rss_limit);
+	pb_printf(b, "0 0 %llu 0 0 %llu %llu %llu %llu 0 0 0 %d %u 0 0 0 0 0 0 0 0 %llu %llu %llu %llu %d\n",
+	    (unsigned long long)a.stack_start, (unsigned long long)(a.pending & 0x7fffffff),
+	    (unsigned long long)(a.blocked & 0x7fffffff), (unsigned long long)(a.ignored & 0x7fffffff),
+	    (unsigned long long)(a.caught & 0x7fffffff), a.exit_signal, mycpuid, (unsigned long long)a.arg_start,
+	    (unsigned long long)a.arg_end, (unsigned long long)a.env_start, (unsigned long long)a.env_end,
+	    a.state == 'Z' ? a.status : 0);
+	cred_drop(a.cred);
+	return 0;
+}
+
+static int
+text_statm(struct pbuf *b, const struct pnode *n)
+{
+	struct about a;
+	int error = about(n, &a);
+
+	if (error != 0)
+		return error;
+	cred_drop(a.cred);
+	pb_printf(b, "%llu %llu %llu %llu 0 %llu 0\n", (unsigned long long)a.vm.size, (unsigned long long)a.vm.resident,
+	    (unsigned long long)a.vm.shared, (unsigned long long)a.vm.text,
+	    (unsigned long long)(a.vm.data + a.vm.stack));
+	return 0;
+}
+
+static const char *
+state_name(char c)
+{
+	switch (c) {
+	case 'R':	return "R (running)";
+	case 'D':	return "D (disk sleep)";
+	case 'T':	return "T (stopped)";
+	case 'Z':	return "Z (zombie)";
+	default:	return "S (sleeping)";
+	}
+}
+
+static void
+status_memory(struct pbuf *b, const struct about *a)
+{
+	const uint64_t k = PAGE_BYTES / 1024;
+
+	if (a->state == 'Z')
+		return;
+	pb_printf(b, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
+	    (unsigned long long)(a->vm.size * k), (unsigned long long)(a->vm.size * k), 0, 0);
+	pb_printf(b, "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8llu kB\nRssShmem:\t%8u kB\n",
+	    (unsigned long long)(a->vm.resident * k), (unsigned long long)(a->vm.resident * k),
+	    (unsigned long long)((a->vm.resident - rt_min(a->vm.shared, a->vm.resident)) * k),
+	    (unsigned long long)(a->vm.shared * k), 0);
+	pb_printf(b, "VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\nVmLib:\t%8u kB\nVmPTE:\t%8u kB\nVmSwap:\t%8u kB\n",
+	    (unsigned long long)(a->vm.data * k), (unsigned long long)(a->vm.stack * k),
+	    (unsigned long long)(a->vm.text * k), 0, 0, 0);
+}
+
+static int
+text_status(struct pbuf *b, const struct pnode *n)
+{
+	struct about a;
+	const struct cred *c;
+	int error = about(n, &a);
+
+	if (error != 0)
+		return error;
+	c = a.cred;
+	pb_printf(b, "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", a.comm,
+	    state_name(a.state), a.pid, a.tid, a.ppid);
+	pb_printf(b, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t64\nGroups:\t", c->cr_uid, c->cr_euid,
+	    c->cr_suid, c->cr_fsuid, c->cr_gid, c->cr_egid, c->cr_sgid, c->cr_fsgid);
+	for (uint32_t i = 0; i < c->cr_ngroups; i++)
+		pb_printf(b, "%u ", c->cr_groups[i]);
+	pb_printf(b, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", a.pid, a.tid, a.pgid, a.sid);
+	status_memory(b, &a);
+	pb_printf(b, "Threads:\t%u\nSigQ:\t%u/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", a.nlwps,
+	    a.queued, (unsigned long long)a.nsig_limit, (unsigned long long)a.pending,
+	    (unsigned long long)a.shared_pending, (unsigned long long)a.blocked);
+	pb_printf(b, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n", (unsigned long long)a.ignored, (unsigned long long)a.caught);
+	pb_printf(b, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
+	    (unsigned long long)c->cr_cap_inh, (unsigned long long)c->cr_cap_perm, (unsigned long long)c->cr_cap_eff,
+	    (unsigned long long)c->cr_cap_bnd, (unsigned long long)c->cr_cap_amb);
+	pb_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
+	    a.no_new_privs, (unsigned long long)a.ru.ru_nvcsw, (unsigned long long)a.ru.ru_nivcsw);
+	cred_drop(a.cred);
+	return 0;
+}
+
+/* Strings of the process's own memory, which may be gone or hostile: what can be read is shown. */
+static int
+user_bytes(struct pbuf *b, struct proc *p, uaddr_t from, uaddr_t to)
+{
+	struct vmspace *vs = space_of(p);
+	char buf[512];
+	size_t done = 0;
+
+	if (vs == NULL)
+		return 0;
+	if (to > from && to - from > ARGS_MAX)
+		to = from + ARGS_MAX;
+	while (from < to) {
+		(void)vs_read(vs, buf, from, rt_min(to - from, sizeof buf), &done);
+		if (done == 0)
+			break;
+		pb_bytes(b, buf, done);
+		from += done;
+	}
+	vmspace_drop(vs);
+	return 0;
+}
+
+static int
+text_cmdline(struct pbuf *b, const struct pnode *n)
+{
+	struct proc *p = procfs_proc(n);
+	uaddr_t from, to;
+	int error;
+
+	if (p == NULL)
+		return ESRCH;
+	token_get(&p->p_tok);
+	from = p->p_arg_start;
+	to = p->p_arg_end;
+	token_release(&p->p_tok);
+	error = user_bytes(b, p, from, to);
+	proc_drop(p);
+	return error;
+}
+
+static int
+text_environ(struct pbuf *b, const struct pnode *n)
+{
+	struct proc *p;
+	uaddr_t from, to;
+	int error = look_at(n, &p);
+
+	if (error != 0)
+		return error;
+	token_get(&p->p_tok);
+	from = p->p_env_start;
+	to = p->p_env_end;
+	token_release(&p->p_tok);
+	error = user_bytes(b, p, from, to);
+	proc_drop(p);
+	return error;
+}
+
+static int
+text_auxv(struct pbuf *b, const struct pnode *n)
+{
+	struct proc *p;
+	uint8_t auxv[sizeof p->p_auxv];
+	uint32_t len;
+	int error = look_at(n, &p);
+
+	if (error != 0)
+		return error;
+	token_get(&p->p_tok);
+	len = (uint32_t)rt_min(p->p_auxv_bytes, sizeof auxv);
+	memcpy(auxv, p->p_auxv, len);
+	token_release(&p->p_tok);
+	proc_drop(p);
+	pb_bytes(b, auxv, len);
+	return 0;
+}
+
+static int
+text_comm(struct pbuf *b, const struct pnode *n)
+{
+	struct about a;
+	int error = about(n, &a);
+
+	if (error != 0)
+		return error;
+	cred_drop(a.cred);
+	pb_printf(b, "%s\n", a.comm);
+	return 0;
+}
+
+static int
+text_limits(struct pbuf *b, const struct pnode *n)
+{
+	static const struct { const char *name, *unit; } row[16] = {
+		{ "Max cpu time", "seconds" }, { "Max file size", "bytes" }, { "Max data size", "bytes" },
+		{ "Max stack size", "bytes" }, { "Max core file size", "bytes" }, { "Max resident set", "bytes" },
+		{ "Max processes", "processes" }, { "Max open files", "files" }, { "Max locked memory", "bytes" },
+		{ "Max address space", "bytes" }, { "Max file locks", "locks" }, { "Max pending signals", "signals" },
+		{ "Max msgqueue size", "bytes" }, { "Max nice priority", "" }, { "Max realtime priority", "" },
+		{ "Max realtime timeout", "us" },
+	};
+	struct proc *p = procfs_proc(n);
+	uint64_t lim[16][2];
+
+	if (p == NULL)
+		return ESRCH;
+	token_get(&p->p_tok);
+	memcpy(lim, p->p_rlimit, sizeof lim);
+	token_release(&p->p_tok);
+	proc_drop(p);
+	pb_printf(b, "%-26s%-21s%-21s%-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	for (int i = 0; i < 16; i++) {
+		char v[2][24];
+
+		for (int k = 0; k < 2; k++) {
+			if (lim[i][k] == UINT64_MAX)
+				strlcpy(v[k], "unlimited", sizeof v[k]);
+			else
+				rt_snprintf(v[k], sizeof v[k], "%llu", (unsigned long long)lim[i][k]);
+		}
+		pb_printf(b, "%-26s%-21s%-21s%-10s\n", row[i].name, v[0], v[1], row[i].unit);
+	}
+	return 0;
+}
+
+static int
+text_io(struct pbuf *b, const struct pnode *n)
+{
+	struct proc *p;
+	int error = look_at(n, &p);
+
+	if (error != 0)
+		return error;
+	proc_drop(p);
+	/* Nothing is counted: there is no disk. */
+	pb_printf(b, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
+	return 0;
+}
+
+static int
+text_wchan(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "0");
+	return 0;
+}
+
+static int
+text_oom(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "0\n");
+	return 0;
+}
+
+/* ------------------------------------------------------------------- maps -- */
+
+struct regions {
+	struct vm_region *r;
+	uint32_t	n, max;
+};
+
+static void
+count_region(const struct vm_region *r, void *arg)
+{
+	(void)r;
+	(*(uint32_t *)arg)++;
+}
+
+static void
+keep_region(const struct vm_region *r, void *arg)
+{
+	struct regions *rs = arg;
+
+	if (rs->n < rs->max)
+		rs->r[rs->n++] = *r;
+}
+
+struct maps {
+	struct regions	rs;
+	char		*exe;		/* kmalloc'ed, or NULL */
+	struct vnode	*exe_vn;	/* held, or NULL */
+	struct vmobj	*exe_obj;
+	uint64_t	exe_dev, exe_ino;
+	uaddr_t		stack, brk;
+};
+
+/* The callback must not sleep, so the regions are counted first and copied then. */
+static int
+maps_get(const struct pnode *n, struct maps *m)
+{
+	struct proc *p;
+	struct vmspace *vs;
+	struct vattr va;
+	uint32_t count = 0;
+	int error = look_at(n, &p);
+
+	memset(m, 0, sizeof *m);
+	if (error != 0)
+		return error;
+	token_get(&p->p_tok);
+	m->stack = p->p_stack_start;
+	m->exe_vn = p->p_exe;
+	if (m->exe_vn != NULL)
+		vnode_hold(m->exe_vn);
+	if (p->p_exe_path != NULL) {
+		char text[PATH_MAX_];
+
+		/* A copy first: kmalloc() may sleep, and the token would be lost. */
+		strlcpy(text, p->p_exe_path, sizeof text);
+		m->exe = kstrdup(text, KM_WAIT);
+	}
+	token_release(&p->p_tok);
+	if (m->exe_vn != NULL && vn_getattr(m->exe_vn, &va) == 0) {
+		m->exe_obj = m->exe_vn->v_obj;
+		m->exe_dev = m->exe_vn->v_mount->mp_dev;
+		m->exe_ino = va.va_ino;
+	}
+	vs = space_of(p);
+	proc_drop(p);
+	if (vs == NULL)
+		return 0;
+	vm_foreach(vs, count_region, &count);
+	m->rs.max = count + REGIONS_SPARE;
+	m->rs.r = kmalloc_array(m->rs.max, sizeof *m->rs.r, KM_WAIT);
+	if (m->rs.r == NULL)
+		error = ENOMEM;
+	else
+		vm_foreach(vs, keep_region, &m->rs);
+	vm_brk(vs, &m->brk);
+	vmspace_drop(vs);
+	return error;
+}
+
+static void
+maps_put(struct maps *m)
+{
+	kfree(m->rs.r);
+	kfree(m->exe);
+	if (m->exe_vn != NULL)
+		vnode_drop(m->exe_vn);
+}
+
+static void
+map_line(struct pbuf *b, const struct maps *m, const struct vm_region *r)
+{
+	bool exe = r->obj != NULL && r->obj == m->exe_obj;
+	const char *name = exe && m->exe != NULL ? m->exe : "";
+	size_t before = b->pb_len;
+
+	if (r->obj == NULL && r->start <= m->stack && m->stack < r->end)
+		name = "[stack]";
+	else if (r->obj == NULL && m->brk != 0 && r->end == page_round(m->brk))
+		name = "[heap]";
+	pb_printf(b, "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu", (unsigned long long)r->start,
+	    (unsigned long long)r->end, (r->prot & PROT_READ) != 0 ? 'r' : '-', (r->prot & PROT_WRITE) != 0 ? 'w' : '-',
+	    (r->prot & PROT_EXEC) != 0 ? 'x' : '-', (r->flags & MAP_TYPE) == MAP_PRIVATE ? 'p' : 's',
+	    (unsigned long long)r->off, exe ? (unsigned)(m->exe_dev >> 8 & 0xfff) : 0,
+	    exe ? (unsigned)(m->exe_dev & 0xff) : 0, exe ? (unsigned long long)m->exe_ino : 0);
+	if (name[0] != '\0')
+		pb_printf(b, "%*s%s", (int)(b->pb_len - before < 73 ? 73 - (b->pb_len - before) : 1), "", name);
+	pb_printf(b, "\n");
+}
+
+static int
+text_maps(struct pbuf *b, const struct pnode *n)
+{
+	struct maps m;
+	int error = maps_get(n, &m);
+
+	for (uint32_t i = 0; error == 0 && i < m.rs.n; i++)
+		map_line(b, &m, &m.rs.r[i]);
+	maps_put(&m);
+	return error;
+}
+
+static int
+text_smaps(struct pbuf *b, const struct pnode *n)
+{
+	struct maps m;
+	int error = maps_get(n, &m);
+
+	for (uint32_t i = 0; error == 0 && i < m.rs.n; i++) {
+		const struct vm_region *r = &m.rs.r[i];
+		unsigned long long rss = r->resident * (PAGE_BYTES / 1024);
+		bool shared = (r->flags & MAP_TYPE) != MAP_PRIVATE || (r->prot & PROT_WRITE) == 0;
+
+		map_line(b, &m, r);
+		pb_printf(b, "Size:           %8llu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n",
+		    (unsigned long long)((r->end - r->start) / 1024), 4, 4);
+		pb_printf(b, "Rss:            %8llu kB\nPss:            %8llu kB\nShared_Clean:   %8llu kB\n"
+		    "Shared_Dirty:   %8u kB\nPrivate_Clean:  %8u kB\nPrivate_Dirty:  %8llu kB\n", rss, rss,
+		    shared ? rss : 0, 0, 0, shared ? 0 : rss);
+		pb_printf(b, "Referenced:     %8llu kB\nAnonymous:      %8llu kB\nSwap:           %8u kB\nLocked:         %8u kB\n",
+		    rss, shared ? 0 : rss, 0, 0);
+	}
+	maps_put(&m);
+	return error;
+}
+
+/* ------------------------------------------------------------------ links -- */
+
+static int
+jump_place(const struct pnode *n, bool root, struct ncp **out)
+{
+	struct proc *p;
+	int error = look_at(n, &p);
+
+	if (error != 0)
+		return error;
+	if (p->p_fs == NULL)
+		error = ENOENT;
+	else
+		fsctx_get(p->p_fs, root ? NULL : out, root ? out : NULL);
+	proc_drop(p);
+	return error;
+}
+
+static int jump_cwd(const struct pnode *n, struct ncp **out) { return jump_place(n, false, out); }
+static int jump_root(const struct pnode *n, struct ncp **out) { return jump_place(n, true, out); }
+
+static int
+text_name(struct pbuf *b, struct ncp *n)
+{
+	char *text = kmalloc(PATH_MAX_, KM_WAIT);
+	struct ncp *root;
+	bool unreachable;
+	int error;
+
+	if (text == NULL)
+		return ENOMEM;
+	fsctx_get(fsctx_current(), NULL, &root);
+	error = name_path(n, root, text, PATH_MAX_, &unreachable);
+	ncp_drop(root);
+	if (error == 0)
+		pb_printf(b, "%s%s", text, ncp_is_deleted(n) ? " (deleted)" : "");
+	kfree(text);
+	return error;
+}
+
+static int
+text_place(struct pbuf *b, const struct pnode *n, bool root)
+{
+	struct ncp *at;
+	int error = jump_place(n, root, &at);
+
+	if (error != 0)
+		return error;
+	error = text_name(b, at);
+	ncp_drop(at);
+	return error;
+}
+
+static int text_cwd(struct pbuf *b, const struct pnode *n) { return text_place(b, n, false); }
+static int text_root(struct pbuf *b, const struct pnode *n) { return text_place(b, n, true); }
+
+static int
+exe_get(const struct pnode *n, struct vnode **vn, char *path, size_t size)
+{
+	struct proc *p;
+	int error = look_at(n, &p);
+
+	if (error != 0)
+		return error;
+	token_get(&p->p_tok);
+	*vn = p->p_exe;
+	if (*vn == NULL || p->p_exe_path == NULL) {
+		error = ENOENT;
+	} else {
+		vnode_hold(*vn);
+		strlcpy(path, p->p_exe_path, size);
+	}
+	token_release(&p->p_tok);
+	proc_drop(p);
+	return error;
+}
+
+static int
+text_exe(struct pbuf *b, const struct pnode *n)
+{
+	char path[PATH_MAX_];
+	struct vnode *vn;
+	struct vattr va;
+	int error = exe_get(n, &vn, path, sizeof path);
+
+	if (error != 0)
+		return error;
+	error = vn_getattr(vn, &va);
+	vnode_drop(vn);
+	pb_printf(b, "%s%s", path, error == 0 && va.va_nlink == 0 ? " (deleted)" : "");
+	return error;
+}
+
+/* By its path if that still leads to the file, else by the file itself. */
+static int
+jump_exe(const struct pnode *n, struct ncp **out)
+{
+	char path[PATH_MAX_];
+	struct vnode *vn;
+	struct lookup lu;
+	int error = exe_get(n, &vn, path, sizeof path);
+
+	if (error != 0)
+		return error;
+	if (name_lookup(vfs_root(), path, LOOK_FOLLOW, &lu) == 0) {
+		if (lu.lu_ncp->n_vnode == vn) {
+			*out = lu.lu_ncp;
+			vnode_drop(vn);
+			return 0;
+		}
+		lookup_done(&lu);
+	}
+	error = name_orphan(vn, path, out);
+	vnode_drop(vn);
+	return error;
+}
+
+static int
+fd_file(const struct pnode *n, struct file **out)
+{
+	struct proc *p;
+	int error = look_at(n, &p);
+
+	if (error != 0)
+		return error;
+	error = fd_get_of(p, n->pn_fd, out);
+	proc_drop(p);
+	return error != 0 ? ENOENT : 0;
+}
+
+int
+procfs_jump_fd(const struct pnode *n, struct ncp **out)
+{
+	struct file *fp;
+	int error = fd_file(n, &fp);
+
+	if (error != 0)
+		return error;
+	if (fp->f_ncp != NULL) {
+		*out = fp->f_ncp;
+		ncp_hold(*out);
+	} else {
+		error = EOPNOTSUPP;
+	}
+	file_drop(fp);
+	return error;
+}
+
+int
+procfs_text_fd(struct pbuf *b, const struct pnode *n)
+{
+	struct k_stat st;
+	struct file *fp;
+	int error = fd_file(n, &fp);
+
+	if (error != 0)
+		return error;
+	if (fp->f_ncp != NULL) {
+		error = text_name(b, fp->f_ncp);
+	} else if (file_stat(fp, &st) == 0) {
+		const char *kind = (st.st_mode & S_IFMT) == S_IFIFO ? "pipe" : (st.st_mode & S_IFMT) == S_IFSOCK ?
+		    "socket" : (st.st_mode & S_IFMT) == S_IFCHR ? "char" : "file";
+
+		pb_printf(b, "%s:[%llu]", kind, (unsigned long long)(st.st_ino != 0 ? st.st_ino : fp->f_id));
+	} else {
+		pb_printf(b, "anon_inode:[%llu]", (unsigned long long)fp->f_id);
+	}
+	file_drop(fp);
+	return error;
+}
+
+int
+procfs_text_fdinfo(struct pbuf *b, const struct pnode *n)
+{
+	struct file *fp;
+	uint64_t off;
+	int error = fd_file(n, &fp);
+
+	if (error != 0)
+		return error;
+	off = fp->f_ops->fo_seek != NULL ? fp->f_off : 0;
+	pb_printf(b, "pos:\t%llu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n", (unsigned long long)off,
+	    atomic_load(&fp->f_flags), fp->f_vnode != NULL ? fp->f_vnode->v_mount->mp_id : 0,
+	    (unsigned long long)fp->f_id);
+	file_drop(fp);
+	return 0;
+}
+
+/* ----------------------------------------------------------------- mounts -- */
+
+struct mounts_arg {
+	struct pbuf	*b;
+	struct ncp	*root;
+	bool		info;
+};
+
+/* Blanks and backslashes as octal, so that a line has as many fields as it should. */
+static void
+pb_escaped(struct pbuf *b, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (*s == ' ' || *s == '\t' || *s == '\n' || *s == '\\')
+			pb_printf(b, "\\%03o", (unsigned)(uint8_t)*s);
+		else
+			pb_bytes(b, s, 1);
+	}
+}
+
+static void
+pb_flags(struct pbuf *b, uint32_t fl)
+{
+	pb_printf(b, "%s%s%s%s%s%s%s", (fl & MS_RDONLY) != 0 ? "ro" : "rw", (fl & MS_NOSUID) != 0 ? ",nosuid" : "",
+	    (fl & MS_NODEV) != 0 ? ",nodev" : "", (fl & MS_NOEXEC) != 0 ? ",noexec" : "",
+	    (fl & MS_SYNCHRONOUS) != 0 ? ",sync" : "", (fl & MS_NOATIME) != 0 ? ",noatime" : "",
+	    (fl & (MS_NOATIME | MS_STRICTATIME)) == 0 ? ",relatime" : "");
+}
+
+static void
+mount_line(struct mount *mp, void *arg)
+{
+	struct mounts_arg *m = arg;
+	struct mount *up = mp;
+	char *text;
+	bool unreachable = true;
+
+	if (mp->mp_dead)
+		return;
+	text = kmalloc(PATH_MAX_, KM_WAIT);
+	if (text == NULL)
+		return;
+	if (name_path(mp->mp_ncp, m->root, text, PATH_MAX_, &unreachable) == 0 && !unreachable) {
+		if (m->info) {
+			if (mp->mp_covers != NULL)
+				up = mp->mp_covers->n_mount;
+			pb_printf(m->b, "%u %u %u:%u / ", mp->mp_id, up->mp_id, (unsigned)(mp->mp_dev >> 8 & 0xfff),
+			    (unsigned)(mp->mp_dev & 0xff));
+			pb_escaped(m->b, text);
+			pb_printf(m->b, " ");
+			pb_flags(m->b, mp->mp_flags);
+			pb_printf(m->b, " - %s ", mp->mp_ops->fs_name);
+			pb_escaped(m->b, mp->mp_source);
+			pb_printf(m->b, " %s\n", (mp->mp_flags & MS_RDONLY) != 0 ? "ro" : "rw");
+		} else {
+			pb_escaped(m->b, mp->mp_source);
+			pb_printf(m->b, " ");
+			pb_escaped(m->b, text);
+			pb_printf(m->b, " %s ", mp->mp_ops->fs_name);
+			pb_flags(m->b, mp->mp_flags);
+			pb_printf(m->b, " 0 0\n");
+		}
+	}
+	kfree(text);
+}
+
+void
+procfs_mounts(struct pbuf *b, const struct pnode *n, bool info)
+{
+	struct mounts_arg m = { .b = b, .info = info };
+
+	(void)n;
+	fsctx_get(fsctx_current(), NULL, &m.root);
+	vfs_mount_foreach(mount_line, &m);
+	ncp_drop(m.root);
+}
+
+static int text_mounts(struct pbuf *b, const struct pnode *n) { procfs_mounts(b, n, false); return 0; }
+static int text_mountinfo(struct pbuf *b, const struct pnode *n) { procfs_mounts(b, n, true); return 0; }
+
+const struct pentry procfs_pid_table[] = {
+	{ "auxv", PK_FILE, 0400, text_auxv, NULL, NULL, NULL },
+	{ "cmdline", PK_FILE, 0444, text_cmdline, NULL, NULL, NULL },
+	{ "comm", PK_FILE, 0444, text_comm, NULL, NULL, NULL },
+	{ "cwd", PK_LINK, 0777, text_cwd, jump_cwd, NULL, NULL },
+	{ "environ", PK_FILE, 0400, text_environ, NULL, NULL, NULL },
+	{ "exe", PK_LINK, 0777, text_exe, jump_exe, NULL, NULL },
+	{ "fd", PK_FDS, 0500, NULL, NULL, NULL, NULL },
+	{ "fdinfo", PK_FDINFOS, 0555, NULL, NULL, NULL, NULL },
+	{ "io", PK_FILE, 0400, text_io, NULL, NULL, NULL },
+	{ "limits", PK_FILE, 0444, text_limits, NULL, NULL, NULL },
+	{ "maps", PK_FILE, 0444, text_maps, NULL, NULL, NULL },
+	{ "mountinfo", PK_FILE, 0444, text_mountinfo, NULL, NULL, NULL },
+	{ "mounts", PK_FILE, 0444, text_mounts, NULL, NULL, NULL },
+	{ "oom_adj", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
+	{ "oom_score", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
+	{ "oom_score_adj", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
+	{ "root", PK_LINK, 0777, text_root, jump_root, NULL, NULL },
+	{ "smaps", PK_FILE, 0444, text_smaps, NULL, NULL, NULL },
+	{ "stat", PK_FILE, 0444, text_stat, NULL, NULL, NULL },
+	{ "statm", PK_FILE, 0444, text_statm, NULL, NULL, NULL },
+	{ "status", PK_FILE, 0444, text_status, NULL, NULL, NULL },
+	{ "task", PK_TASKS, 0555, NULL, NULL, NULL, NULL },
+	{ "wchan", PK_FILE, 0444, text_wchan, NULL, NULL, NULL },
+	{ NULL, PK_FILE, 0, NULL, NULL, NULL, NULL },
+};
