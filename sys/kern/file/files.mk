@@ -15,3 +15,4 @@ kern += sys/kern/syscall/sys_file.c
 kern += sys/kern/syscall/sys_ioctl.c
 kern += sys/kern/syscall/sys_poll.c
 kern += sys/kern/file/memdev.c
+kern += sys/kern/file/procfs.c sys/kern/file/procfs_pid.c sys/kern/file/procfs_root.c

@@ -626,6 +626,7 @@ static const struct fs_ops procfs_fs = {
 int
 procfs_init(void)
 {
+	procfs_root_init();
 	fs_register(&procfs_fs);
 	return vfs_mount_boot("proc", "proc");
 }

@@ -37,6 +37,7 @@ struct pentry {
 };
 extern const struct pentry procfs_root_table[], procfs_pid_table[];
 
+void	procfs_root_init(void);
 /* procfs_pid.c */
 struct proc *procfs_proc(const struct pnode *n);	/* held; NULL: gone */
 bool	procfs_may_look(struct proc *p);		/* as ptrace would allow */

@@ -13,6 +13,7 @@
 #include <sys/debug/kprint.h>
 #include <sys/debug/ktest.h>
 #include <sys/file/memdev.h>
+#include <sys/file/procfs.h>
 #include <sys/file/tty.h>
 #include <sys/init/init.h>
 #include <sys/lwkt/thread.h>
@@ -66,6 +67,9 @@ boot_late(void *arg)
 	error = memdev_init();
 	if (error != 0)
 		panic("/dev cannot be filled: error %d", error);
+	error = procfs_init();
+	if (error != 0)
+		panic("/proc cannot be mounted: error %d", error);
 	error = tty_console_init();
 	if (error != 0)
 		panic("the console cannot be made: error %d", error);

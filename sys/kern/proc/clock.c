@@ -21,10 +21,13 @@ lwp_account(struct lwp *l, nsec_t now, bool user)
 	nsec_t ran = l->l_mode_start == 0 || now < l->l_mode_start ? 0 : now - l->l_mode_start;
 
 	l->l_mode_start = now;
-	if (user)
+	if (user) {
 		l->l_ru.ru_utime += ran;
-	else
+		mycpu->c_user_ns += ran;
+	} else {
 		l->l_ru.ru_stime += ran;
+		mycpu->c_sys_ns += ran;
+	}
 	usched_charge(l, ran);
 }
 

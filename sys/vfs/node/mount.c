@@ -419,7 +419,7 @@ vfs_init(void)
 	fs_register(&tmpfs_fs);
 	fs_register(&devfs_fs);
 	lk_excl(&mount_lk);
-	error = mount_new(&tmpfs_fs, "rootfs", 0, "mode=755", &root_mount);
+	error = mount_new(&tmpfs_fs, "tmpfs", 0, "mode=755", &root_mount);
 	lk_release(&mount_lk);
 	if (error != 0)
 		return error;

@@ -25,6 +25,7 @@ struct cpu {
 	struct list		c_runq[LWKT_PRI_MAX];	/* [cpu] runnable threads, not the current one */
 	struct thread		*c_idle;	/* const: runs when nothing else can */
 	uint64_t		c_switches;	/* [cpu] statistics */
+	uint64_t		c_user_ns, c_sys_ns;	/* [cpu] statistics: time booked for user threads */
 	struct list		c_reap;		/* [cpu] threads that have exited, their stacks to free */
 	struct time_cpu		*c_time;	/* const: timer layer's */
 	struct vm_cpu		*c_vm;		/* const: page and slab caches */
