@@ -115,6 +115,7 @@ hk_idle(uint32_t cpu)
 {
 	struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
 	_Atomic uint32_t *box = atomic_load_explicit(&c->c_mailbox, memory_order_relaxed);
+	uint64_t start_ns;
 
 	ASSERT(c == self_cpu);
 	hk_place_tick(c);
@@ -124,10 +125,12 @@ hk_idle(uint32_t cpu)
 				return;
 			__builtin_ia32_pause();
 		}
+	start_ns = hk_clock_mono();
 	atomic_exchange(&c->c_wait, box);
 	if (atomic_load(box) == 0)
 		HK_SYS2(SYS_futex, box, FUTEX_WAIT | FUTEX_PRIVATE_FLAG);
 	atomic_store_explicit(&c->c_wait, NULL, memory_order_release);
+	c->c_idle_ns += hk_clock_mono() - start_ns;
 }
 
 /* --------------------------------------------------------------- timer -- */

@@ -139,6 +139,15 @@ struct hk_space_rec {
 	struct hk_slot_rec	*sp_slot;	/* one per CPU of the machine.  constant */
 };
 
+/* What a thread was seen to have used by place.c. */
+struct hk_place_times {
+	uint64_t	pt_run_ns, pt_wait_ns;
+};
+struct hk_place_seen {
+	int32_t			ps_tid;		/* 0: nobody yet */
+	struct hk_place_times	ps_times;
+};
+
 enum hk_cpu_state { HK_CPU_NONE, HK_CPU_STARTING, HK_CPU_RUNNING, HK_CPU_STOPPED, HK_CPU_FAILED };
 
 /* Where cpu.c and run.c meet.  Guard: the CPU's own host thread, atomics excepted. */
@@ -172,11 +181,12 @@ struct hk_cpu_rec {
 	uint64_t		c_sigstack;	/* address of the signal stack */
 	uint64_t		c_host_rsp;	/* the host thread's own stack, while it runs on the caller's */
 	int32_t			c_guestcpu;	/* host CPU of the guests it runs: c_hostcpu, unless spinning */
-	/* place.c: when run-queue delay was looked at; the CPU's own then; that of the guest interrupted last */
-	uint64_t		c_place_seen_ns, c_place_delay_ns, c_place_guest_ns;
-	int32_t			c_place_tid;
+	uint64_t		c_idle_ns;	/* time spent in hk_idle() */
+	/* place.c: when it looked last; c_idle_ns then; CPU, guest and mapper then */
+	uint64_t		c_place_seen_ns, c_place_idle_ns;
+	struct hk_place_seen	c_place_seen[3];
+	_Atomic int32_t		c_place_space;	/* the guest to look at; HK_NOSPACE: none */
 	uint32_t		c_place_runs;	/* hk_run()s so far */
-	_Atomic int32_t		c_place_space;	/* the guest to look at; HK_NOSPACE: taken */
 } __attribute__((aligned(64)));
 
 /* Where the host puts things in a signal frame, learnt from the first thread ever born. */

@@ -36,7 +36,7 @@
 #include "host.h"
 #include "place.h"
 
-#define LOOK_NS		25000000u	/* how often a busy CPU judges its place */
+#define LOOK_NS		50000000u	/* how often a busy CPU judges its place */
 #define CROWDED_PERCENT	25u		/* waiting that makes it look for another one */
 #define IDLE_PERCENT	50u		/* a host CPU this idle is a better one */
 #define VIEW_MIN_NS	100000000u	/* /proc/stat counts in ticks: closer looks see nothing */
@@ -286,14 +286,32 @@ number_at(const char **p, const char *end, uint64_t *out)
 	return true;
 }
 
-/* "run wait slices", in ns: the time spent runnable and not running. */
+/* "run wait slices": time spent running, and runnable but not running, in ns. */
 bool
-hk_place_parse_delay(const char *text, size_t len, uint64_t *delay_ns)
+hk_place_parse_times(const char *text, size_t len, struct hk_place_times *t)
 {
 	const char *end = text + len;
-	uint64_t run_ns;
 
-	return number_at(&text, end, &run_ns) && number_at(&text, end, delay_ns);
+	return number_at(&text, end, &t->pt_run_ns) && number_at(&text, end, &t->pt_wait_ns);
+}
+
+/*
+ * What a rival cost, in percent of `elapsed`.  CPU, guest and mapper take
+ * turns, so all of the time that was not spent idle went to one of them or
+ * was lost.  It was lost to a rival only if one of them was runnable
+ * meanwhile; and part of being runnable is not lost, namely when one of them has
+ * woken the next and does not sleep yet.  So: the smaller of the two.
+ */
+uint32_t
+hk_place_loss(uint64_t elapsed_ns, uint64_t idle_ns, const struct hk_place_times *sum)
+{
+	uint64_t used = idle_ns + sum->pt_run_ns, lost;
+
+	if (elapsed_ns == 0 || used >= elapsed_ns)
+		return 0;
+	lost = elapsed_ns - used;
+	lost = lost < sum->pt_wait_ns ? lost : sum->pt_wait_ns;
+	return (uint32_t)(lost * 100 / elapsed_ns);
 }
 
 /*
@@ -369,16 +387,13 @@ read_text(const char *path, char *buf, size_t len)
 	return got < 0 ? 0 : (size_t)got;
 }
 
-static uint64_t
-delay_of(int32_t pid, int32_t tid)
+static bool
+times_of(int32_t pid, int32_t tid, struct hk_place_times *t)
 {
 	char path[64], text[96];
-	uint64_t delay = 0;
-	size_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
-	n = read_text(path, text, sizeof(text));
-	return hk_place_parse_delay(text, n, &delay) ? delay : 0;
+	return hk_place_parse_times(text, read_text(path, text, sizeof(text)), t);
 }
 
 /* Runnable threads of the host: the number before the slash of "0.0 0.0 0.0 3/171 999". */
@@ -453,38 +468,50 @@ better_place(uint32_t here, uint32_t percent, uint64_t now)
 	return to;
 }
 
-/* How long the guest that was interrupted last has waited since it was looked at before. */
-static uint64_t
-guest_delay(struct hk_cpu_rec *c)
+/* Add to *sum what thread `tid` did since it was looked at before, if it is the one looked at before. */
+static void
+add_growth(struct hk_place_seen *seen, int32_t pid, int32_t tid, struct hk_place_times *sum)
 {
-	hk_space id = atomic_load_explicit(&c->c_place_space, memory_order_relaxed);
-	struct hk_space_rec *sp;
-	uint64_t delay, before = c->c_place_guest_ns;
-	int32_t tid, pid;
+	struct hk_place_times now;
 
-	if (id < 0)
-		return 0;
-	atomic_store_explicit(&c->c_place_space, HK_NOSPACE, memory_order_relaxed);
-	sp = hk_m.m_space[id];
-	pid = atomic_load(&sp->sp_pid);
-	tid = sp->sp_slot[c->c_index].sl_tid;
-	if (pid <= 0 || tid <= 0)
-		return 0;
-	delay = delay_of(pid, tid);
-	c->c_place_guest_ns = delay;
-	if (c->c_place_tid != tid || delay < before) {
-		c->c_place_tid = tid;
-		return 0;
+	if (tid <= 0 || !times_of(pid, tid, &now)) {
+		seen->ps_tid = 0;
+		return;
 	}
-	return delay - before;
+	if (seen->ps_tid == tid) {
+		sum->pt_run_ns += now.pt_run_ns - seen->ps_times.pt_run_ns;
+		sum->pt_wait_ns += now.pt_wait_ns - seen->ps_times.pt_wait_ns;
+	}
+	seen->ps_tid = tid;
+	seen->ps_times = now;
+}
+
+/* The CPU's thread, and the threads of the guest that it was in last. */
+static struct hk_place_times
+growth(struct hk_cpu_rec *c)
+{
+	hk_space id = atomic_exchange_explicit(&c->c_place_space, HK_NOSPACE, memory_order_relaxed);
+	struct hk_place_times sum = { 0, 0 };
+	int32_t pid = 0, tid = 0;
+
+	if (id >= 0) {
+		pid = atomic_load(&hk_m.m_space[id]->sp_pid);
+		tid = pid > 0 ? hk_m.m_space[id]->sp_slot[c->c_index].sl_tid : 0;
+	}
+	add_growth(&c->c_place_seen[0], hk_m.m_pid, atomic_load(&c->c_hosttid), &sum);
+	add_growth(&c->c_place_seen[1], pid, tid, &sum);
+	add_growth(&c->c_place_seen[2], pid, pid, &sum);
+	return sum;
 }
 
 void
 hk_place_tick(struct hk_cpu_rec *c)
 {
 	int32_t here = atomic_load_explicit(&c->c_hostcpu, memory_order_relaxed);
-	uint64_t now, elapsed, delay, waited, percent;
-	uint32_t to;
+	struct hk_place_times sum;
+	uint64_t now, elapsed, idle;
+	uint32_t percent, to;
+	bool first;
 
 	if (here < 0 || c->c_guestcpu != here)
 		return;
@@ -492,17 +519,15 @@ hk_place_tick(struct hk_cpu_rec *c)
 	elapsed = now - c->c_place_seen_ns;
 	if (elapsed < LOOK_NS)
 		return;
-	delay = delay_of(hk_m.m_pid, atomic_load(&c->c_hosttid));
-	/* They take turns: whichever is ready waits, so the sum is what a rival costs. */
-	waited = guest_delay(c) + (delay > c->c_place_delay_ns ? delay - c->c_place_delay_ns : 0);
-	percent = waited * 100 / elapsed;
-	c->c_place_delay_ns = delay;
-	if (c->c_place_seen_ns == 0)
-		percent = 0;
+	first = c->c_place_seen[0].ps_tid == 0;
+	idle = c->c_idle_ns - c->c_place_idle_ns;
+	sum = growth(c);
 	c->c_place_seen_ns = now;
+	c->c_place_idle_ns = c->c_idle_ns;
+	percent = first ? 0 : hk_place_loss(elapsed, idle, &sum);
 	if (percent < CROWDED_PERCENT)
 		return;
-	to = better_place((uint32_t)here, percent < 100 ? (uint32_t)percent : 100, now);
+	to = better_place((uint32_t)here, percent, now);
 	if (to == HK_HOSTCPU_MAX)
 		return;
 	settle(c, to);

@@ -53,7 +53,7 @@ the_hosts_figures_are_read(void **state)
 {
 	static const char stat[] = "cpu  10 20 30 40 50\ncpu0 1 2 3 44 5 0\ncpu7 1 2 3 77 5\ncpu9999 1 2 3 4\nintr 5 cpu1\n";
 	static uint64_t idle[HK_HOSTCPU_MAX];
-	uint64_t delay = 0;
+	struct hk_place_times t = { 0, 0 };
 
 	(void)state;
 	assert_int_equal(hk_place_parse_idle(stat, sizeof stat - 1, idle), 2);
@@ -61,10 +61,26 @@ the_hosts_figures_are_read(void **state)
 	assert_int_equal(idle[7], 77);
 	for (size_t n = 0; n < sizeof stat; n++)	/* cut anywhere */
 		hk_place_parse_idle(stat, n, idle);
-	assert_true(hk_place_parse_delay("123 4567890123 9\n", 17, &delay));
-	assert_int_equal(delay, 4567890123);
-	assert_false(hk_place_parse_delay("123", 3, &delay));
-	assert_false(hk_place_parse_delay("", 0, &delay));
+	assert_true(hk_place_parse_times("123 4567890123 9\n", 17, &t));
+	assert_int_equal(t.pt_run_ns, 123);
+	assert_int_equal(t.pt_wait_ns, 4567890123);
+	assert_false(hk_place_parse_times("123", 3, &t));
+	assert_false(hk_place_parse_times("", 0, &t));
+}
+
+static void
+only_time_that_a_rival_had_is_lost(void **state)
+{
+	(void)state;
+	/* Alone: the guest waits until the CPU's thread sleeps, but nothing is lost. */
+	assert_int_equal(hk_place_loss(1000, 0, &(struct hk_place_times){ 1000, 400 }), 0);
+	/* Idle, or blocked in the host: nobody was runnable. */
+	assert_int_equal(hk_place_loss(1000, 900, &(struct hk_place_times){ 50, 3 }), 0);
+	assert_int_equal(hk_place_loss(1000, 0, &(struct hk_place_times){ 100, 10 }), 1);
+	/* A rival has half. */
+	assert_int_equal(hk_place_loss(1000, 0, &(struct hk_place_times){ 500, 700 }), 50);
+	assert_int_equal(hk_place_loss(1000, 500, &(struct hk_place_times){ 250, 250 }), 25);
+	assert_int_equal(hk_place_loss(0, 0, &(struct hk_place_times){ 0, 0 }), 0);
 }
 
 static void
@@ -106,6 +122,7 @@ main(void)
 		cmocka_unit_test(lists_of_cpus_are_read_or_refused),
 		cmocka_unit_test(each_cpu_takes_a_place_of_its_own_while_there_is_one),
 		cmocka_unit_test(the_hosts_figures_are_read),
+		cmocka_unit_test(only_time_that_a_rival_had_is_lost),
 		cmocka_unit_test(an_idle_place_that_is_nobodys_is_better),
 		cmocka_unit_test(only_more_than_a_fair_share_of_company_is_overfull),
 	};
