@@ -82,7 +82,7 @@ md_user_run(struct md_uframe *uf, md_space_t s)
 		break;
 	}
 	uf->uf_fpu_live = 0;
-	return MD_KILLED;
+	return stop == HK_HOSTILE ? MD_HOSTILE : MD_KILLED;
 }
 
 void

@@ -31,7 +31,8 @@ enum md_stop {
 	MD_FAULT,	/* page fault at uf_fault_addr, uf_err as the processor's */
 	MD_TRAP,	/* exception uf_trapno */
 	MD_INTR,	/* mailbox not zero; may be spurious */
-	MD_KILLED,	/* the machine lost or condemned this guest: end the process */
+	MD_HOSTILE,	/* the guest tampered with the machine: end the process */
+	MD_KILLED,	/* the machine lost this guest: end the process */
 };
 
 /* Page fault error bits (the processor's). */

@@ -127,7 +127,7 @@ open_stdio(void)
 
 	for (int i = 0; i < 3; i++)
 		if (stdio_open(i, &fp) == 0 && fd_set(i, fp, false) != 0)
-			file_drop(fp);
+			kprintf("init: no descriptor for stream %d\n", i);
 }
 
 static int

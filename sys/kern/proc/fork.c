@@ -64,6 +64,8 @@ lwp_leave(struct thread *td)
 	struct lwp *l = td->td_lwp;
 
 	md_user_leave(&l->l_uf);
+	lwp_account(l, time_now(), false);
+	l->l_mode_start = 0;		/* what passes until it runs again is nobody's */
 	if (td->td_state != TD_READY)
 		usched_leave(l);
 }

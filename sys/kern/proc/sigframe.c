@@ -257,6 +257,8 @@ sigframe_pop(struct lwp *l)
 
 	if (copyin(&uc, at + offsetof(struct frame, f_uc), sizeof(uc)) != 0)
 		return EFAULT;
+	if ((uc.uc_mcontext.cs | 3) != USER_CS)
+		return EFAULT;		/* 32-bit code and nonsense: no such segment for us */
 	if (uc.uc_mcontext.fpstate == 0)
 		fpu_reset(l);
 	else if (fpu_pop(l, uc.uc_mcontext.fpstate) != 0)

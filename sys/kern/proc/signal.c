@@ -35,6 +35,7 @@ struct sigq {
 #define IGNORE_SET	(sigbit(SIGCHLD) | sigbit(SIGCONT) | sigbit(SIGURG) | sigbit(SIGWINCH))
 #define SYNC_SET	(sigbit(SIGSEGV) | sigbit(SIGBUS) | sigbit(SIGILL) | sigbit(SIGTRAP) | sigbit(SIGFPE) | sigbit(SIGSYS))
 #define UNBLOCKABLE	(sigbit(SIGKILL) | sigbit(SIGSTOP))
+#define SA_KNOWN	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | 0x800 | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND)
 
 /* ----------------------------------------------------------------- queues -- */
 
@@ -395,6 +396,7 @@ sig_action(int sig, const struct k_sigaction *act, struct k_sigaction *old)
 		*old = *sa;
 	if (act != NULL) {
 		*sa = *act;
+		sa->sa_flags &= SA_KNOWN;
 		sa->sa_mask &= ~UNBLOCKABLE;
 		/* Setting to ignored forgets what is pending, even what is blocked. */
 		if (sa->sa_handler == SIG_IGN || (sa->sa_handler == SIG_DFL && (sigbit(sig) & IGNORE_SET) != 0)) {

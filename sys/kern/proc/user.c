@@ -15,6 +15,7 @@
 #include <sys/syscall/sysmsg.h>
 #include <sys/vm/map.h>
 
+#define RFLAGS_TF	0x100u
 #define RIP_MAX		0x7ffffffff000ull	/* beyond: not an address that a program can run at */
 
 enum { TRAP_DE = 0, TRAP_DB = 1, TRAP_BP = 3, TRAP_UD = 6, TRAP_NP = 11, TRAP_SS = 12, TRAP_GP = 13, TRAP_PF = 14,
@@ -155,7 +156,7 @@ do_trap(struct lwp *l)
 		fault_signal(l, SIGFPE, FPE_INTDIV, rip);
 		break;
 	case TRAP_DB:
-		fault_signal(l, SIGTRAP, TRAP_TRACE, rip);
+		fault_signal(l, SIGTRAP, (uf->uf_regs.rflags & RFLAGS_TF) != 0 ? TRAP_TRACE : TRAP_BRKPT, rip);
 		break;
 	case TRAP_BP:
 		fault_signal(l, SIGTRAP, SI_KERNEL, 0);
@@ -256,6 +257,9 @@ lwp_run(struct lwp *l)
 			break;
 		case MD_INTR:
 			break;
+		case MD_HOSTILE:
+			kprintf("proc: process %d (%s) attacked the machine below it: killed\n", (int)p->p_pid, p->p_comm);
+			proc_exit_signal(SIGSEGV);
 		case MD_KILLED:
 			kprintf("proc: process %d (%s) was condemned by the machine: killed\n", (int)p->p_pid, p->p_comm);
 			proc_exit_signal(SIGKILL);

@@ -241,6 +241,19 @@ sys_getgroups(struct sysmsg *m, int size, uaddr_t list)
 	return size == 0 ? 0 : copyout(list, c->cr_groups, c->cr_ngroups * sizeof c->cr_groups[0]);
 }
 
+/* Programs see them in order, as on Linux. */
+static void
+sort_groups(uint32_t *g, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t v = g[i], j = i;
+
+		for (; j > 0 && g[j - 1] > v; j--)
+			g[j] = g[j - 1];
+		g[j] = v;
+	}
+}
+
 int
 sys_setgroups(struct sysmsg *m, int size, uaddr_t list)
 {
@@ -256,6 +269,7 @@ sys_setgroups(struct sysmsg *m, int size, uaddr_t list)
 	error = copyin(groups, list, (size_t)size * sizeof groups[0]);
 	if (error != 0)
 		return error;
+	sort_groups(groups, (uint32_t)size);
 	c = cred_copy(curproc->p_cred);
 	if (c == NULL)
 		return ENOMEM;

@@ -106,9 +106,7 @@ open_common(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t flags, uint32_t 
 	if (error != 0)
 		return error;
 	error = fd_install(fp, (flags & O_CLOEXEC) != 0, 0, &fd);
-	if (error != 0)
-		file_drop(fp);
-	else
+	if (error == 0)
 		m->sm_result = fd;
 	return error;
 }

@@ -69,8 +69,6 @@ int
 sys_setpgid(struct sysmsg *m, int32_t pid, int32_t pgid)
 {
 	(void)m;
-	if (pid < 0)
-		return ESRCH;
 	return proc_setpgid(pid, pgid);
 }
 

@@ -272,9 +272,10 @@ sys_clock_nanosleep(struct sysmsg *m, int clock, uint32_t flags, uaddr_t req, ua
 	case CLOCK_TAI:
 		break;
 	case CLOCK_PROCESS_CPUTIME_ID:
+	case CLOCK_THREAD_CPUTIME_ID:
 		return EOPNOTSUPP;
 	default:
-		return clock == CLOCK_THREAD_CPUTIME_ID ? EINVAL : EOPNOTSUPP;
+		return EINVAL;
 	}
 	error = timespec_in(req, &t);
 	if (error != 0)

@@ -120,7 +120,7 @@ vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, u
 	if ((old & PAGE_MASK) != 0 || new_len == 0 || old >= MD_USER_MAX)
 		return EINVAL;
 	if (old_len > MD_USER_MAX || new_len > MD_USER_MAX)
-		return new_len > MD_USER_MAX ? ENOMEM : EINVAL;
+		return EINVAL;
 	lk_excl(&vs->vs_lk);
 	error = mremap_locked(vs, old, page_round(old_len), page_round(new_len), flags, addr);
 	lk_release(&vs->vs_lk);
