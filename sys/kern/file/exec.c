@@ -278,11 +278,17 @@ script_prepend(struct exec *x, const char *interp, const char *arg, const char *
 	kfree(x->x_head);
 	x->x_head = head;
 	x->x_head_bytes = bytes + rest;
-	if (x->x_skipped == 0 && x->x_argc != 0) {
-		x->x_skip = strlen(x->x_args) + 1;
-		x->x_skipped = 1;
-	}
 	return 0;
+}
+
+/* What a script put in front takes the place of argv[0] (X1). */
+static void
+args_skip_first(struct exec *x)
+{
+	if (x->x_head_count == 0 || x->x_argc == 0)
+		return;
+	x->x_skip = strlen(x->x_args) + 1;
+	x->x_skipped = 1;
 }
 
 /* ----------------------------------------------------------------- checking -- */
@@ -865,6 +871,7 @@ exec_user(struct ncp *start, int dirfd, const char *path, uaddr_t argv, uaddr_t 
 	if (error != 0 && error != ENOEXEC)
 		goto out;
 	error = error != 0 ? error : args_gather(x, argv, &x->x_argc);
+	args_skip_first(x);
 	if (error == 0)
 		error = args_gather(x, envp, &x->x_envc);
 	if (error == 0)
@@ -890,6 +897,7 @@ exec_kernel(const char *path, uint32_t argc, const char *argv, uint32_t envc, co
 		error = args_add_kernel(x, envp, envc);
 	if (error == 0)
 		error = program_open(x, NULL, path, path, 0);
+	args_skip_first(x);
 	if (error == 0)
 		error = replace(x);
 	exec_free(x);
