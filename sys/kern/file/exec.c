@@ -281,9 +281,9 @@ script_prepend(struct exec *x, const char *interp, const char *arg, const char *
 	return 0;
 }
 
-/* The arguments are all here: those of a script's interpreter stand for argv[0] (X1). */
+/* What a script put in front takes the place of argv[0] (X1). */
 static void
-script_skip_argv0(struct exec *x)
+args_skip_first(struct exec *x)
 {
 	if (x->x_head_count == 0 || x->x_argc == 0)
 		return;
@@ -871,9 +871,9 @@ exec_user(struct ncp *start, int dirfd, const char *path, uaddr_t argv, uaddr_t 
 	if (error != 0 && error != ENOEXEC)
 		goto out;
 	error = error != 0 ? error : args_gather(x, argv, &x->x_argc);
+	args_skip_first(x);
 	if (error == 0)
 		error = args_gather(x, envp, &x->x_envc);
-	script_skip_argv0(x);
 	if (error == 0)
 		error = replace(x);
 out:
@@ -897,7 +897,7 @@ exec_kernel(const char *path, uint32_t argc, const char *argv, uint32_t envc, co
 		error = args_add_kernel(x, envp, envc);
 	if (error == 0)
 		error = program_open(x, NULL, path, path, 0);
-	script_skip_argv0(x);
+	args_skip_first(x);
 	if (error == 0)
 		error = replace(x);
 	exec_free(x);

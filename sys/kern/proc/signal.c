@@ -379,6 +379,17 @@ sig_temp_mask(struct lwp *l, const sigset_t *mask)
 	l->l_sigsaved = l->l_sigmask;
 	l->l_sigsaved_set = true;
 	sig_set_mask(l, *mask);
+	if (sig_pending(l))
+		lwkt_interrupt(l->l_thread);	/* one that waited for this mask must end the sleep to come */
+}
+
+void
+sig_temp_mask_end(struct lwp *l)
+{
+	if (!l->l_sigsaved_set)
+		return;
+	l->l_sigsaved_set = false;
+	sig_set_mask(l, l->l_sigsaved);
 }
 
 int

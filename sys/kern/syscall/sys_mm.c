@@ -1,106 +1,107 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sys_mm - a process's address space, as its own system calls see it.
+ * sys_mm - system calls on the address space.
  *
- * Checks that concern files and arguments are made here; what can be mapped
- * where is vm's.  Nothing is ever locked in memory: there is no swap, so
- * mlock has only its errors.
+ * What a mapping of a file may be is decided here, from how the file was
+ * opened; everything about ranges and protections is decided by vm/map.
+ *
+ * Memory is never paged out from under a mapping, so locking it means to
+ * bring it in and to respect the limit; there is nothing to write back
+ * either, as long as no filesystem keeps its contents elsewhere.
  */
 #include <abi/errno.h>
 #include <abi/mman.h>
+#include <abi/resource.h>
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
 #include <sys/file/file.h>
+#include <sys/lwkt/thread.h>
 #include <sys/proc/proc.h>
-#include <sys/syscall/sysmsg.h>
-#include <sys/vm/map.h>
+#include <sys/vfs/vnode.h>
 #include <sys/vm/uaccess.h>
 
-#define MS_ASYNC	1u
-#define MS_INVALIDATE	2u
-#define MS_SYNC		4u
-#define MCL_ALL		7u		/* MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT */
+#define PROT_ALL	(PROT_READ | PROT_WRITE | PROT_EXEC)
+#define CAP_IPC_LOCK	14
+#define MINCORE_PAGES	512u
+#define MAP_VALIDATED	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE | \
+			 MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | \
+			 MAP_FIXED_NOREPLACE)
 
-/* Access rights of the open file decide what a mapping of it may ever allow. */
+/* The object behind a mapping of fp, and the most that mprotect may later ask for. */
 static int
-file_rights(struct file *fp, uint32_t prot, uint32_t flags, uint32_t *max_prot)
+map_file(struct file *fp, uint32_t prot, uint32_t flags, struct vmobj **obj, uint64_t *off, uint32_t *max_prot)
 {
 	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
 
+	if (shared && (flags & MAP_TYPE) != MAP_SHARED && (flags & MAP_TYPE) != MAP_SHARED_VALIDATE)
+		return EINVAL;
+	if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE && (flags & ~MAP_VALIDATED) != 0)
+		return EOPNOTSUPP;
 	if (!file_can_read(fp))
 		return EACCES;
-	*max_prot = PROT_READ | PROT_EXEC;
-	if (!shared || file_can_write(fp))
-		*max_prot |= PROT_WRITE;
-	return (prot & PROT_WRITE) != 0 && (*max_prot & PROT_WRITE) == 0 ? EACCES : 0;
-}
-
-static int
-map_file(uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags, int fd, uint64_t off)
-{
-	struct vmobj *obj = NULL;
-	struct file *fp;
-	uint32_t max_prot;
-	int error;
-
-	error = fd_get(fd, &fp);
-	if (error != 0)
-		return error;
-	error = file_rights(fp, prot, flags, &max_prot);
-	if (error == 0)
-		error = fp->f_ops->fo_mmap != NULL ? fp->f_ops->fo_mmap(fp, &obj, &off) : ENODEV;
-	if (error == 0)
-		error = vm_mmap(curproc->p_vmspace, addr, len, prot, flags, obj, off, max_prot);
-	file_drop(fp);
-	return error;
+	*max_prot = PROT_ALL;
+	if (shared && !file_can_write(fp)) {
+		if ((prot & PROT_WRITE) != 0)
+			return EACCES;
+		*max_prot &= ~PROT_WRITE;
+	}
+	if (fp->f_ops->fo_mmap == NULL)
+		return ENODEV;
+	return fp->f_ops->fo_mmap(fp, obj, off);
 }
 
 int
 sys_mmap(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t prot, uint32_t flags, int fd, uint64_t off)
 {
-	uint32_t type = flags & MAP_TYPE;
-	uint64_t end;
-	int error;
+	struct vmspace *vs = vmspace_current();
+	struct vmobj *obj = NULL;
+	struct file *fp = NULL;
+	uint32_t max_prot = PROT_ALL;
+	int error = 0;
 
-	if ((off & PAGE_MASK) != 0 || len == 0)
+	if ((off & PAGE_MASK) != 0)
 		return EINVAL;
-	if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)
-		return EINVAL;
-	if (rt_add_overflows(off, page_round(len), &end) || page_round(len) < len)
-		return len > MD_USER_MAX ? ENOMEM : EOVERFLOW;
-	if ((flags & MAP_HUGETLB) != 0)
-		return ENOMEM;		/* no pages are set aside for it */
-	if ((flags & MAP_ANONYMOUS) != 0)
-		error = vm_mmap(curproc->p_vmspace, &addr, len, prot, flags, NULL, 0,
-		    PROT_READ | PROT_WRITE | PROT_EXEC);
-	else
-		error = map_file(&addr, len, prot, flags, fd, off);
-	if (error != 0)
-		return error;
-	if ((flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE)
-		vm_populate(curproc->p_vmspace, addr, len, (prot & PROT_WRITE) != 0 && type == MAP_PRIVATE);
+	if ((flags & MAP_ANONYMOUS) != 0) {
+		if ((flags & MAP_HUGETLB) != 0)
+			return ENOMEM;
+		off = 0;
+	} else {
+		error = fd_get(fd, &fp);
+		if (error != 0)
+			return error;
+		if (len == 0)
+			error = EINVAL;
+		else
+			error = map_file(fp, prot, flags, &obj, &off, &max_prot);
+	}
+	if (error == 0)
+		error = vm_mmap(vs, &addr, len, prot & PROT_ALL, flags, obj, off, max_prot);
+	if (error == 0 && (flags & (MAP_POPULATE | MAP_LOCKED)) != 0 && (flags & MAP_NONBLOCK) == 0)
+		vm_populate(vs, addr, len, (prot & PROT_WRITE) != 0);
+	if (fp != NULL)
+		file_drop(fp);
 	m->sm_result = (int64_t)addr;
-	return 0;
+	return error;
 }
 
 int
 sys_munmap(struct sysmsg *m, uaddr_t addr, uint64_t len)
 {
 	(void)m;
-	return vm_munmap(curproc->p_vmspace, addr, len);
+	return vm_munmap(vmspace_current(), addr, len);
 }
 
 int
 sys_mprotect(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t prot)
 {
 	(void)m;
-	return vm_mprotect(curproc->p_vmspace, addr, len, prot);
+	return vm_mprotect(vmspace_current(), addr, len, prot);
 }
 
 int
 sys_brk(struct sysmsg *m, uaddr_t brk)
 {
-	vm_brk(curproc->p_vmspace, &brk);
+	vm_brk(vmspace_current(), &brk);
 	m->sm_result = (int64_t)brk;
 	return 0;
 }
@@ -108,10 +109,9 @@ sys_brk(struct sysmsg *m, uaddr_t brk)
 int
 sys_mremap(struct sysmsg *m, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, uaddr_t new_addr)
 {
-	uaddr_t addr = new_addr;
-	int error = vm_mremap(curproc->p_vmspace, old, old_len, new_len, flags, &addr);
+	int error = vm_mremap(vmspace_current(), old, old_len, new_len, flags, &new_addr);
 
-	m->sm_result = (int64_t)addr;
+	m->sm_result = (int64_t)new_addr;
 	return error;
 }
 
@@ -119,62 +119,85 @@ int
 sys_madvise(struct sysmsg *m, uaddr_t addr, uint64_t len, int advice)
 {
 	(void)m;
-	return vm_madvise(curproc->p_vmspace, addr, len, advice);
+	return vm_madvise(vmspace_current(), addr, len, advice);
 }
 
-/* EINVAL, or ENOMEM when part of the range is not mapped. */
-static int
-range_check(uaddr_t addr, uint64_t len)
+int
+sys_mincore(struct sysmsg *m, uaddr_t addr, uint64_t len, uaddr_t vec)
 {
-	uint8_t vec[256];
-	uint64_t end;
-	int error = 0;
+	uint8_t part[MINCORE_PAGES];
 
-	if (rt_add_overflows(addr, page_round(len), &end) || page_round(len) < len)
+	(void)m;
+	if ((addr & PAGE_MASK) != 0)
 		return EINVAL;
-	end = page_round(addr + len);
-	for (addr = page_trunc(addr); addr < end && error == 0;) {
-		uint64_t n = rt_min(end - addr, sizeof vec * PAGE_BYTES);
+	if (len > MD_USER_MAX)
+		return ENOMEM;
+	for (uint64_t pages = page_round(len) >> PAGE_SHIFT, n; pages > 0; pages -= n) {
+		int error;
 
-		error = vm_mincore(curproc->p_vmspace, addr, n, vec);
-		addr += n;
-		lwkt_poll();
+		n = rt_min(pages, MINCORE_PAGES);
+		error = vm_mincore(vmspace_current(), addr, n * PAGE_BYTES, part);
+		if (error == 0)
+			error = copyout(vec, part, n);
+		if (error != 0)
+			return error;
+		addr += n * PAGE_BYTES;
+		vec += n;
 	}
-	return error;
+	return 0;
+}
+
+/* Is all of [addr, +len) mapped? */
+static int
+check_mapped(uaddr_t addr, uint64_t len)
+{
+	if (len > MD_USER_MAX || addr > MD_USER_MAX - len)
+		return ENOMEM;
+	return vm_is_mapped(vmspace_current(), addr, len) ? 0 : ENOMEM;
 }
 
 int
 sys_msync(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t flags)
 {
 	(void)m;
-	if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0 || (addr & PAGE_MASK) != 0 ||
+	if ((addr & PAGE_MASK) != 0 || (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0 ||
 	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
 		return EINVAL;
-	/* Shared mappings show the object's own pages: there is nothing to write back. */
-	return range_check(addr, len) == 0 ? 0 : ENOMEM;
+	if (page_round(len) < len)
+		return ENOMEM;
+	return check_mapped(addr, page_round(len));
 }
 
-int
-sys_mincore(struct sysmsg *m, uaddr_t addr, uint64_t len, uaddr_t out)
+/* One call may lock no more than the limit: nothing is counted across calls. */
+static int
+may_lock(uint64_t len)
 {
-	uint8_t vec[256];
-	uint64_t pages = page_round(len) >> PAGE_SHIFT;
-	int error = 0;
+	uint64_t limit;
 
-	(void)m;
-	if ((addr & PAGE_MASK) != 0)
+	if (cred_capable(cred_current(), CAP_IPC_LOCK))
+		return 0;
+	token_get(&curproc->p_tok);
+	limit = curproc->p_rlimit[RLIMIT_MEMLOCK][0];
+	token_release(&curproc->p_tok);
+	if (limit == 0)
+		return EPERM;
+	return len > limit ? ENOMEM : 0;
+}
+
+static int
+lock_range(uaddr_t addr, uint64_t len)
+{
+	uaddr_t start = page_trunc(addr), end;
+	int error;
+
+	if (rt_add_overflows(addr, len, &end) || page_round(end) < end)
 		return EINVAL;
-	if (addr >= MD_USER_MAX || len > MD_USER_MAX - addr)
-		return ENOMEM;
-	for (uint64_t done = 0; done < pages && error == 0;) {
-		uint64_t n = rt_min(pages - done, sizeof vec);
-
-		error = vm_mincore(curproc->p_vmspace, addr + done * PAGE_BYTES, n * PAGE_BYTES, vec);
-		if (error == 0)
-			error = copyout(out + done, vec, n);
-		done += n;
-		lwkt_poll();
-	}
+	end = page_round(end);
+	error = may_lock(end - start);
+	if (error == 0)
+		error = check_mapped(start, end - start);
+	if (error == 0)
+		vm_populate(vmspace_current(), start, end - start, false);
 	return error;
 }
 
@@ -182,20 +205,37 @@ int
 sys_mlock(struct sysmsg *m, uaddr_t addr, uint64_t len)
 {
 	(void)m;
-	return range_check(addr, len) == 0 ? 0 : ENOMEM;
+	return lock_range(addr, len);
+}
+
+int
+sys_mlock2(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t flags)
+{
+	(void)m;
+	return (flags & ~MLOCK_ONFAULT) != 0 ? EINVAL : lock_range(addr, len);
 }
 
 int
 sys_munlock(struct sysmsg *m, uaddr_t addr, uint64_t len)
 {
-	return sys_mlock(m, addr, len);
+	uaddr_t start = page_trunc(addr), end;
+
+	(void)m;
+	if (rt_add_overflows(addr, len, &end) || page_round(end) < end)
+		return EINVAL;
+	return check_mapped(start, page_round(end) - start);
 }
 
 int
 sys_mlockall(struct sysmsg *m, uint32_t flags)
 {
+	struct vm_usage u;
+
 	(void)m;
-	return flags == 0 || (flags & ~MCL_ALL) != 0 ? EINVAL : 0;
+	if (flags == 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) != 0 || flags == MCL_ONFAULT)
+		return EINVAL;
+	vm_usage(vmspace_current(), &u);
+	return may_lock(u.size << PAGE_SHIFT);
 }
 
 int

@@ -105,7 +105,7 @@ open_common(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t flags, uint32_t 
 	ncp_drop(n);
 	if (error != 0)
 		return error;
-	error = fd_install(fp, (flags & O_CLOEXEC) != 0, 0, &fd);
+	error = fd_install(fp, (flags & O_CLOEXEC) != 0, 0, &fd);	/* takes fp in any case */
 	if (error == 0)
 		m->sm_result = fd;
 	return error;

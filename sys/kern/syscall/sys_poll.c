@@ -274,6 +274,8 @@ sys_ppoll(struct sysmsg *m, uaddr_t fds, uint32_t nfds, uaddr_t timeout, uaddr_t
 		error = ERESTARTNOHAND;
 	if (timeout != 0 && !timespec_copyout(timeout, 1, deadline) && error == ERESTARTNOHAND)
 		error = EINTR;
+	if (error != ERESTARTNOHAND && error != EINTR)
+		sig_temp_mask_end(m->sm_lwp);
 	return error;
 }
 
@@ -432,5 +434,8 @@ sys_pselect6(struct sysmsg *m, int nfds, uaddr_t rfds, uaddr_t wfds, uaddr_t efd
 		return error;
 	if ((error = timespec_copyin(timeout, 1, &deadline)) != 0 || (error = mask_copyin(arg.mask, arg.size)) != 0)
 		return error;
-	return select_timed(m, nfds, user, timeout, 1, deadline);
+	error = select_timed(m, nfds, user, timeout, 1, deadline);
+	if (error != ERESTARTNOHAND && error != EINTR)
+		sig_temp_mask_end(m->sm_lwp);
+	return error;
 }

@@ -69,6 +69,8 @@ int
 sys_setpgid(struct sysmsg *m, int32_t pid, int32_t pgid)
 {
 	(void)m;
+	if (pid < 0)
+		return pgid <= 0 ? EINVAL : ESRCH;
 	return proc_setpgid(pid, pgid);
 }
 

@@ -271,11 +271,8 @@ sys_clock_nanosleep(struct sysmsg *m, int clock, uint32_t flags, uaddr_t req, ua
 	case CLOCK_BOOTTIME:
 	case CLOCK_TAI:
 		break;
-	case CLOCK_PROCESS_CPUTIME_ID:
-	case CLOCK_THREAD_CPUTIME_ID:
-		return EOPNOTSUPP;
 	default:
-		return EINVAL;
+		return clock >= 0 && clock <= CLOCK_TAI ? EOPNOTSUPP : EINVAL;
 	}
 	error = timespec_in(req, &t);
 	if (error != 0)

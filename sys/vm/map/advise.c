@@ -280,6 +280,19 @@ vm_mincore(struct vmspace *vs, uaddr_t addr, uint64_t len, uint8_t *vec)
 	return error;
 }
 
+bool
+vm_is_mapped(struct vmspace *vs, uaddr_t addr, uint64_t len)
+{
+	uaddr_t at = addr;
+	const struct vm_entry *e;
+
+	lk_shared(&vs->vs_lk);
+	for (e = entry_find(vs, at); at < addr + len && e != NULL && e->e_start <= at; e = entry_next(e))
+		at = e->e_end;
+	lk_release(&vs->vs_lk);
+	return at >= addr + len;
+}
+
 void
 vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), void *arg)
 {

@@ -25,6 +25,7 @@ bool	sig_pending(struct lwp *l);		/* an unblocked signal waits: interruptible sl
 bool	sig_is_ignored_or_blocked(struct lwp *l, int sig);	/* the current one; for SIGTTIN/SIGTTOU rules */
 /* Temporary mask for one system call (sigsuspend, ppoll, pselect): put back after delivery or by the user loop. */
 void	sig_temp_mask(struct lwp *l, const sigset_t *mask);
+void	sig_temp_mask_end(struct lwp *l);		/* put back at once: nothing interrupted the call */
 /* A system call that was interrupted returns one of these; the user loop makes EINTR or a restart of it. */
 #define ERESTARTSYS		512	/* restart if SA_RESTART */
 #define ERESTARTNOINTR		513	/* restart always */
