@@ -49,6 +49,7 @@
 #include <ucontext.h>
 #include <asm/prctl.h>
 
+#include "fiber.h"
 #include "host.h"
 
 #define SIGSTACK_BYTES	(64u << 10)	/* AVX-512 and AMX frames, and a caller that prints a back trace */
@@ -370,6 +371,19 @@ set_state(struct hk_cpu_rec *c, uint32_t state)
 	HK_SYS3(SYS_futex, &c->c_state, FUTEX_WAKE, INT32_MAX);
 }
 
+static _Thread_local struct fiber fiber;
+
+/* The first function on the caller's stack. */
+static void
+on_stack(void *arg)
+{
+	const struct start *s = arg;
+
+	fiber_entered(&fiber);
+	s->s_entry(s->s_arg);
+	hk_assert_failed(__FILE__, __LINE__, "the entry of a CPU does not return");
+}
+
 static void *
 cpu_main(void *arg)
 {
@@ -386,7 +400,9 @@ cpu_main(void *arg)
 	}
 	hk_place_start(c);
 	set_state(c, HK_CPU_RUNNING);
-	hk_stack_enter(s.s_stack_top, s.s_entry, s.s_arg, &c->c_host_rsp);
+	fiber_enter(&fiber, s.s_stack_top);
+	hk_stack_enter(s.s_stack_top, on_stack, &s, &c->c_host_rsp);
+	fiber_left(&fiber);
 
 	/* hk_cpu_stop() brought us back. */
 	hk_place_stop(c);
@@ -461,6 +477,7 @@ _Noreturn void
 hk_cpu_stop(void)
 {
 	ASSERT(self_cpu != NULL);
+	fiber_leave(&fiber);
 	hk_stack_leave(self_cpu->c_host_rsp);
 }
 

@@ -6,6 +6,7 @@
  *
  *   expect TEXT      wait until TEXT has appeared since the last expect
  *   send TEXT        type; \r \n \t \\ and \xNN are understood
+ *   wait MS          a person is slow
  *   size ROWS COLS   change the window
  *   raw              say "raw" or "cooked": the terminal's mode now
  *
@@ -109,6 +110,8 @@ obey(char *line)
 		expect(line + 7);
 	else if (strncmp(line, "send ", 5) == 0)
 		type(line + 5);
+	else if (strncmp(line, "wait ", 5) == 0)
+		usleep((useconds_t)atoi(line + 5) * 1000);
 	else if (sscanf(line, "size %hu %hu", &ws.ws_row, &ws.ws_col) == 2)
 		ioctl(master, TIOCSWINSZ, &ws);
 	else if (strcmp(line, "raw") == 0) {

@@ -72,7 +72,10 @@ refuses() {	# CLAIM PATTERN ARG...
 refuses "an unknown option" "unrecognized option '--frob'" --frob -- true
 refuses "a command without --" 'hint: the command comes after --' true
 refuses "too little memory to boot" 'too little memory' -m 1M -- true
-refuses "too little memory for the root" 'too little memory.*(root|kernel)' -m 8M -r "$v" -- true
+head -c 6000000 /dev/zero >"$t/big"
+echo "file /big 0644 0 0 $t/big" >"$t/list"
+"$BUILD/tools/mkcpio" "$t/list" >"$t/big.cpio"
+refuses "too little memory for the root" 'too little memory.*(root|kernel)' -m 8M -r "$t/big.cpio" -- true
 refuses "a size that is none" '--memory=lots: not a size' -m lots -- true
 refuses "a time that is none" '--timeout=soon: not a time' --timeout=soon -- true
 refuses "two processors in this version" 'one processor' -c 2 -- true

@@ -17,7 +17,7 @@ session() {
 	"$pty" "$v" --timeout=40s "$@" >"$t/out" 2>"$t/err"
 	got=$?
 	same "$claim" "$want" "$got"
-	[ "$got" = "$want" ] || { cat "$t/err"; tail -n 5 "$t/out"; } | tr -d '\r' | sed 's/^/# /'
+	[ "$got" = "$want" ] || { cat "$t/err"; tail -n 5 "$t/out"; echo; } | tr -d '\r' | sed 's/^/# /'
 }
 
 session "without a command there is a shell" 5 <<'E'
@@ -34,6 +34,7 @@ session "Ctrl-C ends the command, not the shell" 7 <<'E'
 expect #
 send sleep 100\r
 expect sleep 100
+wait 400
 send \x03
 expect #
 send echo still here $?\r
@@ -45,12 +46,17 @@ session "Ctrl-Z stops, fg goes on" 0 <<'E'
 expect #
 send sleep 100\r
 expect sleep 100
+wait 400
 send \x1a
 expect Stopped
 send jobs\r
 expect sleep 100
-send kill %1\r
+send fg\r
+wait 400
+send \x03
 expect #
+send echo status $?\r
+expect status 130
 send exit 0\r
 E
 

@@ -15,7 +15,7 @@
  * Locking: everything here is guarded by the terminal's t_tok, but for
  * con_news.
  */
-#include "tty_int.h"
+#include "pty_int.h"
 
 #include <abi/errno.h>
 #include <abi/fcntl.h>
@@ -202,6 +202,8 @@ tty_console_init(void)
 	    (error = devfs_add("console", 0600, RDEV_CONSOLE, console_open)) != 0 ||
 	    (error = devfs_add("tty0", 0620, RDEV_TTY0, console_open)) != 0 ||
 	    (error = devfs_add("tty1", 0620, RDEV_TTY1, console_open)) != 0)
+		return error;
+	if ((error = pty_init()) != 0)
 		return error;
 	if ((error = lwkt_create(console_thread, con, LWKT_PRI_SOFT, "console", &td)) != 0)
 		return error;

@@ -16,3 +16,5 @@ kern += sys/kern/syscall/sys_ioctl.c
 kern += sys/kern/syscall/sys_poll.c
 kern += sys/kern/file/memdev.c
 kern += sys/kern/file/procfs.c sys/kern/file/procfs_pid.c sys/kern/file/procfs_root.c
+kern += sys/kern/file/pty.c
+kern += sys/kern/file/devpts.c

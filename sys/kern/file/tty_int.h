@@ -23,7 +23,7 @@ struct tty {
 	_Atomic uint32_t t_refs;
 	const struct tty_driver *t_drv;	/* const */
 	void		*t_data;	/* const: the driver's */
-	uint64_t	t_rdev;		/* const */
+	uint64_t	t_rdev;		/* const after the driver's set-up */
 	struct token	t_tok;
 	struct ldisc	t_ld;		/* [t_tok] */
 	struct session	*t_session;	/* [t_tok] held: whose controlling terminal this is */

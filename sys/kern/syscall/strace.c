@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * strace - one line of the kernel's log for each system call (--strace).
+ * strace - one line on the machine's console for each system call (--strace).
  *
  * A line is written when the call returns, with its arguments as they were at
  * the start.  A call that may never return (exit, exec, a long sleep) would
@@ -9,6 +9,7 @@
 #include <abi/errno.h>
 #include <core/rt/rt.h>
 #include <gen/sysnum.h>
+#include <machine/cpu.h>
 #include <sys/debug/kprint.h>
 #include <sys/proc/proc.h>
 #include <sys/vm/uaccess.h>
@@ -56,6 +57,15 @@ add(struct line *l, const char *fmt, ...)
 	va_end(ap);
 	if (n > 0)
 		l->len = rt_min(l->len + (size_t)n, sizeof(l->text) - 1);
+}
+
+/* Whole lines, at once: the kernel's log would lose what is older than its ring. */
+static void
+show(struct line *l)
+{
+	l->len = rt_min(l->len, sizeof(l->text) - 2);
+	l->text[l->len++] = '\n';
+	md_emergency(l->text, l->len);
 }
 
 static void
@@ -142,7 +152,8 @@ strace_enter(const struct sysmsg *m, const struct sysent *se)
 	if (!shown_early(m))
 		return;
 	add_call(&l, m, se);
-	kprintf("%s ...\n", l.text);
+	add(&l, " ...");
+	show(&l);
 }
 
 void
@@ -156,11 +167,12 @@ strace_leave(const struct sysmsg *m, const struct sysent *se)
 	else
 		add_call(&l, m, se);
 	if (m->sm_error != 0 && name != NULL)
-		kprintf("%s = -1 %s\n", l.text, name);
+		add(&l, " = -1 %s", name);
 	else if (m->sm_error != 0)
-		kprintf("%s = -1 errno %d\n", l.text, m->sm_error);
+		add(&l, " = -1 errno %d", m->sm_error);
 	else if (m->sm_result > 0xffffffff)
-		kprintf("%s = %#llx\n", l.text, (unsigned long long)m->sm_result);
+		add(&l, " = %#llx", (unsigned long long)m->sm_result);
 	else
-		kprintf("%s = %lld\n", l.text, (long long)m->sm_result);
+		add(&l, " = %lld", (long long)m->sm_result);
+	show(&l);
 }
