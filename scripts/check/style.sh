@@ -25,7 +25,7 @@ else
 fi | sort >"$t/files"
 
 # The licence stands in one of the first two lines (a script's first is #!).
-grep -vE '(\.md|\.cpio|\.gz|\.json|/expect|/exports)$|^(LICENSE|\.gitignore)$|/data/' "$t/files" | while read -r f; do
+grep -vE '(\.md|\.cpio|\.gz|\.json|/expect|/exports)$|^(LICENSE|\.gitignore)$|/data/|\.b64$' "$t/files" | while read -r f; do
 	[ -f "$f" ] || continue
 	head -n 2 "$f" | grep -q 'SPDX-License-Identifier: BSD-2-Clause' || echo "style: $f: no SPDX line"
 done >>"$t/bad"

@@ -12,7 +12,7 @@
 #include <abi/mman.h>
 #include <core/rt/rt.h>
 #include <sys/debug/kprint.h>
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 #include <sys/vm/map.h>
 
 #define RFLAGS_TF	0x100u

@@ -11,7 +11,7 @@
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
 #include <sys/proc/proc.h>
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 #include <sys/vm/uaccess.h>
 
 #define KEEP		UINT32_MAX	/* "leave it as it is" */

@@ -16,7 +16,7 @@
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 #include <sys/vfs/vnode.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>

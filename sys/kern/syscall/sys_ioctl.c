@@ -6,7 +6,7 @@
 #include <gen/syscalls.h>
 #include <stdatomic.h>
 #include <sys/file/file.h>
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 #include <sys/vm/uaccess.h>
 
 static int

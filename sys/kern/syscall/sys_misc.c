@@ -10,7 +10,7 @@
 #include <sys/file/tty.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/uts.h>
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/page.h>
 #include <sys/vm/uaccess.h>

@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 #include <sys/file/file.h>
 #include <sys/proc/proc.h>
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
 

@@ -12,7 +12,7 @@
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
 #include <sys/proc/proc.h>
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 #include <sys/vm/map.h>
 #include <sys/vm/uaccess.h>
 

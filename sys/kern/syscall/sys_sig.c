@@ -12,7 +12,7 @@
 #include <gen/syscalls.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/sigframe.h>
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 #include <sys/vm/uaccess.h>
 
 static int

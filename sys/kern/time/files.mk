@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
 kern += sys/kern/time/timer.c sys/kern/time/clock.c

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sysent - one row of the table that is made from sys/kern/syscall/syscalls.tbl. */
 #pragma once
-#include <sys/syscall/sysmsg.h>
+#include <sys/proc/sysmsg.h>
 
 enum sysarg_kind { SYSARG_SIGNED, SYSARG_UNSIGNED, SYSARG_HEX, SYSARG_OCTAL, SYSARG_FD, SYSARG_STRING, SYSARG_POINTER };
 
