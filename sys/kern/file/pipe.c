@@ -136,6 +136,21 @@ pipe_sleep(struct pipe *p, struct waitq *q)
 	return error != 0 ? ERESTARTSYS : 0;
 }
 
+/*
+ * Move n bytes between a slot's page and the user, all or none: a fault in
+ * the middle leaves pipe and count as they were, as on Linux.
+ */
+static int
+pipe_move(uint8_t *page, uint64_t n, struct uio *u)
+{
+	struct uio before = *u;
+	int error = uio_move(page, n, u);
+
+	if (error != 0)
+		*u = before;
+	return error;
+}
+
 /* Bytes out of the ring, as many as there are and are wanted. */
 static int
 pipe_take(struct pipe *p, struct uio *u)
@@ -145,10 +160,10 @@ pipe_take(struct pipe *p, struct uio *u)
 
 	while (p->p_used > 0 && u->u_resid > 0 && error == 0) {
 		struct slot *s = &p->p_slot[p->p_first];
-		uint64_t n = rt_min(s->s_len, u->u_resid), before = u->u_resid;
+		uint64_t n = rt_min(s->s_len, u->u_resid);
 
-		error = uio_move(s->s_page + s->s_off, n, u);
-		n = before - u->u_resid;
+		if ((error = pipe_move(s->s_page + s->s_off, n, u)) != 0)
+			break;
 		s->s_off += (uint32_t)n;
 		s->s_len -= (uint32_t)n;
 		p->p_bytes -= (uint32_t)n;
@@ -172,16 +187,16 @@ static int
 pipe_put_behind(struct pipe *p, struct uio *u)
 {
 	struct slot *s = &p->p_slot[(p->p_first + p->p_used - 1) & (p->p_slots - 1)];
-	uint64_t n = u->u_resid & PAGE_MASK, before = u->u_resid;
+	uint64_t n = u->u_resid & PAGE_MASK;
 	int error;
 
 	if (p->p_used == 0 || n == 0 || s->s_off + s->s_len + n > PAGE_BYTES)
 		return 0;
-	error = uio_move(s->s_page + s->s_off + s->s_len, n, u);
-	n = before - u->u_resid;
+	if ((error = pipe_move(s->s_page + s->s_off + s->s_len, n, u)) != 0)
+		return error;
 	s->s_len += (uint32_t)n;
 	p->p_bytes += (uint32_t)n;
-	return error;
+	return 0;
 }
 
 /* Up to a page of bytes into a slot of their own; there is a free one. */
@@ -189,21 +204,19 @@ static int
 pipe_put_slot(struct pipe *p, struct uio *u)
 {
 	struct slot *s = &p->p_slot[(p->p_first + p->p_used) & (p->p_slots - 1)];
-	uint64_t n = rt_min(u->u_resid, PAGE_BYTES), before = u->u_resid;
+	uint64_t n = rt_min(u->u_resid, PAGE_BYTES);
 	int error;
 
 	ASSERT(!pipe_full(p) && s->s_page == NULL);
 	if (p->p_spare == NULL && (p->p_spare = kmalloc(PAGE_BYTES, KM_WAIT)) == NULL)
 		return ENOMEM;
-	error = uio_move(p->p_spare, n, u);
-	n = before - u->u_resid;
-	if (n == 0)
+	if ((error = pipe_move(p->p_spare, n, u)) != 0)
 		return error;
 	*s = (struct slot){ .s_page = p->p_spare, .s_len = (uint32_t)n };
 	p->p_spare = NULL;
 	p->p_used++;
 	p->p_bytes += (uint32_t)n;
-	return error;
+	return 0;
 }
 
 static int
