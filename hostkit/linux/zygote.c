@@ -115,6 +115,21 @@ image_file(int *out)
 	return HK_OK;
 }
 
+static void
+fd_path(char *out, long fd)
+{
+	static const char dir[] = "/proc/self/fd/";
+	char digits[20];
+	int n = 0;
+
+	for (; fd > 0; fd /= 10)
+		digits[n++] = (char)('0' + fd % 10);
+	memcpy(out, dir, sizeof dir - 1);
+	for (out += sizeof dir - 1; n > 0;)
+		*out++ = digits[--n];
+	*out = '\0';
+}
+
 /*
  * The child between clone and exec: descriptors 0, 1, 2 become RAM, ctl and
  * the image, nothing else stays open.  Raw system calls only.
@@ -125,6 +140,7 @@ zygote_child(int image)
 	static char name[] = "hk-stub";
 	static char *argv[] = { name, NULL };
 	static char *envp[] = { NULL };
+	static char path[32];
 	int from[3] = { hk_m.m_ram_fd, hk_m.m_ctl_fd, image };
 	long fd, exec_fd;
 	int i;
@@ -143,6 +159,9 @@ zygote_child(int image)
 			if (fd != exec_fd)
 				(void)HK_SYS1(SYS_close, fd);
 	(void)HK_SYS5(SYS_execveat, exec_fd, "", argv, envp, AT_EMPTY_PATH);
+	/* An interpreter of this process (valgrind) may know execve() only. */
+	fd_path(path, exec_fd);
+	(void)HK_SYS3(SYS_execve, path, argv, envp);
 	(void)HK_SYS1(SYS_exit_group, 3);
 	__builtin_trap();
 }

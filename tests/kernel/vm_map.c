@@ -240,11 +240,11 @@ KTEST(vm_fork_shares_until_written)
 {
 	struct counts was = counts();
 	struct vmspace *p = space(), *c, *g;
-	uaddr_t a = map_at(p, 0, 40 * PG, RW, ANON);
+	uaddr_t a = map_at(p, 0, 400 * PG, RW, ANON);
 	uaddr_t s = map_at(p, 0, 4 * PG, RW, MAP_SHARED | MAP_ANONYMOUS);
 	struct page_stats before, after;
 
-	for (uint64_t i = 0; i < 40; i++)
+	for (uint64_t i = 0; i < 400; i++)
 		KCHECK(put(p, a + i * PG, i + 100));
 	KCHECK(put(p, s, 1));
 	page_stats(&before);
@@ -256,13 +256,39 @@ KTEST(vm_fork_shares_until_written)
 	KCHECK(get(p, a) == 100 && get(c, a) == 7 && get(g, a) == 8);
 	KCHECK(put(g, s, 2) && get(p, s) == 2 && get(c, s) == 2);
 	vmspace_drop(p);
-	for (uint64_t i = 1; i < 40; i++)
+	for (uint64_t i = 1; i < 400; i++)
 		KCHECK(get(c, a + i * PG) == i + 100 && get(g, a + i * PG) == i + 100);
 	KCHECK(put(c, a + PG, 9) && get(g, a + PG) == 101);
 	vmspace_clear(c);
-	KCHECK(get(c, a) == UINT64_MAX && get(g, a + 39 * PG) == 139);
+	KCHECK(get(c, a) == UINT64_MAX && get(g, a + 399 * PG) == 499);
 	vmspace_drop(c);
 	vmspace_drop(g);
+	check_counts(was);
+}
+
+KTEST(vm_fork_of_a_small_space_copies_at_once)
+{
+	struct counts was = counts();
+	struct vmspace *p = space(), *c;
+	uaddr_t a = map_at(p, 0x30000000, 40 * PG, RW, ANON);
+	struct page_stats before, after;
+
+	for (uint64_t i = 0; i < 40; i++)
+		KCHECK(put(p, a + i * PG, i + 100));
+	KCHECK(vm_mprotect(p, a + 8 * PG, PG, PROT_NONE) == 0);
+	page_stats(&before);
+	KCHECK(vmspace_fork(p, &c) == 0);
+	page_stats(&after);
+	KCHECK(after.anon > before.anon);
+	for (uint64_t i = 0; i < 40; i++)
+		KCHECK(get(c, a + i * PG) == (i == 8 ? UINT64_MAX : i + 100) && put(c, a + i * PG, i) == (i != 8));
+	KCHECK(vm_mprotect(p, a + 8 * PG, PG, RW) == 0 && vm_mprotect(c, a + 8 * PG, PG, RW) == 0);
+	KCHECK(get(p, a + 8 * PG) == 108 && get(c, a + 8 * PG) == 108);
+	KCHECK(put(c, a + 8 * PG, 1) && get(p, a + 8 * PG) == 108);
+	for (uint64_t i = 0; i < 40; i++)
+		KCHECK(get(p, a + i * PG) == i + 100);
+	vmspace_drop(p);
+	vmspace_drop(c);
 	check_counts(was);
 }
 

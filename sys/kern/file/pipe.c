@@ -2,18 +2,19 @@
 /*
  * pipe - bytes from writers to readers, in order; with a name (a FIFO) or without.
  *
- * The bytes lie in a ring of pages.  A page is made when the ring first
- * reaches it and given back when the reader has passed it, except page 0: an
- * empty pipe starts again at its beginning, so a pipe that carries small
+ * The bytes lie in a ring of slots of one page at most, as Linux has it, so
+ * that what fits and what does not is the same: each write begins a slot of
+ * its own, unless the odd part of it fits behind what the newest slot holds.
+ * An emptied page is kept for the next slot, so a pipe that carries small
  * messages lives in one page for ever.
  *
  * Invariants
- *   P1  p_len <= p_cap, and every page that holds a byte of
- *       [p_head, p_head + p_len) modulo p_cap exists.
+ *   P1  the p_used slots from p_first on have a page and at least one byte,
+ *       p_bytes in all; the other slots have no page.
  *   P2  p_readers and p_writers count the open files with that access; the
  *       pipe is freed when both are 0.
- *   P3  who changes p_len from or to "nothing to read", or from or to "no
- *       room for PIPE_BUF", or a count to 0, wakes the other side.
+ *   P3  who makes a slot used where none was, frees one where all were used, or
+ *       brings a count to 0, wakes the other side.
  *
  * Locking: p_lk guards everything and is held while bytes are copied from and
  * to user memory, which makes a write up to PIPE_BUF atomic.  A FIFO's v_lk
@@ -35,19 +36,24 @@
 #include <sys/vfs/vnode.h>
 #include <sys/vm/kmem.h>
 
-#define PIPE_BUF	4096u
 #define PIPE_PAGES	16u		/* default capacity: 64 KiB */
 #define PIPE_MAX	(1u << 20)	/* largest capacity without CAP_SYS_RESOURCE */
 #define PIPE_MAX_ROOT	(16u << 20)
 #define PIPE_DEV	14u		/* st_dev of nameless pipes */
 #define POLL_BYTES	65536u		/* copied between two looks at the mailbox */
 
+struct slot {
+	uint8_t		*s_page;
+	uint32_t	s_off, s_len;	/* unread bytes of the page */
+};
 struct pipe {
 	struct lk	p_lk;
-	uint8_t		**p_page;	/* [p_lk] p_cap / PAGE_BYTES of them */
-	uint32_t	p_cap;		/* [p_lk] bytes, a power of two pages */
-	uint32_t	p_head;		/* [p_lk] ring position of the oldest byte */
-	uint32_t	p_len;		/* [p_lk] bytes in the ring */
+	struct slot	*p_slot;	/* [p_lk] the ring */
+	uint32_t	p_slots;	/* [p_lk] how many: a power of two */
+	uint32_t	p_first;	/* [p_lk] the oldest used one */
+	uint32_t	p_used;		/* [p_lk] P1 */
+	uint32_t	p_bytes;	/* [p_lk] P1 */
+	uint8_t		*p_spare;	/* [p_lk] a page for the next slot, or NULL */
 	uint32_t	p_readers, p_writers;	/* [p_lk] open files: P2 */
 	uint64_t	p_ropens, p_wopens;	/* [p_lk] ever opened, from 1: FIFO rendezvous */
 	struct waitq	p_rwait;	/* for bytes, for a writer */
@@ -55,13 +61,13 @@ struct pipe {
 	struct pollhead	p_poll;
 	uint64_t	p_id;		/* const: born-here sequence number */
 	nsec_t		p_time;		/* const: when it was made */
-	uint8_t		*p_page0[PIPE_PAGES];	/* [p_lk] p_page, while that is enough */
+	struct slot	p_slot0[PIPE_PAGES];	/* [p_lk] p_slot, while that is enough */
 };
 
 static _Atomic uint64_t pipe_serial;
 static _Atomic uint64_t pipe_pages;	/* capacities of all pipes together */
 
-static inline bool pipe_has_room(const struct pipe *p) { return p->p_cap - p->p_len >= PIPE_BUF; }
+static inline bool pipe_full(const struct pipe *p) { return p->p_used == p->p_slots; }
 
 static int
 pipe_new(struct pipe **out)
@@ -79,8 +85,8 @@ pipe_new(struct pipe **out)
 	waitq_init(&p->p_rwait);
 	waitq_init(&p->p_wwait);
 	pollhead_init(&p->p_poll);
-	p->p_page = p->p_page0;
-	p->p_cap = pages * (uint32_t)PAGE_BYTES;
+	p->p_slot = p->p_slot0;
+	p->p_slots = pages;
 	p->p_ropens = p->p_wopens = 1;
 	p->p_id = atomic_fetch_add(&pipe_serial, 1) + 1;
 	p->p_time = time_wall();
@@ -92,11 +98,12 @@ static void
 pipe_free(struct pipe *p)
 {
 	ASSERT(p->p_readers == 0 && p->p_writers == 0);
-	for (uint32_t i = 0; i < p->p_cap / PAGE_BYTES; i++)
-		kfree(p->p_page[i]);
-	if (p->p_page != p->p_page0)
-		kfree(p->p_page);
-	atomic_fetch_sub(&pipe_pages, p->p_cap / PAGE_BYTES);
+	for (uint32_t i = 0; i < p->p_slots; i++)
+		kfree(p->p_slot[i].s_page);
+	kfree(p->p_spare);
+	if (p->p_slot != p->p_slot0)
+		kfree(p->p_slot);
+	atomic_fetch_sub(&pipe_pages, p->p_slots);
 	kfree(p);
 }
 
@@ -129,101 +136,109 @@ pipe_sleep(struct pipe *p, struct waitq *q)
 	return error != 0 ? ERESTARTSYS : 0;
 }
 
-/* The reader has passed the page before p_head, or emptied the ring. */
-static void
-pipe_trim(struct pipe *p)
+/*
+ * Move n bytes between a slot's page and the user, all or none: a fault in
+ * the middle leaves pipe and count as they were, as on Linux.
+ */
+static int
+pipe_move(uint8_t *page, uint64_t n, struct uio *u)
 {
-	uint32_t pages = (uint32_t)(p->p_cap / PAGE_BYTES);
-	uint32_t passed = (uint32_t)((p->p_head / PAGE_BYTES + pages - 1) % pages);
+	struct uio before = *u;
+	int error = uio_move(page, n, u);
 
-	if (p->p_head % PAGE_BYTES == 0 && passed != 0 &&
-	    p->p_len + PAGE_BYTES <= p->p_cap) {	/* the ring's end does not lie in it */
-		kfree(p->p_page[passed]);
-		p->p_page[passed] = NULL;
-	}
-	if (p->p_len == 0) {
-		passed = (uint32_t)(p->p_head / PAGE_BYTES);
-		if (passed != 0) {
-			kfree(p->p_page[passed]);
-			p->p_page[passed] = NULL;
-		}
-		p->p_head = 0;
-	}
+	if (error != 0)
+		*u = before;
+	return error;
 }
 
 /* Bytes out of the ring, as many as there are and are wanted. */
 static int
 pipe_take(struct pipe *p, struct uio *u)
 {
-	uint32_t since_poll = 0;
+	uint32_t taken = 0;
 	int error = 0;
 
-	while (p->p_len > 0 && u->u_resid > 0 && error == 0) {
-		uint32_t off = (uint32_t)(p->p_head % PAGE_BYTES);
-		uint64_t n = rt_min(rt_min(PAGE_BYTES - off, p->p_len), u->u_resid), before = u->u_resid;
+	while (p->p_used > 0 && u->u_resid > 0 && error == 0) {
+		struct slot *s = &p->p_slot[p->p_first];
+		uint64_t n = rt_min(s->s_len, u->u_resid);
 
-		ASSERT(p->p_page[p->p_head / PAGE_BYTES] != NULL);
-		error = uio_move(p->p_page[p->p_head / PAGE_BYTES] + off, n, u);
-		n = before - u->u_resid;
-		p->p_head = (uint32_t)((p->p_head + n) % p->p_cap);
-		p->p_len -= (uint32_t)n;
-		pipe_trim(p);
-		if ((since_poll += (uint32_t)n) >= POLL_BYTES) {
-			since_poll = 0;
+		if ((error = pipe_move(s->s_page + s->s_off, n, u)) != 0)
+			break;
+		s->s_off += (uint32_t)n;
+		s->s_len -= (uint32_t)n;
+		p->p_bytes -= (uint32_t)n;
+		if (s->s_len == 0) {
+			kfree(p->p_spare);
+			p->p_spare = s->s_page;
+			s->s_page = NULL;
+			p->p_first = (p->p_first + 1) & (p->p_slots - 1);
+			p->p_used--;
+		}
+		if ((taken += (uint32_t)n) >= POLL_BYTES) {
+			taken = 0;
 			lwkt_poll();
 		}
 	}
 	return error;
 }
 
-/* Bytes into the ring: at most n, for which there is room. */
+/* The odd part of a write may join the newest slot. */
 static int
-pipe_put(struct pipe *p, struct uio *u, uint64_t n)
+pipe_put_behind(struct pipe *p, struct uio *u)
 {
-	uint32_t since_poll = 0;
-	int error = 0;
+	struct slot *s = &p->p_slot[(p->p_first + p->p_used - 1) & (p->p_slots - 1)];
+	uint64_t n = u->u_resid & PAGE_MASK;
+	int error;
 
-	ASSERT(n <= p->p_cap - p->p_len);
-	while (n > 0 && error == 0) {
-		uint32_t tail = (p->p_head + p->p_len) % p->p_cap;
-		uint32_t off = (uint32_t)(tail % PAGE_BYTES);
-		uint8_t **page = &p->p_page[tail / PAGE_BYTES];
-		uint64_t step = rt_min(PAGE_BYTES - off, n), before = u->u_resid;
+	if (p->p_used == 0 || n == 0 || s->s_off + s->s_len + n > PAGE_BYTES)
+		return 0;
+	if ((error = pipe_move(s->s_page + s->s_off + s->s_len, n, u)) != 0)
+		return error;
+	s->s_len += (uint32_t)n;
+	p->p_bytes += (uint32_t)n;
+	return 0;
+}
 
-		if (*page == NULL && (*page = kmalloc(PAGE_BYTES, KM_WAIT)) == NULL)
-			return ENOMEM;
-		error = uio_move(*page + off, step, u);
-		step = before - u->u_resid;
-		p->p_len += (uint32_t)step;
-		n -= step;
-		if ((since_poll += (uint32_t)step) >= POLL_BYTES) {
-			since_poll = 0;
-			lwkt_poll();
-		}
-	}
-	return error;
+/* Up to a page of bytes into a slot of their own; there is a free one. */
+static int
+pipe_put_slot(struct pipe *p, struct uio *u)
+{
+	struct slot *s = &p->p_slot[(p->p_first + p->p_used) & (p->p_slots - 1)];
+	uint64_t n = rt_min(u->u_resid, PAGE_BYTES);
+	int error;
+
+	ASSERT(!pipe_full(p) && s->s_page == NULL);
+	if (p->p_spare == NULL && (p->p_spare = kmalloc(PAGE_BYTES, KM_WAIT)) == NULL)
+		return ENOMEM;
+	if ((error = pipe_move(p->p_spare, n, u)) != 0)
+		return error;
+	*s = (struct slot){ .s_page = p->p_spare, .s_len = (uint32_t)n };
+	p->p_spare = NULL;
+	p->p_used++;
+	p->p_bytes += (uint32_t)n;
+	return 0;
 }
 
 static int
 pipe_read(struct file *fp, struct uio *u)
 {
 	struct pipe *p = fp->f_data;
-	bool had_room;
+	bool was_full;
 	int error = 0;
 
 	if (u->u_resid == 0)
 		return 0;
 	lk_excl(&p->p_lk);
-	while (p->p_len == 0 && p->p_writers > 0 && error == 0) {
+	while (p->p_used == 0 && p->p_writers > 0 && error == 0) {
 		if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0)
 			error = EAGAIN;
 		else
 			error = pipe_sleep(p, &p->p_rwait);
 	}
-	if (p->p_len > 0) {		/* even after a signal: the bytes are here */
-		had_room = pipe_has_room(p);
+	if (p->p_used > 0) {		/* even after a signal: the bytes are here */
+		was_full = pipe_full(p);
 		error = pipe_take(p, u);
-		if (!had_room && pipe_has_room(p))
+		if (was_full && !pipe_full(p))
 			pipe_wake_writers(p);
 	}
 	lk_release(&p->p_lk);
@@ -234,22 +249,26 @@ static int
 pipe_write(struct file *fp, struct uio *u)
 {
 	struct pipe *p = fp->f_data;
-	uint64_t need = u->u_resid <= PIPE_BUF ? u->u_resid : 1;
+	uint32_t put = 0;
 	bool was_empty;
 	int error = 0;
 
 	if (u->u_resid == 0)
 		return 0;
 	lk_excl(&p->p_lk);
+	if (p->p_readers > 0)
+		error = pipe_put_behind(p, u);
 	while (u->u_resid > 0 && error == 0) {
 		if (p->p_readers == 0) {
 			file_signal(SIGPIPE);
 			error = EPIPE;
-		} else if (p->p_cap - p->p_len >= need) {
-			was_empty = p->p_len == 0;
-			error = pipe_put(p, u, rt_min(p->p_cap - p->p_len, u->u_resid));
-			if (was_empty && p->p_len > 0)
+		} else if (!pipe_full(p)) {
+			was_empty = p->p_used == 0;
+			error = pipe_put_slot(p, u);
+			if (was_empty && p->p_used > 0)
 				pipe_wake_readers(p);
+			if (++put % (POLL_BYTES / PAGE_BYTES) == 0)
+				lwkt_poll();
 		} else if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0) {
 			error = EAGAIN;
 		} else {
@@ -269,13 +288,13 @@ pipe_poll(struct file *fp, struct pollnote *note)
 	poll_queue(&p->p_poll, note);
 	lk_excl(&p->p_lk);
 	if (file_can_read(fp)) {
-		if (p->p_len > 0)
+		if (p->p_used > 0)
 			events |= POLLIN | POLLRDNORM;
 		if (p->p_writers == 0 && p->p_wopens != fp->f_off)
 			events |= POLLHUP;
 	}
 	if (file_can_write(fp)) {
-		if (pipe_has_room(p))
+		if (!pipe_full(p))
 			events |= POLLOUT | POLLWRNORM;
 		if (p->p_readers == 0)
 			events |= POLLERR;
@@ -294,7 +313,7 @@ pipe_ioctl(struct file *fp, uint32_t cmd, uaddr_t arg, int64_t *result)
 	if (cmd != FIONREAD)
 		return ENOTTY;
 	lk_excl(&p->p_lk);
-	len = p->p_len;
+	len = p->p_bytes;
 	lk_release(&p->p_lk);
 	return copyout(arg, &len, sizeof(len));
 }
@@ -466,47 +485,31 @@ pipe_size(struct file *fp, uint32_t *bytes)
 	if (p == NULL)
 		return EBADF;
 	lk_excl(&p->p_lk);
-	*bytes = p->p_cap;
+	*bytes = p->p_slots * (uint32_t)PAGE_BYTES;
 	lk_release(&p->p_lk);
 	return 0;
 }
 
-/* Another ring with room for what is there.  The bytes are copied: this is rare. */
+/* Another ring with room for what is there. */
 static int
-pipe_resize(struct pipe *p, uint32_t cap)
+pipe_resize(struct pipe *p, uint32_t slots)
 {
-	uint32_t pages = (uint32_t)(cap / PAGE_BYTES), old_pages = (uint32_t)(p->p_cap / PAGE_BYTES);
-	uint8_t **ring, *text;
+	struct slot *ring;
 
-	if (p->p_len > cap)
+	if (p->p_used > slots)
 		return EBUSY;
-	ring = kmalloc_array(pages, sizeof(*ring), KM_ZERO | KM_WAIT);
+	ring = kmalloc_array(slots, sizeof(*ring), KM_ZERO | KM_WAIT);
 	if (ring == NULL)
 		return ENOMEM;
-	for (uint32_t at = 0; at < p->p_len; at += (uint32_t)PAGE_BYTES) {
-		text = ring[at / PAGE_BYTES] = kmalloc(PAGE_BYTES, KM_WAIT);
-		if (text == NULL) {
-			for (uint32_t i = 0; i < pages; i++)
-				kfree(ring[i]);
-			kfree(ring);
-			return ENOMEM;
-		}
-		for (uint32_t i = 0; i < PAGE_BYTES && at + i < p->p_len; i++) {
-			uint32_t from = (p->p_head + at + i) % p->p_cap;
-
-			text[i] = p->p_page[from / PAGE_BYTES][from % PAGE_BYTES];
-		}
-		lwkt_poll();
-	}
-	for (uint32_t i = 0; i < old_pages; i++)
-		kfree(p->p_page[i]);
-	if (p->p_page != p->p_page0)
-		kfree(p->p_page);
-	memset(p->p_page0, 0, sizeof(p->p_page0));
-	atomic_fetch_add(&pipe_pages, (uint64_t)pages - old_pages);
-	p->p_page = ring;
-	p->p_cap = cap;
-	p->p_head = 0;
+	for (uint32_t i = 0; i < p->p_used; i++)
+		ring[i] = p->p_slot[(p->p_first + i) & (p->p_slots - 1)];
+	if (p->p_slot != p->p_slot0)
+		kfree(p->p_slot);
+	memset(p->p_slot0, 0, sizeof(p->p_slot0));
+	atomic_fetch_add(&pipe_pages, (uint64_t)slots - p->p_slots);
+	p->p_slot = ring;
+	p->p_slots = slots;
+	p->p_first = 0;
 	return 0;
 }
 
@@ -514,22 +517,22 @@ int
 pipe_set_size(struct file *fp, uint64_t bytes, uint32_t *now)
 {
 	struct pipe *p = pipe_of(fp);
-	uint32_t cap = (uint32_t)PAGE_BYTES;
+	uint32_t slots = 1;
 	int error = 0;
 
 	if (p == NULL)
 		return EBADF;
-	if (bytes == 0 || bytes > PIPE_MAX_ROOT)
-		return bytes == 0 || bytes > INT32_MAX ? EINVAL : EPERM;
-	while (cap < bytes)
-		cap *= 2;
+	if (bytes > PIPE_MAX_ROOT)
+		return bytes > INT32_MAX ? EINVAL : EPERM;
+	while (slots * PAGE_BYTES < bytes)
+		slots *= 2;
 	lk_excl(&p->p_lk);
-	if (cap > p->p_cap && !cred_capable(cred_current(), CAP_SYS_RESOURCE) &&
-	    (cap > PIPE_MAX || atomic_load(&pipe_pages) > md_boot()->b_ram_bytes / PAGE_BYTES / 4))
+	if (slots > p->p_slots && !cred_capable(cred_current(), CAP_SYS_RESOURCE) &&
+	    (slots > PIPE_MAX / PAGE_BYTES || atomic_load(&pipe_pages) > md_boot()->b_ram_bytes / PAGE_BYTES / 4))
 		error = EPERM;
-	else if (cap != p->p_cap)
-		error = pipe_resize(p, cap);
-	*now = p->p_cap;
+	else if (slots != p->p_slots)
+		error = pipe_resize(p, slots);
+	*now = p->p_slots * (uint32_t)PAGE_BYTES;
 	if (error == 0)
 		pipe_wake_writers(p);
 	lk_release(&p->p_lk);

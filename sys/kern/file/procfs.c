@@ -90,7 +90,21 @@ struct snapshot {
 	struct lk	s_lk;
 	struct pbuf	s_buf;		/* [s_lk] */
 	bool		s_made;		/* [s_lk] */
+	uint64_t	s_id;		/* const: p_id of the process, and its p_execs, when the file was opened */
+	uint32_t	s_execs;	/* const */
 };
+
+/* Who opened a file about a program's memory does not get to read that of the next program. */
+static bool
+snap_same_program(struct snapshot *s, const struct pnode *n)
+{
+	struct proc *p = n->pn_pid != 0 ? procfs_proc(n) : NULL;
+	bool same = n->pn_pid == 0 || (p != NULL && p->p_id == s->s_id && p->p_execs == s->s_execs);
+
+	if (p != NULL)
+		proc_drop(p);
+	return same;
+}
 
 static int
 snap_make(struct snapshot *s, const struct pnode *n)
@@ -99,6 +113,10 @@ snap_make(struct snapshot *s, const struct pnode *n)
 
 	s->s_buf.pb_len = 0;
 	s->s_buf.pb_failed = false;
+	if (n->pn_ent->pe_mode == 0400 && !snap_same_program(s, n)) {
+		s->s_made = true;
+		return 0;
+	}
 	error = n->pn_ent->pe_text(&s->s_buf, n);
 	if (error == 0 && s->s_buf.pb_failed)
 		error = ENOMEM;
@@ -559,6 +577,7 @@ static int
 procfs_open(struct vnode *vn, struct file *fp)
 {
 	const struct pnode *n = vn->v_data;
+	struct proc *p = NULL;
 	struct snapshot *s;
 
 	if (vn->v_type == VCHR)
@@ -569,6 +588,11 @@ procfs_open(struct vnode *vn, struct file *fp)
 	if (s == NULL)
 		return ENOMEM;
 	lk_init(&s->s_lk);
+	if (n->pn_pid != 0 && (p = procfs_proc(n)) != NULL) {
+		s->s_id = p->p_id;
+		s->s_execs = p->p_execs;
+		proc_drop(p);
+	}
 	fp->f_ops = &snap_ops;
 	fp->f_data = s;
 	return 0;
@@ -623,9 +647,18 @@ static const struct fs_ops procfs_fs = {
 	.fs_statfs = procfs_statfs,
 };
 
+static void
+count_exec(struct proc *p)
+{
+	p->p_execs++;
+}
+
+static struct proc_hooks hooks = { .ph_exec = count_exec };
+
 int
 procfs_init(void)
 {
+	proc_add_hooks(&hooks);
 	procfs_root_init();
 	fs_register(&procfs_fs);
 	return vfs_mount_boot("proc", "proc");

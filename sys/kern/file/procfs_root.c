@@ -470,7 +470,6 @@ const struct pentry procfs_root_table[] = {
 	{ "interrupts", PK_FILE, 0444, text_interrupts, NULL, NULL, NULL },
 	{ "loadavg", PK_FILE, 0444, text_loadavg, NULL, NULL, NULL },
 	{ "meminfo", PK_FILE, 0444, text_meminfo, NULL, NULL, NULL },
-	{ "modules", PK_FILE, 0444, text_none, NULL, NULL, NULL },
 	{ "mounts", PK_LINK, 0777, text_link_mounts, NULL, NULL, NULL },
 	{ "net", PK_DIR, 0555, NULL, NULL, NULL, net_table },
 	{ "partitions", PK_FILE, 0444, text_partitions, NULL, NULL, NULL },

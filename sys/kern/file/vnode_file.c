@@ -25,7 +25,7 @@ vf_read(struct file *fp, struct uio *u)
 
 	if (fp->f_vnode->v_type == VDIR)
 		return EISDIR;
-	if (u->u_off > INT64_MAX)
+	if (u->u_off > INT64_MAX || u->u_resid > INT64_MAX - u->u_off)
 		return EINVAL;
 	return vn_read(fp->f_vnode, u, ioflag);
 }
@@ -70,7 +70,7 @@ vf_write(struct file *fp, struct uio *u)
 
 	if (fp->f_vnode->v_type == VDIR)
 		return EBADF;
-	if (u->u_off > INT64_MAX)
+	if (u->u_off > INT64_MAX || u->u_resid > INT64_MAX - u->u_off)
 		return EINVAL;
 	if (fp->f_vnode->v_type != VREG)
 		return vn_write(fp->f_vnode, u, ioflag);
@@ -135,7 +135,7 @@ vf_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
 		if ((error = vn_seek(vn, (uint64_t)off, whence == SEEK_DATA, &to)) != 0)
 			return error;
 	} else if (__builtin_add_overflow((int64_t)base, off, (int64_t *)&to)) {
-		return off < 0 ? EINVAL : EOVERFLOW;
+		return EINVAL;
 	}
 	if ((int64_t)to < 0)
 		return EINVAL;

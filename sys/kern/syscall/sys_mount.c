@@ -207,6 +207,37 @@ sys_pivot_root(struct sysmsg *m, uaddr_t new_root, uaddr_t put_old)
 	return error;
 }
 
+/* There is no swap: a file that exists is none of our swap areas. */
+static int
+no_swap(uaddr_t path)
+{
+	struct ncp *n;
+	int error;
+
+	if (!cred_capable(cred_current(), CAP_SYS_ADMIN))
+		return EPERM;
+	error = path_lookup(AT_FDCWD, path, LOOK_FOLLOW, &n);
+	if (error != 0)
+		return error;
+	ncp_drop(n);
+	return EINVAL;
+}
+
+int
+sys_swapon(struct sysmsg *m, uaddr_t path, uint32_t flags)
+{
+	(void)m;
+	(void)flags;
+	return no_swap(path);
+}
+
+int
+sys_swapoff(struct sysmsg *m, uaddr_t path)
+{
+	(void)m;
+	return no_swap(path);
+}
+
 int
 sys_sync(struct sysmsg *m)
 {

@@ -67,7 +67,7 @@ tnode_create(struct mount *mp, enum v_type type, uint32_t mode, uint64_t rdev, s
 	t->t_mode = mode & 07777;
 	t->t_atime = t->t_mtime = t->t_ctime = t->t_btime = time_wall();
 	t->t_vnode->v_rdev = rdev;
-	t->t_last_cookie = 2;		/* 0 and 1 are "." and ".." */
+	t->t_last_cookie = 2;		/* 0 to 2: the beginning, after ".", after ".." */
 	if (type == VREG) {
 		error = tfile_object(tm, &t->t_vnode->v_obj);
 		if (error != 0) {

@@ -3,8 +3,9 @@
  * tmpfs_dir - directories of tmpfs.
  *
  * An entry is in two trees: by name for lookups (the cache of names answers
- * most of them) and by cookie for readdir.  Cookies only grow, so reading a
- * directory while others change it shows every entry that stays exactly once.
+ * most of them) and by cookie for readdir.  Cookies only grow and readdir goes
+ * from the newest down, so reading a directory while others change it shows
+ * every entry that was there at the beginning and stays exactly once.
  *
  * Invariants
  *   D1  both trees of a directory hold the same entries.
@@ -274,6 +275,8 @@ exchange(struct tnode *from, struct tentry *fe, struct tnode *to, struct tentry 
 	te->e_node = a;
 	set_parent(a, from, to);
 	set_parent(b, to, from);
+	tnode_touch(from, VA_MTIME | VA_CTIME);
+	tnode_touch(to, VA_MTIME | VA_CTIME);
 	tnode_touch(a, VA_CTIME);
 	tnode_touch(b, VA_CTIME);
 	return 0;
@@ -290,8 +293,6 @@ tdir_rename(struct vnode *from, const char *fname, size_t flen, struct vnode *vn
 	ASSERT((te == NULL) == (to_victim == NULL));
 	if (d->t_nlink == 0)
 		return ENOENT;
-	tnode_touch(f, VA_MTIME | VA_CTIME);
-	tnode_touch(d, VA_MTIME | VA_CTIME);
 	if ((flags & RENAME_EXCHANGE) != 0)
 		return exchange(f, fe, d, te);
 	if (te != NULL) {
@@ -315,12 +316,15 @@ tdir_rename(struct vnode *from, const char *fname, size_t flen, struct vnode *vn
 	}
 	entry_remove(f, fe);
 	set_parent(t, f, d);
+	tnode_touch(f, VA_MTIME | VA_CTIME);
+	tnode_touch(d, VA_MTIME | VA_CTIME);
 	tnode_touch(t, VA_CTIME);
 	return 0;
 }
 
+/* The entry with the largest cookie below `cookie`. */
 static struct tentry *
-first_from(struct tnode *dir, uint64_t cookie)
+last_below(struct tnode *dir, uint64_t cookie)
 {
 	struct rb_node *n = dir->t_cookies.rb_root;
 	struct tentry *best = NULL;
@@ -328,17 +332,19 @@ first_from(struct tnode *dir, uint64_t cookie)
 	while (n != NULL) {
 		struct tentry *e = rb_entry(n, struct tentry, e_bycookie);
 
-		if (e->e_cookie >= cookie)
+		if (e->e_cookie < cookie)
 			best = e;
-		n = e->e_cookie >= cookie ? n->rb_left : n->rb_right;
+		n = e->e_cookie < cookie ? n->rb_right : n->rb_left;
 	}
 	return best;
 }
 
+/* Newest first, as Linux's tmpfs.  A cookie is that of the entry before; 2 stands for "above all". */
 int
 tdir_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 {
 	struct tnode *d = vn_tnode(dir);
+	struct tentry *e;
 	struct rb_node *n;
 
 	if (dir->v_type != VDIR)
@@ -355,12 +361,11 @@ tdir_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 			return 0;
 		cookie = 2;
 	}
-	struct tentry *e = first_from(d, cookie);
-
+	e = last_below(d, cookie == 2 ? UINT64_MAX : cookie);
 	while (e != NULL) {
-		if (!emit(arg, e->e_name, e->e_len, e->e_node->t_ino, e->e_node->t_vnode->v_type, e->e_cookie + 1))
+		if (!emit(arg, e->e_name, e->e_len, e->e_node->t_ino, e->e_node->t_vnode->v_type, e->e_cookie))
 			return 0;
-		n = rb_next(&e->e_bycookie);
+		n = rb_prev(&e->e_bycookie);
 		e = n == NULL ? NULL : rb_entry(n, struct tentry, e_bycookie);
 	}
 	return 0;

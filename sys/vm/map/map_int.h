@@ -151,7 +151,21 @@ uint64_t pmap_peek(struct vmspace *vs, uaddr_t va, uint64_t *span);	/* 0: nothin
 void	pmap_remove(struct vmspace *vs, uaddr_t start, uaddr_t end, bool keep_anon, bool may_poll);
 void	pmap_protect(struct vmspace *vs, uaddr_t start, uaddr_t end, uint32_t prot);
 int	pmap_split(struct vmspace *vs, uaddr_t va);	/* no 2 MiB leaf spans va after this; ENOMEM */
-int	pmap_copy(struct vmspace *from, struct vmspace *to, uaddr_t start, uaddr_t end, bool cow, struct gather *g);
+/* A fork under way. */
+#define FORK_COPIES_MAX	128u		/* a process with no more anonymous pages is copied, not shared */
+#define FORK_RUN_ORDER	4u
+#define FORK_RUN	(1u << FORK_RUN_ORDER)
+struct forkcopy {
+	struct vmspace	*fc_from, *fc_to;
+	struct vm_entry	*fc_entry;	/* of fc_from, for which we copy now */
+	struct gather	fc_gather;	/* of fc_from */
+	uint32_t	fc_copies;	/* pages that may still be copied */
+	uint32_t	fc_nrun;	/* left of the run from which copies are made */
+	struct page	*fc_run;
+};
+void	forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to);
+int	pmap_copy(struct forkcopy *fc, struct vm_entry *e);
+void	forkcopy_done(struct forkcopy *fc);
 int	pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len);
 uint64_t pmap_count(struct vmspace *vs, uaddr_t start, uaddr_t end);
 void	vm_quiesce(void);

@@ -490,21 +490,58 @@ pmap_split(struct vmspace *vs, uaddr_t va)
 
 /* --------------------------------------------------------------- fork -- */
 
-/* One leaf goes to both; with `cow` neither may write the page any more. */
-static void
-copy_leaf(struct vmspace *from, struct vmspace *to, uint64_t *p, uint64_t *q, uaddr_t va, uint64_t span,
-    bool cow, struct gather *g)
+/*
+ * Sharing a page that both sides will write soon costs two faults and two
+ * invalidations, each worth the copying of a hundred pages.  So a small
+ * process gets its own copies at once (`fc_copies` of them at most), of the
+ * leaves that may be written now: they were written before.
+ */
+static struct page *
+copy_source(struct forkcopy *fc)
 {
-	uint64_t old = pte_load(p);
+	if (fc->fc_nrun == 0 && fc->fc_copies >= FORK_RUN) {
+		fc->fc_run = page_alloc_run(FORK_RUN_ORDER, 0);
+		fc->fc_nrun = fc->fc_run == NULL ? 0 : FORK_RUN;
+	}
+	if (fc->fc_nrun == 0)
+		return page_alloc(0);
+	fc->fc_nrun--;
+	return fc->fc_run++;
+}
+
+static bool
+copy_page(struct forkcopy *fc, uint64_t *q, uaddr_t va, uint64_t old)
+{
+	struct vm_entry *e = fc->fc_entry;
+	struct page *pg;
+
+	if (fc->fc_copies == 0 || (old & (PTE_ANON | PTE_PS)) != PTE_ANON)
+		return false;
+	pg = copy_source(fc);
+	if (pg == NULL)
+		return false;
+	fc->fc_copies--;
+	memcpy(page_va(pg), page_va(page_of(old & PTE_PA)), PAGE_BYTES);
+	anon_page_join(pg, e->e_fam, e->e_famoff + ((va - e->e_start) >> PAGE_SHIFT));
+	pmap_set(fc->fc_to, q, (old & ~PTE_PA) | page_pa(pg) | PTE_A | PTE_D);
+	return true;
+}
+
+/* One leaf goes to both; of a private entry, neither may write the page any more. */
+static void
+copy_leaf(struct forkcopy *fc, uint64_t *p, uint64_t *q, uaddr_t va, uint64_t span)
+{
+	uint64_t old = __atomic_load_n(p, __ATOMIC_RELAXED);
 	struct page *pg;
 
 	if (old == 0)
 		return;
-	(void)from;
-	if (cow && (old & PTE_W) != 0) {
+	if (fc->fc_entry->e_fam != NULL && (old & PTE_W) != 0) {
+		if (copy_page(fc, q, va, old))
+			return;
 		old = __atomic_fetch_and(p, ~PTE_W, __ATOMIC_ACQ_REL);
 		if ((old & PTE_P) != 0)
-			gather_range(g, va, span);
+			gather_range(&fc->fc_gather, va, span);
 		old &= ~PTE_W;
 	}
 	if ((old & PTE_PA) != vm_zero_pa) {
@@ -512,44 +549,69 @@ copy_leaf(struct vmspace *from, struct vmspace *to, uint64_t *p, uint64_t *q, ua
 		for (uint64_t i = 0; i < pte_span_pages(span); i++)
 			page_hold(&pg[i]);
 	}
-	pmap_set(to, q, old);
+	pmap_set(fc->fc_to, q, old);
 }
 
 /* Returns where to go on; `va` itself when a table page is needed. */
 static uaddr_t
-copy_some(struct vmspace *from, struct vmspace *to, uaddr_t va, uaddr_t end, bool cow, struct gather *g,
-    struct spare *sp)
+copy_some(struct forkcopy *fc, uaddr_t va, uaddr_t end, struct spare *sp)
 {
-	uint64_t span, *p = pmap_find(from, va, &span), *q;
+	uint64_t span, *p = pmap_find(fc->fc_from, va, &span), *q;
 	uaddr_t stop = table_end(va, end);
 
 	if (p == NULL)
 		return skip(va, span);
-	q = pmap_make(to, va, span == BLOCK_BYTES, sp);
+	q = pmap_make(fc->fc_to, va, span == BLOCK_BYTES, sp);
 	if (q == NULL)
 		return va;
-	for (; va < stop && g->g_nranges < GATHER_RANGES; va += span, p++, q++)
-		copy_leaf(from, to, p, q, va, span, cow, g);
+	for (; va < stop && fc->fc_gather.g_nranges < GATHER_RANGES; va += span, p++, q++)
+		copy_leaf(fc, p, q, va, span);
 	return va;
 }
 
+void
+forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to)
+{
+	fc->fc_from = from;
+	fc->fc_to = to;
+	fc->fc_run = NULL;
+	fc->fc_nrun = 0;
+	fc->fc_copies = from->vs_anon <= FORK_COPIES_MAX && page_plenty() ? FORK_COPIES_MAX : 0;
+	gather_init(&fc->fc_gather, from, MD_INVAL_WRPROTECT);
+}
+
+void
+forkcopy_done(struct forkcopy *fc)
+{
+	gather_flush(&fc->fc_gather);
+	while (fc->fc_nrun > 0) {
+		fc->fc_nrun--;
+		page_drop(fc->fc_run++);
+	}
+}
+
+/* What entry e shows, for its copy in the other space. */
 int
-pmap_copy(struct vmspace *from, struct vmspace *to, uaddr_t start, uaddr_t end, bool cow, struct gather *g)
+pmap_copy(struct forkcopy *fc, struct vm_entry *e)
 {
 	struct spare sp = { .sp_n = 0 };
-	uaddr_t va = start, next;
+	uaddr_t va = e->e_start, next;
 	int error = 0;
 
-	while (va < end) {
-		spin_lock(&from->vs_pt);
-		next = copy_some(from, to, va, end, cow, g, &sp);
-		spin_unlock(&from->vs_pt);
-		if (next == va && g->g_nranges < GATHER_RANGES && !spare_fill(&sp)) {
+	fc->fc_entry = e;
+	while (va < e->e_end) {
+		bool full;
+
+		spin_lock(&fc->fc_from->vs_pt);
+		next = copy_some(fc, va, e->e_end, &sp);
+		spin_unlock(&fc->fc_from->vs_pt);
+		full = fc->fc_gather.g_nranges == GATHER_RANGES;
+		if (full)
+			gather_flush(&fc->fc_gather);
+		if (next == va && !full && !spare_fill(&sp)) {
 			error = ENOMEM;
 			break;
 		}
-		if (g->g_nranges == GATHER_RANGES)
-			gather_flush(g);
 		va = next;
 		lwkt_poll();
 	}

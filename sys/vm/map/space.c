@@ -752,7 +752,7 @@ vmspace_machine(struct vmspace *vs)
 
 /* The child's copy of one entry, and of what it maps. */
 static int
-fork_entry(struct vmspace *parent, struct vmspace *child, struct vm_entry *e, struct gather *g)
+fork_entry(struct vmspace *child, struct vm_entry *e, struct forkcopy *fc)
 {
 	struct vm_entry *c;
 
@@ -769,14 +769,14 @@ fork_entry(struct vmspace *parent, struct vmspace *child, struct vm_entry *e, st
 		return 0;
 	}
 	entry_link(child, c);
-	return pmap_copy(parent, child, e->e_start, e->e_end, e->e_fam != NULL, g);
+	return pmap_copy(fc, e);
 }
 
 int
 vmspace_fork(struct vmspace *parent, struct vmspace **out)
 {
 	struct vmspace *child;
-	struct gather g;
+	struct forkcopy fc;
 	int error = vmspace_create(&child);
 
 	if (error != 0)
@@ -787,10 +787,10 @@ vmspace_fork(struct vmspace *parent, struct vmspace **out)
 	child->vs_lim_stack = parent->vs_lim_stack;
 	child->vs_brk_start = parent->vs_brk_start;
 	child->vs_brk = parent->vs_brk;
-	gather_init(&g, parent, MD_INVAL_WRPROTECT);
+	forkcopy_init(&fc, parent, child);
 	for (struct rb_node *n = rb_first(&parent->vs_entries); n != NULL && error == 0; n = rb_next(n))
-		error = fork_entry(parent, child, rb_entry(n, struct vm_entry, e_node), &g);
-	gather_flush(&g);
+		error = fork_entry(child, rb_entry(n, struct vm_entry, e_node), &fc);
+	forkcopy_done(&fc);
 	lk_release(&parent->vs_lk);
 	if (error != 0) {
 		vmspace_drop(child);

@@ -95,6 +95,7 @@ struct proc {
 	struct list	p_ptimers;	/* [syscall layer] timer_create */
 	uint32_t	p_personality;	/* [own] */
 	uint64_t	p_timerslack;	/* [own] */
+	uint32_t	p_execs;	/* [own] programs this process has begun: procfs */
 	uint64_t	p_id;		/* const: born-here sequence number */
 };
 
