@@ -193,6 +193,19 @@ give_memory_back(struct proc *p, struct lwp *l)
 		vmspace_drop(vs);
 }
 
+/*
+ * Did p's parent keep p's group from being orphaned?  A group that was orphaned
+ * before is left alone: only the exit that makes it so hangs its stopped jobs up.
+ */
+static bool
+was_link(const struct proc *p)
+{
+	const struct proc *up = p->p_parent;
+
+	return up != NULL && up != proc_first && up->p_pgrp != NULL && p->p_pgrp != NULL && up->p_pgrp != p->p_pgrp &&
+	    up->p_pgrp->pg_session == p->p_pgrp->pg_session;
+}
+
 static void
 become_zombie(struct proc *p, struct lwp *l)
 {
@@ -200,7 +213,8 @@ become_zombie(struct proc *p, struct lwp *l)
 
 	lwp_account(l, time_now(), false);
 	spin_lock(&proc_tree);
-	pgrp_abandoned(p->p_pgrp, p);
+	if (was_link(p))
+		pgrp_abandoned(p->p_pgrp, p);
 	spin_lock(&p->p_sig);
 	list_remove(&l->l_link);
 	p->p_nlwps--;
