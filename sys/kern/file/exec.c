@@ -278,17 +278,11 @@ script_prepend(struct exec *x, const char *interp, const char *arg, const char *
 	kfree(x->x_head);
 	x->x_head = head;
 	x->x_head_bytes = bytes + rest;
+	if (x->x_skipped == 0 && x->x_argc != 0) {
+		x->x_skip = strlen(x->x_args) + 1;
+		x->x_skipped = 1;
+	}
 	return 0;
-}
-
-/* What a script put in front takes the place of argv[0] (X1). */
-static void
-args_skip_first(struct exec *x)
-{
-	if (x->x_head_count == 0 || x->x_argc == 0)
-		return;
-	x->x_skip = strlen(x->x_args) + 1;
-	x->x_skipped = 1;
 }
 
 /* ----------------------------------------------------------------- checking -- */
@@ -388,13 +382,13 @@ interp_open(struct exec *x)
 	return error;
 }
 
-/* Follow #! lines to a program that can be loaded. */
+/* From the open file x_prog, follow #! lines to a program that can be loaded.  `name`: what a script is told it is. */
 static int
-program_open(struct exec *x, struct ncp *start, const char *name, const char *path, uint32_t flags)
+program_find(struct exec *x, const char *name)
 {
 	char *head = kmalloc(HEAD_BYTES + 1, KM_WAIT), *script = kstrdup(name, KM_WAIT), *interp, *arg, *next;
-	size_t got;
-	int error = head != NULL && script != NULL ? image_open(&x->x_prog, start, path, flags) : ENOMEM;
+	size_t got = 0;
+	int error = head != NULL && script != NULL ? 0 : ENOMEM;
 
 	for (uint32_t depth = 0; error == 0; depth++) {
 		if (depth > INTERP_DEPTH) {
@@ -563,9 +557,27 @@ auxv_make(const struct exec *x, uint64_t *av)
 }
 #define AUXV_MAX	64u
 
+/* Walks the strings in the order of the new argv and envp. */
+struct cursor {
+	const char	*s;		/* the next one */
+	uint32_t	head_left;	/* of x_head */
+	const char	*rest;		/* what follows it */
+};
+
+static const char *
+cursor_next(struct cursor *c)
+{
+	const char *s = c->s;
+
+	c->s += strlen(s) + 1;
+	if (c->head_left != 0 && --c->head_left == 0)
+		c->s = c->rest;
+	return s;
+}
+
 /* Write `count` pointers to consecutive strings that begin at *str, and a NULL. */
 static int
-write_pointers(uaddr_t *at, uint32_t count, const char *(*next)(void *), void *arg, uaddr_t *str)
+write_pointers(uaddr_t *at, uint32_t count, struct cursor *cur, uaddr_t *str)
 {
 	uint64_t batch[64];
 	uint32_t n = 0;
@@ -573,7 +585,7 @@ write_pointers(uaddr_t *at, uint32_t count, const char *(*next)(void *), void *a
 	for (uint32_t i = 0; i <= count; i++) {
 		batch[n++] = i < count ? *str : 0;
 		if (i < count)
-			*str += strlen(next(arg)) + 1;
+			*str += strlen(cursor_next(cur)) + 1;
 		if (n < countof(batch) && i < count)
 			continue;
 		if (copyout(*at, batch, n * sizeof(batch[0])) != 0)
@@ -583,27 +595,6 @@ write_pointers(uaddr_t *at, uint32_t count, const char *(*next)(void *), void *a
 		lwkt_poll();
 	}
 	return 0;
-}
-
-struct cursor {
-	const struct exec *x;
-	const char	*s;
-	uint32_t	head_left;
-};
-
-static const char *
-cursor_next(void *arg)
-{
-	struct cursor *c = arg;
-	const char *s;
-
-	if (c->head_left == 0 && c->s >= c->x->x_head && c->x->x_head != NULL && c->s < c->x->x_head + c->x->x_head_bytes + 1)
-		c->s = c->x->x_args + c->x->x_skip;
-	s = c->s;
-	c->s += strlen(s) + 1;
-	if (c->head_left != 0 && --c->head_left == 0)
-		c->s = c->x->x_args + c->x->x_skip;
-	return s;
 }
 
 /*
@@ -617,7 +608,8 @@ stack_write(struct exec *x, uaddr_t top, uaddr_t *sp_out)
 	struct proc *p = curproc;
 	uint32_t argc = x->x_head_count + x->x_argc - x->x_skipped, nav;
 	uint64_t rest = x->x_bytes - x->x_skip, word = 0, av[AUXV_MAX];
-	struct cursor cur = { x, x->x_head_count != 0 ? x->x_head : x->x_args + x->x_skip, x->x_head_count };
+	const char *tail = x->x_args + x->x_skip;
+	struct cursor cur = { x->x_head_count != 0 ? x->x_head : tail, x->x_head_count, tail };
 	uaddr_t at = top - sizeof(word), str, sp;
 	uint8_t seed[16];
 
@@ -650,10 +642,10 @@ stack_write(struct exec *x, uaddr_t top, uaddr_t *sp_out)
 		return EFAULT;
 	sp += sizeof(word);
 	p->p_arg_start = str;
-	if (write_pointers(&sp, argc, cursor_next, &cur, &str) != 0)
+	if (write_pointers(&sp, argc, &cur, &str) != 0)
 		return EFAULT;
 	p->p_arg_end = p->p_env_start = str;
-	if (write_pointers(&sp, x->x_envc, cursor_next, &cur, &str) != 0)
+	if (write_pointers(&sp, x->x_envc, &cur, &str) != 0)
 		return EFAULT;
 	p->p_env_end = str;
 	memcpy(p->p_auxv, av, nav * sizeof(av[0]));
@@ -867,16 +859,19 @@ exec_user(struct ncp *start, int dirfd, const char *path, uaddr_t argv, uaddr_t 
 		kfree(name);
 		return ENOMEM;
 	}
-	error = program_open(x, start, name != NULL ? name : path, path, flags);
-	if (error != 0 && error != ENOEXEC)
-		goto out;
-	error = error != 0 ? error : args_gather(x, argv, &x->x_argc);
-	args_skip_first(x);
+	error = image_open(&x->x_prog, start, path, flags);
+	if (error == 0)
+		error = args_gather(x, argv, &x->x_argc);
+	if (error == 0 && x->x_argc == 0) {
+		error = args_add_kernel(x, "", 1);	/* a program always has a name, if an empty one */
+		x->x_argc = 1;
+	}
 	if (error == 0)
 		error = args_gather(x, envp, &x->x_envc);
 	if (error == 0)
+		error = program_find(x, x->x_path);
+	if (error == 0)
 		error = replace(x);
-out:
 	exec_free(x);
 	kfree(name);
 	return error;
@@ -896,8 +891,9 @@ exec_kernel(const char *path, uint32_t argc, const char *argv, uint32_t envc, co
 	if (error == 0)
 		error = args_add_kernel(x, envp, envc);
 	if (error == 0)
-		error = program_open(x, NULL, path, path, 0);
-	args_skip_first(x);
+		error = image_open(&x->x_prog, NULL, path, 0);
+	if (error == 0)
+		error = program_find(x, path);
 	if (error == 0)
 		error = replace(x);
 	exec_free(x);

@@ -188,6 +188,8 @@ give_memory_back(struct proc *p, struct lwp *l)
 	l->l_uf.uf_space = MD_NOSPACE;
 	token_get(&p->p_tok);
 	p->p_vmspace = NULL;
+	if (vs != NULL)
+		p->p_maxrss_kib = rt_max(p->p_maxrss_kib, vm_resident(vs) * (PAGE_BYTES / 1024));
 	token_release(&p->p_tok);
 	if (vs != NULL)
 		vmspace_drop(vs);
