@@ -15,7 +15,9 @@
  * Whole free blocks wait on two lists.  "Ready" ones have memory of the
  * machine behind them; after a while of not being needed a thread returns
  * it and they become "cold".  Cold blocks, and those never used, read zero.
- * When big runs are in demand the same thread readies cold blocks ahead.
+ * A cold block that is wanted whole is prepared by the machine in one piece,
+ * by the one who wants it: that may take as long as a millisecond, but the
+ * 512 pages one by one would take several.
  *
  * Invariants
  *   I1  a page with PG_FREE begins a free run of 2^pg_order pages, aligned to
@@ -41,10 +43,10 @@
 #define BATCH_ORDER	4u
 #define PAGE_POISON	0xdeadbea7c0ffee11ull
 #define IDLE_NS		(3 * NSEC_PER_SEC)	/* a ready block may wait so long */
-#define READY_AHEAD	2u		/* blocks readied ahead of demand */
 
 struct block {
 	uint8_t		b_init;		/* [ph_spin] its struct pages are valid */
+	uint8_t		b_used;		/* [ph_spin] parts of it may have memory behind them */
 	nsec_t		b_since;	/* [ph_spin] when it became free, while ready */
 };
 
@@ -55,7 +57,6 @@ static struct {
 	uint64_t	ph_nready;		/* [ph_spin] */
 	uint64_t	ph_nfree;		/* [ph_spin] pages; read without for estimates */
 	uint64_t	ph_fresh;		/* [ph_spin] first block never used */
-	bool		ph_want;		/* [ph_spin] big runs are in demand */
 	bool		ph_resting;		/* [ph_spin] the thread sleeps and has no deadline */
 	uint64_t	ph_nblocks;		/* const after boot */
 	uint64_t	ph_reserved;		/* [ph_spin] pages that are the machine's */
@@ -157,6 +158,8 @@ buddy_take(uint32_t order)
 		if (pg == NULL)
 			return NULL;
 	}
+	if (order < BLOCK_ORDER)
+		block_of(pg)->b_used = 1;
 	while (o > order) {
 		o--;
 		run_push(pg + (1u << o), o);
@@ -286,16 +289,18 @@ run_try(uint32_t order, uint32_t flags)
 {
 	uint64_t keep = (flags & PAGE_RESERVE) != 0 ? 0 : phys.ph_low;
 	struct page *pg = NULL;
-	bool wake = false;
+	bool cold = false;
 
 	spin_lock(&phys.ph_spin);
 	if (phys.ph_nfree >= keep + (1u << order))
 		pg = buddy_take(order);
-	if (order == BLOCK_ORDER && phys.ph_nready < READY_AHEAD && !phys.ph_want)
-		wake = phys.ph_want = true;
+	if (pg != NULL && order == BLOCK_ORDER) {
+		cold = !block_of(pg)->b_used;
+		block_of(pg)->b_used = 1;
+	}
 	spin_unlock(&phys.ph_spin);
-	if (wake)
-		wake_all(&phys.ph_waitq);
+	if (cold)
+		md_ram_prepare(page_pa(pg), BLOCK_BYTES);
 	for (uint32_t i = 0; pg != NULL && i < (1u << order); i++)
 		page_make(&pg[i], flags);
 	return pg;
@@ -512,43 +517,12 @@ block_cool(struct page *pg)
 	for (uint32_t i = 0; i < BLOCK_PAGES; i++)
 		pg[i].pg_flags = PG_CLEAN0;
 	spin_lock(&phys.ph_spin);
+	block_of(pg)->b_used = 0;
 	pg->pg_flags |= PG_FREE;
 	pg->pg_order = BLOCK_ORDER;
 	list_push_front(&phys.ph_cold, &pg->pg_link);
 	phys.ph_nfree += BLOCK_PAGES;
 	spin_unlock(&phys.ph_spin);
-}
-
-/* Ready one cold block if big runs are in demand.  False: nothing to do. */
-static bool
-block_heat(void)
-{
-	struct page *pg = NULL;
-
-	spin_lock(&phys.ph_spin);
-	if (phys.ph_want && phys.ph_nready < READY_AHEAD && page_plenty()) {
-		struct list *l = &phys.ph_cold;
-
-		if (!list_empty(l)) {
-			pg = list_first(l, struct page, pg_link);
-			run_pull(pg);
-		} else if (phys.ph_fresh < phys.ph_nblocks) {
-			block_init(phys.ph_fresh, PG_CLEAN0, 0);
-			pg = &phys.ph_page[phys.ph_fresh++ * BLOCK_PAGES];
-		}
-	}
-	if (pg == NULL)
-		phys.ph_want = false;
-	else
-		phys.ph_nfree -= BLOCK_PAGES;
-	spin_unlock(&phys.ph_spin);
-	if (pg == NULL)
-		return false;
-	md_ram_prepare(page_pa(pg), BLOCK_BYTES);
-	spin_lock(&phys.ph_spin);
-	buddy_give(pg, BLOCK_ORDER);
-	spin_unlock(&phys.ph_spin);
-	return true;
 }
 
 static void
@@ -561,8 +535,6 @@ phys_thread(void *arg)
 	(void)arg;
 	wait_begin(&phys.ph_waitq, &w);
 	for (;;) {
-		while (block_heat())
-			lwkt_poll();
 		while ((pg = block_to_cool(md_now(), &next)) != NULL) {
 			block_cool(pg);
 			lwkt_poll();
