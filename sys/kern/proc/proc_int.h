@@ -61,6 +61,7 @@ void	proc_alarm_fired(struct timer *t);
 /* user.c */
 struct vmspace *proc_current_space(void);
 bool	proc_oom_kill(void);
+bool	proc_oom_dying(void);
 
 /* sched.c */
 void	usched_init(void);

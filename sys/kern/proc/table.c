@@ -60,7 +60,7 @@ proc_init(void)
 	}
 	proc_max = (uint32_t)rt_max(64, rt_min(PID_MAX - PID_RESERVED - 1, md_boot()->b_ram_bytes / PROC_COST_BYTES));
 	vm_set_current(proc_current_space);
-	vm_set_oom(proc_oom_kill);
+	vm_set_oom(proc_oom_kill, proc_oom_dying);
 	usched_init();
 }
 

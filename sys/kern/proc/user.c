@@ -40,6 +40,7 @@ proc_current_space(void)
 struct victim {
 	struct proc	*proc;		/* held */
 	uint64_t	pages;
+	bool		leaving;	/* somebody is on its way out and will give memory back */
 };
 
 static int
@@ -48,9 +49,12 @@ weigh(struct proc *p, void *arg)
 	struct victim *v = arg;
 	uint64_t pages;
 
-	if (p == proc_first || p->p_state >= P_EXITING || p->p_vmspace == NULL ||
-	    (p->p_sigq.sq_set & sigbit(SIGKILL)) != 0)
+	if (p == proc_first || p->p_vmspace == NULL)
 		return 0;
+	if (p->p_state >= P_EXITING || (p->p_sigq.sq_set & sigbit(SIGKILL)) != 0) {
+		v->leaving = true;
+		return 0;
+	}
 	pages = vm_resident(p->p_vmspace);
 	if (v->proc != NULL && pages <= v->pages)
 		return 0;
@@ -65,16 +69,25 @@ weigh(struct proc *p, void *arg)
 bool
 proc_oom_kill(void)
 {
-	struct victim v = { NULL, 0 };
+	struct victim v = { NULL, 0, false };
 
 	(void)proc_foreach(weigh, &v);
-	if (v.proc == NULL)
-		return false;
+	if (v.leaving && v.proc != NULL)
+		proc_drop(v.proc);
+	if (v.leaving || v.proc == NULL)
+		return v.leaving;
 	kprintf("proc: out of memory: killed process %d (%s), %llu KiB resident\n", (int)v.proc->p_pid, v.proc->p_comm,
 	    (unsigned long long)v.pages * 4);
 	sig_post(v.proc, SIGKILL, NULL);
 	proc_drop(v.proc);
 	return true;
+}
+
+bool
+proc_oom_dying(void)
+{
+	return curlwp != NULL &&
+	    (curproc->p_state >= P_EXITING || ((curproc->p_sigq.sq_set | curlwp->l_sigq.sq_set) & sigbit(SIGKILL)) != 0);
 }
 
 /* -------------------------------------------------------- reasons to stop -- */
@@ -111,7 +124,8 @@ do_fault(struct lwp *l)
 		fault_signal(l, SIGBUS, BUS_ADRERR, uf->uf_fault_addr);
 		return;
 	case VMF_OOM:
-		kprintf("proc: out of memory: process %d (%s) could not go on\n", (int)l->l_proc->p_pid, l->l_proc->p_comm);
+		if (!proc_oom_dying())
+			kprintf("proc: out of memory: process %d (%s) could not go on\n", (int)l->l_proc->p_pid, l->l_proc->p_comm);
 		sig_post(l->l_proc, SIGKILL, NULL);
 	}
 }

@@ -6,7 +6,9 @@
  * keeps in reserve, then whatever the registered reclaimers can spare (clean
  * pages of the page cache), at last a whole process, chosen and killed by
  * the process layer.  A killed process gives its memory back only when it
- * runs, so we sleep a little after each step.
+ * runs, so we sleep a little after each step; nobody else is killed as long
+ * as one is on its way out.  If it is ourselves that must die, the
+ * allocation fails at once, so that we can.
  *
  * The number of attempts is bounded: an allocation that cannot be served
  * fails, and its caller returns ENOMEM or kills itself.
@@ -19,12 +21,12 @@
 #include <sys/vm/map.h>
 #include "../vm_int.h"
 
-#define ATTEMPTS_MAX	60u
-#define KILL_EVERY	20u		/* attempts between two killings */
+#define ATTEMPTS_MAX	400u
 #define PAUSE_NS	(5 * 1000000ull)
 
 static struct list reclaimers = LIST_INIT(reclaimers);	/* const after boot */
 static bool (*oom_kill_one)(void);			/* const after boot */
+static bool (*oom_dying)(void);				/* const after boot */
 
 void
 vm_add_reclaimer(struct vm_reclaimer *r)
@@ -34,9 +36,10 @@ vm_add_reclaimer(struct vm_reclaimer *r)
 }
 
 void
-vm_set_oom(bool (*kill_one)(void))
+vm_set_oom(bool (*kill_one)(void), bool (*dying)(void))
 {
 	oom_kill_one = kill_one;
+	oom_dying = dying;
 }
 
 bool
@@ -55,7 +58,7 @@ vm_reclaim(uint64_t pages, uint32_t attempt)
 	}
 	if (attempt == 0 || got >= pages)
 		return true;
-	if (attempt % KILL_EVERY == 1 && (oom_kill_one == NULL || !oom_kill_one()))
+	if (oom_kill_one == NULL || oom_dying() || !oom_kill_one() || oom_dying())
 		return false;
 	(void)sleep_until(md_now() + PAUSE_NS, 0);
 	return true;

@@ -64,6 +64,9 @@ void	vm_word_key(struct vmspace *vs, uaddr_t addr, bool private, uint64_t key[2]
 /* All mappings of a page lose what `prot` does not name; done on all CPUs on return. */
 void	page_revoke(struct page *pg, uint32_t prot);
 
-/* Out of memory: proc chooses and kills one process, says so in the log; returns false when there is none. */
-void	vm_set_oom(bool (*kill_one)(void));
-void	vm_map_init(void);		/* kmain, after vm_kmem_init */
+/*
+ * Out of memory.  kill_one: proc chooses and kills one process and says so in
+ * the log, unless one is on its way out already; false: there is none.
+ * dying: the current thread must end and should not wait for memory.
+ */
+void	vm_set_oom(bool (*kill_one)(void), bool (*dying)(void));
