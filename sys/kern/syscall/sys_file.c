@@ -39,7 +39,18 @@
 #define CLOSE_RANGE_UNSHARE	2u
 #define CLOSE_RANGE_CLOEXEC	4u
 
+#define USER_TOP	0x7ffffffff000ull	/* no pointer of a program's is at or above this */
+
 typedef int (*io_fn)(struct file *fp, struct uio *u);
+
+/* Linux refuses a buffer that no program could have before it moves a byte. */
+static bool
+range_possible(uaddr_t base, uint64_t len)
+{
+	uint64_t end;
+
+	return !rt_add_overflows(base, len, &end) && end <= USER_TOP;
+}
 
 static int
 io_result(struct sysmsg *m, uint64_t wanted, const struct uio *u, int error)
@@ -63,8 +74,8 @@ io_one(struct sysmsg *m, int fd, uaddr_t buf, size_t count, int64_t off, bool to
 		return EINVAL;
 	if ((error = fd_get(fd, &fp)) != 0)
 		return error;
-	if ((int64_t)count < 0)
-		error = EINVAL;
+	if ((to_user ? file_can_read(fp) : file_can_write(fp)) && !range_possible(buf, count))
+		error = EFAULT;
 	else
 		error = fn(fp, &u);
 	file_drop(fp);
@@ -111,6 +122,8 @@ iov_copyin(uaddr_t iov, int n, struct uio_seg *few, struct uio_seg **out, uint64
 	for (int i = 0; i < n && error == 0; i++) {
 		if ((int64_t)seg[i].len < 0)
 			error = EINVAL;
+		else if (!range_possible(seg[i].base, seg[i].len))
+			error = EFAULT;
 		seg[i].len = rt_min(seg[i].len, IO_MAX - *total);
 		*total += seg[i].len;
 	}
