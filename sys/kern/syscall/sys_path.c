@@ -358,18 +358,29 @@ sys_symlink(struct sysmsg *m, uaddr_t target, uaddr_t path)
 int
 sys_readlinkat(struct sysmsg *m, int dirfd, uaddr_t path, uaddr_t buf, size_t size)
 {
+	struct path_arg pa;
+	struct lookup lu;
 	char text[PATH_MAX_];
-	struct ncp *n;
 	size_t len;
 	int error;
 
 	if ((int64_t)size <= 0 || (int)size <= 0)
 		return EINVAL;
-	error = path_lookup(dirfd, path, dirfd == AT_FDCWD ? 0 : LOOK_EMPTY, &n);
+	error = path_begin(&pa, dirfd, path);
 	if (error != 0)
 		return error;
-	error = vn_readlink(n->n_vnode, text, rt_min(size, sizeof text), &len);
-	ncp_drop(n);
+	if (pa.pa_text[0] == '\0' && pa.pa_start == NULL)
+		error = ENOENT;
+	else
+		error = name_lookup(pa.pa_start, pa.pa_text, LOOK_EMPTY, &lu);
+	path_end(&pa);
+	if (error != 0)
+		return error;
+	error = vn_readlink(lu.lu_ncp->n_vnode, text, rt_min(size, sizeof text), &len);
+	/* An empty path means a link opened with O_PATH and nothing else. */
+	if (error == EINVAL && pa.pa_text[0] == '\0')
+		error = ENOENT;
+	lookup_done(&lu);
 	if (error == 0)
 		error = copyout(buf, text, len);
 	if (error == 0)

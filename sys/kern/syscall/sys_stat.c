@@ -22,6 +22,7 @@
 #define STAT_FLAGS	(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
 #define LIMIT_FSIZE	1
 #define DIRENTS_MAX	32768u
+#define TIME_SEC_MAX	9200000000ll
 
 static int
 ncp_stat(struct ncp *n, struct k_stat *st)
@@ -339,11 +340,12 @@ time_value(int64_t sec, int64_t nsec, nsec_t *out)
 {
 	if (nsec < 0 || nsec >= (int64_t)NSEC_PER_SEC)
 		return EINVAL;
-	/* Before 1970 and after 2554 are not kept: the nearest that is. */
-	if (sec < 0)
-		sec = nsec = 0;
-	*out = (uint64_t)sec > UINT64_MAX / NSEC_PER_SEC - 1 ? (UINT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC :
-	    (uint64_t)sec * NSEC_PER_SEC + (uint64_t)nsec;
+	/* Kept as signed nanoseconds: what is before 1678 or after 2261 becomes the nearest second that is not. */
+	if (sec < -TIME_SEC_MAX)
+		sec = -TIME_SEC_MAX;
+	if (sec > TIME_SEC_MAX)
+		sec = TIME_SEC_MAX;
+	*out = (nsec_t)(sec * (int64_t)NSEC_PER_SEC + nsec);
 	return 0;
 }
 

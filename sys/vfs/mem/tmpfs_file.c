@@ -108,7 +108,7 @@ tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 	error = vobj_read(vn->v_obj, vn->v_obj->o_bytes, u);
 	lk_release(&vn->v_lk);
 	/* As relatime has it, without its rule about a day. */
-	if ((t->t_atime <= t->t_mtime || t->t_atime <= t->t_ctime) &&
+	if (((int64_t)t->t_atime <= (int64_t)t->t_mtime || (int64_t)t->t_atime <= (int64_t)t->t_ctime) &&
 	    (vn->v_mount->mp_flags & (MS_NOATIME | MS_RDONLY)) == 0)
 		tnode_touch(t, VA_ATIME);
 	return error;

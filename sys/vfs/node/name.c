@@ -324,7 +324,7 @@ path_once(struct ncp *n, struct ncp *root, char *buf, size_t size, size_t *start
 		n = ncp_uncross(n);
 		up = ncp_parent(n);
 		if (up == NULL) {
-			*unreachable = n != vfs_root();
+			*unreachable = true;
 			break;
 		}
 		len = ncp_text(n, text);

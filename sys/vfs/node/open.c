@@ -168,7 +168,9 @@ open_create(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, 
 		error = name_lookup(at, text != NULL ? text : path, LOOK_PARENT, &lu);
 		if (error != 0)
 			break;
-		if (name_is_dots(lu.lu_last, lu.lu_last_len) || lu.lu_trailing)
+		if (name_is_dots(lu.lu_last, lu.lu_last_len))
+			error = (flags & O_EXCL) != 0 ? EEXIST : EISDIR;
+		else if (lu.lu_trailing)
 			error = EISDIR;
 		else
 			error = open_last(&lu, flags, mode, out, &next);

@@ -256,6 +256,20 @@ vn_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result)
 	return 0;
 }
 
+/* File times may lie before 1970: signed, and the part below a second never negative. */
+static struct k_timespec
+to_timespec(nsec_t t)
+{
+	const int64_t one = (int64_t)NSEC_PER_SEC;
+	struct k_timespec ts = { (int64_t)t / one, (int64_t)t % one };
+
+	if (ts.tv_nsec < 0) {
+		ts.tv_sec--;
+		ts.tv_nsec += one;
+	}
+	return ts;
+}
+
 void
 vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out)
 {
@@ -275,12 +289,9 @@ vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out)
 	out->st_size = (int64_t)va->va_size;
 	out->st_blksize = va->va_blksize != 0 ? va->va_blksize : (int64_t)PAGE_BYTES;
 	out->st_blocks = (int64_t)va->va_blocks512;
-	out->st_atim.tv_sec = (int64_t)(va->va_atime / NSEC_PER_SEC);
-	out->st_atim.tv_nsec = (int64_t)(va->va_atime % NSEC_PER_SEC);
-	out->st_mtim.tv_sec = (int64_t)(va->va_mtime / NSEC_PER_SEC);
-	out->st_mtim.tv_nsec = (int64_t)(va->va_mtime % NSEC_PER_SEC);
-	out->st_ctim.tv_sec = (int64_t)(va->va_ctime / NSEC_PER_SEC);
-	out->st_ctim.tv_nsec = (int64_t)(va->va_ctime % NSEC_PER_SEC);
+	out->st_atim = to_timespec(va->va_atime);
+	out->st_mtim = to_timespec(va->va_mtime);
+	out->st_ctim = to_timespec(va->va_ctime);
 }
 
 /*

@@ -42,7 +42,7 @@ struct vattr {
 	uint32_t	va_nlink;
 	uint64_t	va_ino, va_size, va_blocks512;
 	uint64_t	va_rdev;
-	nsec_t		va_atime, va_mtime, va_ctime, va_btime;	/* wall */
+	nsec_t		va_atime, va_mtime, va_ctime, va_btime;	/* wall; signed */
 	uint32_t	va_blksize;
 };
 
