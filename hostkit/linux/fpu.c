@@ -80,13 +80,29 @@ hk_fpu_init(void *image)
 	put32(p + MXCSR_MASK, hk_m.m_lay.f_mxcsr_mask);
 }
 
+/* CPUID traps in a virtual machine, at the price of some system calls: ask once. */
+void
+hk_fpu_learn(void)
+{
+	struct hk_frame_lay *lay = &hk_m.m_lay;
+	uint32_t a, b, c, d;
+
+	for (int i = 2; i < COMPONENTS; i++) {
+		if (((lay->f_xfeatures >> i) & 1) == 0)
+			continue;
+		__cpuid_count(0xd, i, a, b, c, d);
+		if (b < AREA_MIN || a > lay->f_xbytes || b > lay->f_xbytes - a)
+			continue;
+		lay->f_comp[i].off = b;
+		lay->f_comp[i].len = a;
+	}
+}
+
 /* Zero what is in its initial state (X1). */
 static void
 fpu_blank(uint8_t *p)
 {
-	uint64_t bv = get64(p + XSTATE_BV);
-	uint32_t a, b, c, d;
-	int i;
+	uint64_t bv = get64(p + XSTATE_BV), initial = hk_m.m_lay.f_xfeatures & ~bv & ~(XF_X87 | XF_SSE);
 
 	if ((bv & XF_X87) == 0) {
 		memset(p, 0, MXCSR);
@@ -96,12 +112,10 @@ fpu_blank(uint8_t *p)
 	}
 	if ((bv & XF_SSE) == 0)
 		memset(p + 160, 0, 256);
-	for (i = 2; i < COMPONENTS; i++) {
-		if (((hk_m.m_lay.f_xfeatures >> i) & 1) == 0 || ((bv >> i) & 1) != 0)
-			continue;
-		__cpuid_count(0xd, i, a, b, c, d);
-		if (b >= AREA_MIN && a <= hk_m.m_lay.f_xbytes && b <= hk_m.m_lay.f_xbytes - a)
-			memset(p + b, 0, a);
+	for (; initial != 0; initial &= initial - 1) {
+		int i = __builtin_ctzll(initial);
+
+		memset(p + hk_m.m_lay.f_comp[i].off, 0, hk_m.m_lay.f_comp[i].len);
 	}
 }
 

@@ -196,6 +196,7 @@ struct hk_frame_lay {
 	uint32_t	f_xbytes;		/* of the XSAVE area */
 	uint64_t	f_xfeatures;
 	uint32_t	f_mxcsr_mask;
+	struct { uint32_t off, len; } f_comp[64];	/* of extended component i; len 0: not there.  hk_fpu_learn() */
 };
 
 struct hk_machine {
@@ -246,6 +247,9 @@ void	hk_spaces_refill(void);
 /* Make the slot of `cpu`, if it is missing.  sp_lock held. */
 bool	hk_slot_make(struct hk_space_rec *sp, uint32_t cpu);
 struct hk_slot *hk_slot_of(const struct hk_space_rec *sp, uint32_t cpu);
+
+/* fpu.c: where the components of the XSAVE area are; once, when f_xfeatures is known. */
+void	hk_fpu_learn(void);
 
 /* ------------------------------------------------------- batch.c ------- */
 

@@ -195,6 +195,7 @@ learn_layout(const struct hk_slot *s, uint64_t va)
 	clean_frsp = frsp;
 	clean_uc = uc;
 	memcpy(clean_frame + frsp, base + frsp, SLOT_SIZE - frsp);
+	hk_fpu_learn();
 	lay->f_known = true;
 	return true;
 }
