@@ -190,14 +190,15 @@ $(O)/image/$(1)/kernel.o: $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o vke
 	$$(call say,KERNEL,$$@)
 	$$(Q)$(LD) -r -T vkernel/image/kernel.ld -o $$(@D)/kernel2.o $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o
 	$$(Q)sh scripts/check/symbols.sh -w scripts/check/hk.sym $$(@D)/kernel2.o
-	$$(Q)$(OBJCOPY) --keep-global-symbols=vkernel/image/exports $$(@D)/kernel2.o $$@
+	$$(Q)awk '/^hk_/ { print $$$$1, "hostside_" $$$$1 }' scripts/check/hk.sym >$$(@D)/hostside.syms
+	$$(Q)$(OBJCOPY) --keep-global-symbols=vkernel/image/exports --redefine-syms=$$(@D)/hostside.syms $$(@D)/kernel2.o $$@
 
-$(O)/bin/$(1): $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a \
+$(O)/bin/$(1): $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vkernel/image/hostside.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a \
     vkernel/image/vkernel.ld
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
 	$$(Q)$(CC) -static $(no_pie) -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack $(partial) -o $$@ \
-	    $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a -lpthread
+	    $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vkernel/image/hostside.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a -lpthread
 endef
 $(eval $(call image,vkernel,$(kern_o)))
 $(eval $(call image,vkernel-test,$(kern_o) $(kerntest_o)))
@@ -207,6 +208,16 @@ $(O)/root.cpio: scripts/gen/mkroot.sh $(O)/tools/mkcpio $(BUSYBOX)
 	$(call say,ROOT,$@)
 	$(Q)sh scripts/gen/mkroot.sh $(BUSYBOX) $(O)/root >$(O)/root.list
 	$(Q)$(O)/tools/mkcpio $(O)/root.list >$@
+
+# A door for each call from the kernel to the library: see vkernel/image/hostside.S.
+$(O)/gen/hostside.S: vkernel/image/hostside.S scripts/check/hk.sym
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+	$(Q)awk '/^hk_/ { print "\tDOOR " $$1 }' scripts/check/hk.sym >>$@
+
+$(O)/obj/host/vkernel/image/hostside.o: $(O)/gen/hostside.S
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -o $@ $<
 
 $(O)/obj/host/vkernel/image/root.o: vkernel/image/root.S $(O)/root.cpio
 	@mkdir -p $(@D)

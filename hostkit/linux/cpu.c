@@ -59,6 +59,7 @@
 void	hk_stack_enter(uint64_t top, void (*entry)(void *), void *arg, uint64_t *saved);
 _Noreturn void hk_stack_leave(uint64_t saved);
 
+_Thread_local uint64_t hk_host_stack;
 static _Thread_local struct hk_cpu_rec *self_cpu;	/* NULL on threads that are no CPU */
 static void (*_Atomic trap_handler)(const struct hk_trap *);
 
@@ -380,6 +381,7 @@ on_stack(void *arg)
 	const struct start *s = arg;
 
 	fiber_entered(&fiber);
+	hk_host_stack = s->s_cpu->c_host_rsp & ~15ull;
 	s->s_entry(s->s_arg);
 	hk_assert_failed(__FILE__, __LINE__, "the entry of a CPU does not return");
 }

@@ -25,6 +25,11 @@ hk_stack_enter:
 	mov	%rsi, %rax
 	mov	%rdx, %rdi
 	xor	%ebp, %ebp
+	xor	%ebx, %ebx		/* what the caller's code would save on its stack is nothing of ours */
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
 	push	$0			/* a return address that ends every back trace */
 	push	$0			/* and keeps the stack aligned at the call */
 	call	*%rax

@@ -295,6 +295,13 @@ void	hk_vpt_free(struct hk_space_rec *sp);
 
 /* --------------------------------------------- cpu.c, place.c, serve.c - */
 
+/*
+ * While a CPU runs on its caller's stack: where the free part of its host
+ * thread's own stack begins, 16-byte aligned.  A caller that wants none of our
+ * frames on its stacks calls from there, with this set to 0 meanwhile.
+ */
+extern _Thread_local uint64_t hk_host_stack;
+
 /* sp_lock not held.  Called by hk_run() when sl_hostcpu of the slot differs from c_hostcpu: pin slot thread and mapper. */
 void	hk_place_follow(struct hk_space_rec *sp, uint32_t cpu);
 /* Wake the main thread's loop so that it calls hk_spaces_refill() and hk_watchdog() soon.  Any thread. */
