@@ -47,7 +47,8 @@ tools		:=
 unit		:=
 user		:=
 helpers		:=
-include $(sort $(shell find sys platform hostkit vkernel tests scripts -name files.mk 2>/dev/null))
+lists		:= $(sort $(shell find sys platform hostkit vkernel tests scripts -name files.mk 2>/dev/null))
+include $(lists)
 
 # ------------------------------------------------------------------- flags --
 warn		:= -std=c11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror
@@ -173,7 +174,7 @@ partial		:= $(if $(and $(filter %/run.c,$(hostkit)),$(filter %/vpt.c,$(hostkit))
 # table from it -> names checked and localised -> linked with launcher, library
 # and libc at fixed addresses.  $(1): image name; $(2): its objects.
 define image
-$(O)/image/$(1)/kernel1.o: $(2) vkernel/image/kernel.ld
+$(O)/image/$(1)/kernel1.o: $(2) vkernel/image/kernel.ld $(lists) Makefile
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$(LD) -r -T vkernel/image/kernel.ld -o $$@ $(2)
