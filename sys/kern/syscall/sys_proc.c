@@ -174,7 +174,7 @@ int
 sys_exit(struct sysmsg *m, int status)
 {
 	(void)m;
-	proc_exit(W_EXITCODE(status, 0));
+	proc_exit_thread(status);
 }
 
 int
