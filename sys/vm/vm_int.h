@@ -48,6 +48,19 @@ uint64_t page_free_count(void);
 uint64_t page_total_count(void);
 bool	page_plenty(void);
 
+/* Tests let the n-th allocation and all after it fail. */
+static inline bool
+vm_should_fail(void)
+{
+	if (vm_fail_after == 0)
+		return false;
+	if (vm_fail_after > 1) {
+		vm_fail_after--;
+		return false;
+	}
+	return true;
+}
+
 /* Memory is short: make others give some up.  False: there is nothing left to try. */
 bool	vm_reclaim(uint64_t pages, uint32_t attempt);
 

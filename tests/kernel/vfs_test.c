@@ -553,6 +553,40 @@ KTEST(vfs_mounts_cover_and_uncover)
 	finish(top);
 }
 
+KTEST(vfs_a_bind_mount_shows_the_same_files)
+{
+	struct ncp *top = begin(""), *d = NULL, *m = NULL, *in = NULL, *n = NULL;
+
+	if (top == NULL)
+		return;
+	KCHECK(make(top, "d", VDIR) == 0 && make(top, "d/sub", VDIR) == 0 && make(top, "d/f", VREG) == 0);
+	KCHECK(make(top, "m", VDIR) == 0 && look(top, "d", 0, &d) == 0 && look(top, "m", 0, &m) == 0);
+	KCHECK(vfs_bind(d, m, 0) == 0);
+	KCHECK(look(top, "m/f", 0, &n) == 0 && path_is(n, "/t/m/f"));
+	ncp_drop(n);
+	/* Whatever changes on one side is seen on the other, names that were not there included. */
+	KCHECK(look(top, "m/new", 0, NULL) == ENOENT && look(top, "d/new", 0, NULL) == ENOENT);
+	KCHECK(make(top, "m/new", VREG) == 0 && look(top, "d/new", 0, NULL) == 0);
+	KCHECK(drop_name(top, "d/new", false) == 0 && look(top, "m/new", 0, NULL) == ENOENT);
+	KCHECK(move(top, "m/f", "m/sub/g", 0) == 0 && look(top, "d/sub/g", 0, NULL) == 0);
+	KCHECK(move(top, "m/sub/g", "d/g", 0) == EXDEV);
+	KCHECK(look(top, "m/sub", 0, &n) == 0 && look(n, "..", 0, &in) == 0 && path_is(in, "/t/m"));
+	KCHECK(vfs_unmount(in, 0) == EBUSY);
+	ncp_drop(n);
+	KCHECK(vfs_remount(in, MS_RDONLY) == 0);
+	KCHECK(make(top, "m/no", VREG) == EROFS && drop_name(top, "m/sub/g", false) == EROFS);
+	KCHECK(make(top, "d/yes", VREG) == 0);
+	KCHECK(make(top, "e", VDIR) == 0 && look(top, "e", 0, &n) == 0 && vfs_move(in, n) == 0);
+	KCHECK(look(top, "e/yes", 0, NULL) == 0 && look(top, "m/yes", 0, NULL) == ENOENT);
+	ncp_drop(n);
+	KCHECK(vfs_unmount(top, 0) == EBUSY);
+	KCHECK(vfs_unmount(in, 0) == 0);
+	ncp_drop(in);
+	ncp_drop(d);
+	ncp_drop(m);
+	finish(top);
+}
+
 /* ------------------------------------------------------ bounds and leaks -- */
 
 KTEST(vfs_the_cache_of_names_has_a_bound)

@@ -562,3 +562,65 @@ KTEST(vm_madvise_and_mincore)
 	KCHECK(vm_madvise(vs, a, PG, 9999) == EINVAL && vm_mincore(vs, a + 8 * MB, PG, vec) == ENOMEM);
 	vmspace_drop(vs);
 }
+
+/* ---------------------------------------------------------- no memory -- */
+
+/* A bit of everything; any of it may fail, and then what follows is done with what there is. */
+static void
+scenario(void)
+{
+	struct vmspace *vs, *c = NULL;
+	struct vmobj *o = NULL;
+	uaddr_t a = 0x40000000, b = 0, s = 0;
+
+	if (vmspace_create(&vs) != 0)
+		return;
+	if (vm_mmap(vs, &a, 8 * MB, RW, ANON | MAP_FIXED, NULL, 0, RWX) == 0) {
+		for (uint64_t i = 0; i < 8 * MB; i += MB)
+			(void)put(vs, a + i, i + 1);
+		(void)vm_munmap(vs, a + MB + PG, PG);
+		(void)vm_mprotect(vs, a + 5 * MB, 3 * PG, PROT_READ);
+	}
+	if (vmobj_create(NULL, NULL, 64 * PG, &o) == 0) {
+		if (vm_mmap(vs, &s, 64 * PG, RW, MAP_PRIVATE, o, 0, RWX) == 0)
+			(void)(put(vs, s, 1) && get(vs, s + 20 * PG) == 0);
+		vmobj_drop(o);
+	}
+	if (vmspace_fork(vs, &c) == 0) {
+		(void)put(c, a + 2 * MB, 7);
+		(void)put(vs, s, 2);
+		b = 0;
+		if (vm_mremap(c, a + 2 * MB, 2 * MB, 3 * MB, MREMAP_MAYMOVE, &b) == 0)
+			(void)get(c, b);
+		else
+			KCHECK(get(c, a + 3 * MB) == 3 * MB + 1 || vm_fault(c, a + 3 * MB, PROT_READ) == VMF_OOM ||
+			    get(c, a + 3 * MB) == 0 || vm_fault(c, a + 3 * MB, PROT_READ) == VMF_MAPERR);
+		(void)vm_madvise(c, a + 6 * MB + PG, PG, MADV_DONTNEED);
+		vm_brk_set(c, 0x20000000);
+		b = 0x20000000 + MB;
+		vm_brk(c, &b);
+		vmspace_clear(c);
+		vmspace_drop(c);
+	}
+	vmspace_drop(vs);
+}
+
+KTEST(vm_no_memory_at_any_point)
+{
+	struct counts was, now;
+	uint64_t n = 1, left;
+
+	scenario();
+	was = counts();
+	do {
+		vm_fail_after = n;
+		scenario();
+		left = vm_fail_after;
+		vm_fail_after = 0;
+		now = counts();		/* others may have given up some of theirs */
+		KCHECK(now.kmem <= was.kmem && now.free + 16 >= was.free);
+		was.kmem = now.kmem;
+		lwkt_poll();
+	} while (left == 1 && n++ < 5000);
+	KCHECK(n > 20 && n < 5000);
+}

@@ -28,6 +28,9 @@
 #define PR_GET_TID_ADDRESS	40
 #define PR_CAP_AMBIENT		47
 
+#define PER_MASK	0xffu
+#define PER_LINUX32	8u
+
 #define ARCH_SET_GS	0x1001
 #define ARCH_SET_FS	0x1002
 #define ARCH_GET_FS	0x1003

@@ -44,7 +44,10 @@ proc_exec_commit(void)
 	struct proc *p = curproc;
 	int error;
 
-	ASSERT(p->p_nlwps == 1);
+	proc_end_others();
+	lwp_remove(l);				/* whichever thread calls exec becomes the first */
+	l->l_tid = p->p_pid;
+	p->p_first_gone = false;
 	error = own_space(p, l);
 	if (error != 0)
 		return error;

@@ -208,6 +208,98 @@ was_link(const struct proc *p)
 	    up->p_pgrp->pg_session == p->p_pgrp->pg_session;
 }
 
+/* l is no longer one of the process's.  p_sig held. */
+static void
+lwp_unlink(struct proc *p, struct lwp *l)
+{
+	list_remove(&l->l_link);
+	p->p_nlwps--;
+	p->p_ru.ru_utime += l->l_ru.ru_utime;
+	p->p_ru.ru_stime += l->l_ru.ru_stime;
+	p->p_ru.ru_minflt += l->l_ru.ru_minflt;
+	p->p_ru.ru_majflt += l->l_ru.ru_majflt;
+	p->p_ru.ru_nvcsw += l->l_ru.ru_nvcsw;
+	p->p_ru.ru_nivcsw += l->l_ru.ru_nivcsw;
+}
+
+/* The last of a thread. */
+static _Noreturn void
+finish(struct lwp *l)
+{
+	usched_leave(l);
+	curthread->td_leave = NULL;
+	curthread->td_lwp = NULL;
+	lwp_remove(l);
+	lwp_free(l);
+	lwkt_exit();
+}
+
+_Noreturn void
+lwp_exit(void)
+{
+	struct lwp *l = curlwp;
+	struct proc *p = curproc;
+
+	hooks_lwp_exit(l);
+	md_user_leave(&l->l_uf);		/* the space may be gone before this thread is */
+	lwp_account(l, time_now(), false);
+	spin_lock(&p->p_sig);
+	ASSERT(p->p_nlwps > 1);
+	lwp_unlink(p, l);
+	/* What waited for this lwp to take it, another must. */
+	list_foreach(c, &p->p_lwps, struct lwp, l_link)
+		if ((p->p_sigq.sq_set & ~c->l_sigmask) != 0)
+			lwkt_interrupt(c->l_thread);
+	spin_unlock(&p->p_sig);
+	wake_all(&p->p_stopq);
+	finish(l);
+}
+
+_Noreturn void
+proc_exit_thread(int code)
+{
+	struct lwp *l = curlwp;
+	struct proc *p = curproc;
+	bool last;
+
+	spin_lock(&p->p_sig);
+	last = p->p_nlwps == 1;
+	if (l->l_tid == p->p_pid && !last) {
+		p->p_first_gone = true;
+		p->p_first_code = code;
+	}
+	if (last && p->p_first_gone)
+		code = p->p_first_code;
+	spin_unlock(&p->p_sig);
+	if (last)
+		proc_exit(W_EXITCODE(code, 0));
+	lwp_exit();
+}
+
+/* Whoever comes first ends the others; one that is told so itself just ends. */
+void
+proc_end_others(void)
+{
+	struct lwp *l = curlwp;
+	struct proc *p = curproc;
+	int error;
+
+	spin_lock(&p->p_sig);
+	if (l->l_exit) {
+		spin_unlock(&p->p_sig);
+		lwp_exit();
+	}
+	list_foreach(c, &p->p_lwps, struct lwp, l_link)
+		if (c != l) {
+			c->l_exit = true;
+			lwkt_interrupt(c->l_thread);
+		}
+	spin_unlock(&p->p_sig);
+	wake_all(&p->p_stopq);
+	WAIT_FOR(&p->p_stopq, p->p_nlwps == 1, NSEC_NEVER, 0, error);
+	ASSERT(error == 0);
+}
+
 static void
 become_zombie(struct proc *p, struct lwp *l)
 {
@@ -218,14 +310,7 @@ become_zombie(struct proc *p, struct lwp *l)
 	if (was_link(p))
 		pgrp_abandoned(p->p_pgrp, p);
 	spin_lock(&p->p_sig);
-	list_remove(&l->l_link);
-	p->p_nlwps--;
-	p->p_ru.ru_utime += l->l_ru.ru_utime;
-	p->p_ru.ru_stime += l->l_ru.ru_stime;
-	p->p_ru.ru_minflt += l->l_ru.ru_minflt;
-	p->p_ru.ru_majflt += l->l_ru.ru_majflt;
-	p->p_ru.ru_nvcsw += l->l_ru.ru_nvcsw;
-	p->p_ru.ru_nivcsw += l->l_ru.ru_nivcsw;
+	lwp_unlink(p, l);
 	p->p_events = 0;
 	p->p_state = P_ZOMBIE;				/* E1 */
 	spin_unlock(&p->p_sig);
@@ -248,23 +333,20 @@ proc_exit(int status)
 			init_exit_fn(status);
 		md_power_off((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
 	}
+	proc_end_others();
 	spin_lock(&p->p_sig);
 	p->p_state = P_EXITING;
 	p->p_status = status;
 	spin_unlock(&p->p_sig);
 	timer_cancel(&p->p_alarm);
+	hooks_lwp_exit(l);
 	leave_session(p);
 	hooks_exit(p);
 	give_memory_back(p, l);
 	proc_vfork_release(p);
 	give_children_away(p);
 	become_zombie(p, l);
-
-	usched_leave(l);
-	curthread->td_leave = NULL;
-	curthread->td_lwp = NULL;
-	lwp_free(l);
-	lwkt_exit();
+	finish(l);
 }
 
 _Noreturn void

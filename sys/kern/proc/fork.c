@@ -7,8 +7,9 @@
  * entering the table, the group and the parent's list is the last step but
  * for making the thread runnable.
  *
- * Threads (CLONE_THREAD) are refused for now: exec, exit and stopping know of
- * the list of lwps, but not yet how to wait for the others.
+ * A thread (CLONE_THREAD) is a further lwp of the same process; everything
+ * that a process has, it shares.  Half-threads (CLONE_SIGHAND alone) do not
+ * exist here.
  */
 #include "proc_int.h"
 #include <abi/errno.h>
@@ -39,6 +40,7 @@ lwp_alloc(struct proc *p)
 		return NULL;
 	}
 	list_init(&l->l_link);
+	list_init(&l->l_hash);
 	list_init(&l->l_sigq.sq_list);
 	list_init(&l->l_us.link);
 	waitq_init(&l->l_us.waitq);
@@ -191,8 +193,12 @@ check_flags(uint64_t flags)
 	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
 	    CLONE_NEWPID | CLONE_NEWNET;
 
-	if ((flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0)
-		return EINVAL;			/* no threads yet; SIGHAND alone is not worth having */
+	const uint64_t thread = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+
+	if ((flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0 && (flags & thread) != thread)
+		return EINVAL;
+	if ((flags & CLONE_THREAD) != 0 && (flags & CLONE_VFORK) != 0)
+		return EINVAL;
 	if ((flags & (namespaces | CLONE_PIDFD | CLONE_PTRACE)) != 0)
 		return EINVAL;
 	if ((flags & CSIGNAL) > NSIG)
@@ -329,6 +335,38 @@ unmake(struct proc *c, struct lwp *l, bool entered)
 	proc_drop(c);
 }
 
+static int
+thread_make(const struct fork_args *fa, int32_t *tid)
+{
+	struct proc *p = curproc;
+	struct lwp *l = lwp_alloc(p);
+	uint32_t number;
+	int error;
+
+	if (l == NULL)
+		return ENOMEM;
+	lwp_inherit(curlwp, l, fa);
+	error = lwp_enter(l);
+	if (error == 0)
+		error = lwp_start_thread(l, user_child);
+	if (error != 0) {
+		lwp_remove(l);
+		lwp_free(l);
+		return error;
+	}
+	*tid = l->l_tid;
+	number = (uint32_t)l->l_tid;
+	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 && copyout(fa->fa_parent_tid, &number, sizeof(number)) != 0)
+		number = 0;			/* Linux does not report it either */
+	spin_lock(&p->p_sig);
+	list_push_back(&p->p_lwps, &l->l_link);
+	p->p_nlwps++;
+	l->l_exit = curlwp->l_exit;		/* the process is ending: so does what was just made */
+	spin_unlock(&p->p_sig);
+	lwkt_start(l->l_thread);
+	return 0;
+}
+
 int
 proc_fork(const struct fork_args *fa, int32_t *pid)
 {
@@ -342,6 +380,8 @@ proc_fork(const struct fork_args *fa, int32_t *pid)
 		error = check_limits(p);
 	if (error != 0)
 		return error;
+	if ((fa->fa_flags & CLONE_THREAD) != 0)
+		return thread_make(fa, pid);
 	c = proc_alloc();
 	if (c == NULL)
 		return ENOMEM;

@@ -23,6 +23,8 @@ bool	pgrp_orphaned_except(struct pgrp *pg, const struct proc *leaving);
 
 /* Enter a new process under a fresh pid; EAGAIN when there are too many. */
 int	proc_enter(struct proc *p);
+int	lwp_enter(struct lwp *l);			/* a further lwp gets its number; EAGAIN */
+void	lwp_remove(struct lwp *l);			/* its number is free */
 void	proc_remove(struct proc *p);			/* reaped: pid is free */
 int	pgrp_create(int32_t pgid, struct session *s, struct pgrp **out);	/* s NULL: a new session too */
 
@@ -35,6 +37,7 @@ _Noreturn void lwp_run(struct lwp *l);			/* the user loop */
 int	hooks_fork(struct proc *parent, struct proc *child, uint64_t flags);
 void	hooks_exec(struct proc *p);
 void	hooks_exit(struct proc *p);
+void	hooks_lwp_exit(struct lwp *l);
 
 /* signal.c */
 void	sig_init_proc(struct proc *p);
@@ -52,6 +55,8 @@ int	sigframe_push(struct lwp *l, int sig, const struct k_siginfo *info, const st
 /* exit.c */
 void	proc_vfork_release(struct proc *child);
 _Noreturn void proc_exit_signal(int sig);
+_Noreturn void lwp_exit(void);			/* the current lwp, which is not the last */
+void	proc_end_others(void);			/* the current lwp is the only one afterwards */
 int	proc_wait_vfork(struct proc *child);
 
 /* clock.c */

@@ -253,8 +253,18 @@ post_locked(struct proc *p, struct lwp *l, int sig, bool must_queue, struct sigq
 	return 0;
 }
 
-int
-sig_send(struct proc *p, struct lwp *l, int sig, const struct k_siginfo *info)
+static struct lwp *
+lwp_of(struct proc *p, int32_t tid)
+{
+	list_foreach(l, &p->p_lwps, struct lwp, l_link)
+		if (l->l_tid == tid)
+			return l;
+	return NULL;
+}
+
+/* To lwp l, or thread tid, or (NULL, 0) the process. */
+static int
+send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo *info)
 {
 	struct list freed = LIST_INIT(freed);
 	struct sigq *q = NULL;
@@ -275,11 +285,25 @@ sig_send(struct proc *p, struct lwp *l, int sig, const struct k_siginfo *info)
 		q->q_info.si_signo = sig;
 	}
 	spin_lock(&p->p_sig);
-	error = post_locked(p, l, sig, must_queue, &q, &freed);
+	if (tid != 0)
+		l = lwp_of(p, tid);
+	error = tid != 0 && l == NULL ? ESRCH : post_locked(p, l, sig, must_queue, &q, &freed);
 	spin_unlock(&p->p_sig);
 	kfree(q);
 	sig_free_list(&freed);
 	return error;
+}
+
+int
+sig_send(struct proc *p, struct lwp *l, int sig, const struct k_siginfo *info)
+{
+	return send(p, l, 0, sig, info);
+}
+
+int
+sig_send_tid(struct proc *p, int32_t tid, int sig, const struct k_siginfo *info)
+{
+	return send(p, NULL, tid, sig, info);
 }
 
 void
@@ -513,7 +537,7 @@ stay_stopped(struct lwp *l)
 	struct proc *p = l->l_proc;
 	int error, code;
 
-	WAIT_FOR(&p->p_stopq, p->p_state != P_STOPPED, NSEC_NEVER, 0, error);
+	WAIT_FOR(&p->p_stopq, p->p_state != P_STOPPED || l->l_exit, NSEC_NEVER, 0, error);
 	ASSERT(error == 0);
 	spin_lock(&p->p_sig);
 	code = p->p_notify;
@@ -647,6 +671,8 @@ sig_deliver(struct lwp *l)
 		if (p->p_state == P_STOPPED || p->p_notify != 0)
 			stay_stopped(l);
 		lwkt_intr_clear(curthread);	/* before looking: a signal that comes now sets it again */
+		if (l->l_exit)
+			lwp_exit();
 		spin_lock(&p->p_sig);
 		sig = take_locked(l, ~l->l_sigmask, &info, &freed);
 		if (sig != 0) {

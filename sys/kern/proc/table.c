@@ -36,8 +36,9 @@
 struct spin proc_tree = SPIN_INIT;
 struct list proc_all = LIST_INIT(proc_all);
 uint32_t proc_max;
+static struct list lwp_hash[HASH_SIZE];	/* [proc_tree] those whose number is not their process's */
 static struct list proc_hash[HASH_SIZE], pgrp_hash[HASH_SIZE], session_hash[HASH_SIZE];	/* [proc_tree] */
-static uint32_t nproc;			/* [proc_tree] */
+static uint32_t nproc, nlwp;		/* [proc_tree] processes, their further lwps; together at most proc_max */
 static int32_t last_pid;		/* [proc_tree] */
 static int32_t next_block;		/* [proc_tree] */
 static struct { int32_t next, end; } pid_block[CPU_MAX];	/* [proc_tree], by CPU */
@@ -55,6 +56,7 @@ proc_init(void)
 {
 	for (uint32_t i = 0; i < HASH_SIZE; i++) {
 		list_init(&proc_hash[i]);
+		list_init(&lwp_hash[i]);
 		list_init(&pgrp_hash[i]);
 		list_init(&session_hash[i]);
 	}
@@ -96,10 +98,19 @@ pgrp_lookup(int32_t pgid)
 	return NULL;
 }
 
+static struct lwp *
+lwp_lookup(int32_t tid)
+{
+	list_foreach(l, bucket(lwp_hash, tid), struct lwp, l_hash)
+		if (l->l_tid == tid)
+			return l;
+	return NULL;
+}
+
 static bool
 number_taken(int32_t nr)
 {
-	if (proc_lookup(nr) != NULL || pgrp_lookup(nr) != NULL)
+	if (proc_lookup(nr) != NULL || pgrp_lookup(nr) != NULL || lwp_lookup(nr) != NULL)
 		return true;
 	list_foreach(s, bucket(session_hash, nr), struct session, s_link)
 		if (s->s_sid == nr)
@@ -160,7 +171,7 @@ int
 proc_enter(struct proc *p)
 {
 	spin_lock(&proc_tree);
-	if (nproc >= proc_max || (p->p_pid = number_alloc()) < 0) {
+	if (nproc + nlwp >= proc_max || (p->p_pid = number_alloc()) < 0) {
 		spin_unlock(&proc_tree);
 		return EAGAIN;
 	}
@@ -176,6 +187,34 @@ proc_enter(struct proc *p)
 	proc_hold(p);					/* T2 */
 	spin_unlock(&proc_tree);
 	return 0;
+}
+
+int
+lwp_enter(struct lwp *l)
+{
+	int error = 0;
+
+	spin_lock(&proc_tree);
+	if (nproc + nlwp >= proc_max || (l->l_tid = number_alloc()) < 0)
+		error = EAGAIN;
+	else {
+		nlwp++;
+		list_push_back(bucket(lwp_hash, l->l_tid), &l->l_hash);
+	}
+	spin_unlock(&proc_tree);
+	return error;
+}
+
+/* For a process's first lwp there is nothing to do: its number is the process's. */
+void
+lwp_remove(struct lwp *l)
+{
+	spin_lock(&proc_tree);
+	if (!list_empty(&l->l_hash)) {
+		list_remove(&l->l_hash);
+		nlwp--;
+	}
+	spin_unlock(&proc_tree);
 }
 
 void
@@ -226,6 +265,21 @@ proc_find(int32_t pid)
 
 	spin_lock(&proc_tree);
 	p = proc_lookup(pid);
+	if (p != NULL)
+		proc_hold(p);
+	spin_unlock(&proc_tree);
+	return p;
+}
+
+struct proc *
+proc_find_tid(int32_t tid)
+{
+	struct proc *p;
+	struct lwp *l;
+
+	spin_lock(&proc_tree);
+	l = lwp_lookup(tid);
+	p = l != NULL ? l->l_proc : proc_lookup(tid);
 	if (p != NULL)
 		proc_hold(p);
 	spin_unlock(&proc_tree);
@@ -566,4 +620,12 @@ hooks_exit(struct proc *p)
 		if (h->ph_exit != NULL)
 			h->ph_exit(p);
 	}
+}
+
+void
+hooks_lwp_exit(struct lwp *l)
+{
+	list_foreach(h, &hooks, struct proc_hooks, ph_link)
+		if (h->ph_lwp_exit != NULL)
+			h->ph_lwp_exit(l);
 }

@@ -379,19 +379,21 @@ sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout
 
 /* A thread that ends clears the word it was told to, and wakes who waits for that. */
 static void
-futex_exit(struct proc *p)
+futex_lwp_exit(struct lwp *l)
 {
-	struct lwp *l = curlwp;
+	struct proc *p = l->l_proc;
 	uint64_t key[2];
 
-	if (l == NULL || l->l_proc != p || l->l_clear_tid == 0 || p->p_vmspace == NULL)
+	if (l->l_clear_tid == 0 || p->p_vmspace == NULL)
 		return;
+	if (p->p_nlwps == 1 && !p->p_vm_shared)
+		return;			/* nobody is left to look; and a page copied for this would be dear */
 	if (ustore32(l->l_clear_tid, 0) == 0 && key_of(l->l_clear_tid, false, key) == 0)
 		(void)wake(key, 1, ANY);
 	l->l_clear_tid = 0;
 }
 
-static struct proc_hooks futex_hooks = { .ph_exit = futex_exit };
+static struct proc_hooks futex_hooks = { .ph_lwp_exit = futex_lwp_exit };
 
 void
 futex_init(void)

@@ -22,6 +22,8 @@ sys_uname(struct sysmsg *m, uaddr_t buf)
 
 	(void)m;
 	uts_get(&u);
+	if ((curproc->p_personality & PER_MASK) == PER_LINUX32)
+		strlcpy(u.machine, "i686", sizeof u.machine);
 	return copyout(buf, &u, sizeof u);
 }
 

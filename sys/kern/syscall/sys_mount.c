@@ -96,6 +96,20 @@ mount_copyin(struct mount_args *a, uaddr_t source, uaddr_t fstype, uaddr_t data)
 	return error == ENAMETOOLONG ? EINVAL : error;
 }
 
+/* The source is a place in the tree, not a device. */
+static int
+mount_from(const struct mount_args *a, struct ncp *on, uint32_t flags)
+{
+	struct lookup lu;
+	int error = name_lookup(NULL, a->source, LOOK_FOLLOW, &lu);
+
+	if (error != 0)
+		return error;
+	error = (flags & MS_BIND) != 0 ? vfs_bind(lu.lu_ncp, on, flags) : vfs_move(lu.lu_ncp, on);
+	lookup_done(&lu);
+	return error;
+}
+
 static int
 do_mount(struct mount_args *a, struct ncp *on, uint32_t flags)
 {
@@ -105,7 +119,7 @@ do_mount(struct mount_args *a, struct ncp *on, uint32_t flags)
 	if ((flags & PROPAGATION) != 0)
 		return (flags & MS_SHARED) != 0 || on != on->n_mount->mp_ncp ? EINVAL : 0;
 	if ((flags & (MS_BIND | MS_MOVE)) != 0)
-		return EINVAL;
+		return mount_from(a, on, flags);
 	if (a->fstype[0] == '\0')
 		return EINVAL;
 	return vfs_mount(a->fstype, a->source, on, flags, a->data);

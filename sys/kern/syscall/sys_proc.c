@@ -170,11 +170,28 @@ sys_clone3(struct sysmsg *m, uaddr_t args, size_t size)
 	return do_fork(m, &fa);
 }
 
+/* A process with one thread shares nothing that it could stop sharing; there is one namespace of each kind. */
+int
+sys_unshare(struct sysmsg *m, uint64_t flags)
+{
+	const uint64_t alone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, namespaces = CLONE_NEWNS | CLONE_NEWCGROUP |
+	    CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+
+	(void)m;
+	if ((flags & ~(alone | namespaces | CLONE_SYSVSEM)) != 0)
+		return EINVAL;
+	if ((flags & alone) != 0 && (curproc->p_nlwps > 1 || curproc->p_vm_shared))
+		return EINVAL;
+	if ((flags & namespaces) == 0)
+		return 0;
+	return cred_capable(cred_current(), CAP_SYS_ADMIN) ? EINVAL : EPERM;
+}
+
 int
 sys_exit(struct sysmsg *m, int status)
 {
 	(void)m;
-	proc_exit(W_EXITCODE(status, 0));
+	proc_exit_thread(status);
 }
 
 int

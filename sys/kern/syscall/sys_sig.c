@@ -277,22 +277,16 @@ static int
 kill_thread(int32_t tgid, int32_t tid, int sig, const struct k_siginfo *info)
 {
 	struct proc *p;
-	struct lwp *l = NULL;
 	int error;
 
 	if (tid <= 0 || tgid < 0 || sig < 0 || sig > NSIG)
 		return EINVAL;
-	p = proc_find(tgid != 0 ? tgid : tid);
+	p = proc_find_tid(tid);
 	if (p == NULL)
 		return ESRCH;
-	spin_lock(&p->p_sig);
-	list_foreach(c, &p->p_lwps, struct lwp, l_link)
-		if (c->l_tid == tid)
-			l = c;
-	spin_unlock(&p->p_sig);
-	error = l != NULL ? sig_permitted(p, sig) : ESRCH;
+	error = tgid == 0 || tgid == p->p_pid ? sig_permitted(p, sig) : ESRCH;
 	if (error == 0 && sig != 0)
-		error = sig_send(p, l, sig, info);
+		error = sig_send_tid(p, tid, sig, info);
 	proc_drop(p);
 	return error;
 }

@@ -114,7 +114,7 @@ devfs_mount(struct mount *mp, const char *source, const char *options)
 	int error;
 
 	if (the_mount != NULL)
-		return EBUSY;		/* there is one tree of devices */
+		return EBUSY;		/* the tree was unmounted: it does not come back */
 	(void)options;
 	error = tmpfs_mount(mp, source, "mode=755");
 	if (error == 0)
@@ -137,6 +137,7 @@ devfs_fill(void)
 	struct ncp *dir = the_mount->mp_ncp;
 	int error;
 
+	ncp_hold(dir);		/* for ever: drivers add to the tree even when nobody sees it */
 	error = name_create(dir, "pts", 3, false, VDIR, 0755, 0, NULL);
 	ASSERT(error == 0);
 	error = name_create(dir, "shm", 3, false, VDIR, 01777, 0, NULL);

@@ -410,7 +410,7 @@ const struct fs_ops tmpfs_fs = {
 
 const struct fs_ops devfs_fs = {
 	.fs_name = "devtmpfs",
-	.fs_flags = FS_NODEV,
+	.fs_flags = FS_NODEV | FS_SINGLE,
 	.fs_mount = devfs_mount,
 	.fs_unmount = tmpfs_unmount,
 	.fs_statfs = tmpfs_statfs,

@@ -17,7 +17,9 @@
  * Locking: mount_lk for the list and the shape of the tree; it is taken
  * before any v_lk.  Lookups take it never: they read n_covered under the
  * name's bucket.
- * Not here: bind mounts, propagation, mount namespaces: one view.
+ * A bind mount is a mount whose root name stands for a name of another mount
+ * (ncache.c N6); what is mounted below that name does not show.
+ * Not here: propagation, mount namespaces: one view.
  */
 #include "node_int.h"
 
@@ -103,7 +105,7 @@ mount_unused(struct mount *mp)
 
 	ASSERT(mp->mp_dead);
 	mp->mp_root = NULL;
-	if (mp->mp_ops->fs_unmount != NULL && mp->mp_ops->fs_unmount(mp) != 0)
+	if (!mp->mp_bind && mp->mp_ops->fs_unmount != NULL && mp->mp_ops->fs_unmount(mp) != 0)
 		ASSERT(!"an unused filesystem can be unmounted");
 	vnode_drop(root);
 }
@@ -164,35 +166,6 @@ mount_new(const struct fs_ops *fs, const char *source, uint32_t flags, const cha
 	return 0;
 }
 
-int
-vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options)
-{
-	const struct fs_ops *fs = fs_find(fstype);
-	struct mount *mp;
-	int error;
-
-	if (fs == NULL)
-		return ENODEV;
-	lk_excl(&mount_lk);
-	if (on->n_vnode->v_type != VDIR)
-		error = ENOTDIR;
-	else if (ncp_is_deleted(on))
-		error = ENOENT;
-	else if (on->n_covered != NULL)
-		error = EBUSY;
-	else if ((on->n_flags & NCF_HASHED) == 0 && on != on->n_mount->mp_ncp)
-		error = EINVAL;		/* a name that only its holder can find */
-	else
-		error = mount_new(fs, source, flags, options, &mp);
-	if (error == 0) {
-		ncp_hold(on);
-		mount_set_covers(mp, on);
-		ncp_cover(on, mp);
-	}
-	lk_release(&mount_lk);
-	return error;
-}
-
 /* [mount_lk] */
 static bool
 has_mounts_below(struct mount *mp)
@@ -202,6 +175,137 @@ has_mounts_below(struct mount *mp)
 			return true;
 	}
 	return false;
+}
+
+/* May something be mounted on this name?  [mount_lk] */
+static int
+check_cover(struct ncp *on)
+{
+	if (ncp_is_deleted(on))
+		return ENOENT;
+	if (on->n_covered != NULL)
+		return EBUSY;
+	/* A name that only its holder can find would lead nowhere. */
+	return (on->n_flags & NCF_HASHED) == 0 && on != on->n_mount->mp_ncp ? EINVAL : 0;
+}
+
+/* [mount_lk] */
+static void
+cover(struct ncp *on, struct mount *mp)
+{
+	ncp_hold(on);
+	mount_set_covers(mp, on);
+	ncp_cover(on, mp);
+}
+
+/* [mount_lk] */
+static int
+bind_new(struct ncp *from, struct mount **out)
+{
+	struct mount *of = from->n_mount, *mp;
+	int error;
+
+	if (nmounts >= MOUNTS_MAX)
+		return ENOSPC;
+	mp = mount_alloc(of->mp_ops, of->mp_source, of->mp_flags);
+	if (mp == NULL)
+		return ENOMEM;
+	mp->mp_bind = true;
+	mp->mp_data = of->mp_data;
+	mp->mp_dev = of->mp_dev;
+	error = ncp_wrap(NULL, mp, "", 0, ncp_real(from), &mp->mp_ncp);
+	if (error != 0) {
+		mount_drop(mp);
+		return error;
+	}
+	mp->mp_root = from->n_vnode;
+	vnode_hold(mp->mp_root);
+	list_push_back(&mounts, &mp->mp_link);
+	nmounts++;
+	*out = mp;
+	return 0;
+}
+
+int
+vfs_bind(struct ncp *from, struct ncp *on, uint32_t flags)
+{
+	struct mount *mp;
+	int error;
+
+	lk_excl(&mount_lk);
+	error = check_cover(on);
+	if (error == 0 && (from->n_vnode->v_type == VDIR) != (on->n_vnode->v_type == VDIR))
+		error = ENOTDIR;
+	if (error == 0 && ncp_is_deleted(from))
+		error = ENOENT;
+	if (error == 0 && (flags & MS_REC) != 0 && has_mounts_below(from->n_mount))
+		error = EINVAL;
+	if (error == 0)
+		error = bind_new(from, &mp);
+	if (error == 0)
+		cover(on, mp);
+	lk_release(&mount_lk);
+	return error;
+}
+
+int
+vfs_move(struct ncp *root, struct ncp *on)
+{
+	struct mount *mp = root->n_mount;
+	int error;
+
+	lk_excl(&mount_lk);
+	error = check_cover(on);
+	if (error == 0 && (root != mp->mp_ncp || mp->mp_dead || mp == root_mount))
+		error = EINVAL;
+	if (error == 0 && (root->n_vnode->v_type == VDIR) != (on->n_vnode->v_type == VDIR))
+		error = ENOTDIR;
+	/* Into itself, directly or by a mount below it. */
+	for (struct mount *up = on->n_mount; error == 0; up = up->mp_covers->n_mount) {
+		if (up == mp)
+			error = ELOOP;
+		if (up->mp_covers == NULL)
+			break;
+	}
+	if (error == 0) {
+		ncp_cover(mp->mp_covers, NULL);
+		cover(on, mp);
+	}
+	lk_release(&mount_lk);
+	return error;
+}
+
+/* The mount of a filesystem of which there is one; NULL: not mounted.  [mount_lk] */
+static struct mount *
+find_single(const struct fs_ops *fs)
+{
+	list_foreach(m, &mounts, struct mount, mp_link) {
+		if (m->mp_ops == fs && !m->mp_bind)
+			return m;
+	}
+	return NULL;
+}
+
+int
+vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options)
+{
+	const struct fs_ops *fs = fs_find(fstype);
+	struct mount *mp, *same;
+	int error;
+
+	if (fs == NULL)
+		return ENODEV;
+	lk_excl(&mount_lk);
+	error = on->n_vnode->v_type != VDIR ? ENOTDIR : check_cover(on);
+	same = (fs->fs_flags & FS_SINGLE) != 0 ? find_single(fs) : NULL;
+	if (error == 0 && same != NULL)
+		error = bind_new(same->mp_ncp, &mp);
+	else if (error == 0)
+		error = mount_new(fs, source, flags, options, &mp);
+	if (error == 0)
+		cover(on, mp);
+	lk_release(&mount_lk);
+	return error;
 }
 
 int

@@ -74,15 +74,15 @@ static int
 child_find(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 {
 	struct vnode *dvn = dir->n_vnode;
-	struct ncp *n;
-	int error;
+	struct ncp *real = ncp_real(dir), *n;
+	int error = 0;
 
 	if (len > NAME_MAX_)
 		return ENAMETOOLONG;
-	n = ncache_find(dir, name, len);
+	n = ncache_find(real, name, len);
 	if (n == NULL) {
 		lk_shared(&dvn->v_lk);
-		error = child_locked(dir, name, len, &n);
+		error = child_locked(real, name, len, &n);
 		lk_release(&dvn->v_lk);
 		if (error != 0)
 			return error;
@@ -92,7 +92,11 @@ child_find(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 		return ENOENT;
 	}
 	*out = n;
-	return 0;
+	if (real != dir) {
+		error = ncp_wrap(dir, dir->n_mount, name, len, n, out);
+		ncp_drop(n);
+	}
+	return error;
 }
 
 int

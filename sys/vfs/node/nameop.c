@@ -130,7 +130,7 @@ create_common(struct ncp *dir, const char *name, size_t len, bool slash, enum v_
 	lk_excl(&dvn->v_lk);
 	error = check_alive(dir);
 	if (error == 0)
-		error = child_locked(dir, name, len, &n);
+		error = child_locked(ncp_real(dir), name, len, &n);
 	if (error != 0) {
 		lk_release(&dvn->v_lk);
 		return error;
@@ -142,10 +142,13 @@ create_common(struct ncp *dir, const char *name, size_t len, bool slash, enum v_
 	if (error == 0)
 		error = make(dir, n, type, mode, rdev, target);
 	lk_release(&dvn->v_lk);
-	if (error == 0 && out != NULL)
+	if (error == 0 && out != NULL && dir->n_real != NULL)
+		error = ncp_wrap(dir, dir->n_mount, name, len, n, out);
+	else if (error == 0 && out != NULL) {
 		*out = n;
-	else
-		ncp_drop(n);
+		return 0;
+	}
+	ncp_drop(n);
 	return error;
 }
 
@@ -177,7 +180,7 @@ name_link(struct ncp *dir, const char *name, size_t len, bool slash, struct ncp 
 	lk_excl(&dvn->v_lk);
 	error = check_alive(dir);
 	if (error == 0)
-		error = child_locked(dir, name, len, &n);
+		error = child_locked(ncp_real(dir), name, len, &n);
 	if (error != 0) {
 		lk_release(&dvn->v_lk);
 		return error;
@@ -246,7 +249,7 @@ name_remove(struct ncp *dir, const char *name, size_t len, bool slash, bool dire
 	lk_excl(&dvn->v_lk);
 	error = check_alive(dir);
 	if (error == 0)
-		error = child_locked(dir, name, len, &n);
+		error = child_locked(ncp_real(dir), name, len, &n);
 	if (error == 0) {
 		if (n->n_vnode == NULL)
 			error = ENOENT;
@@ -385,19 +388,19 @@ rename_locked(struct rename *r)
 int
 name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags)
 {
-	struct rename r = { .r_from = from->lu_ncp, .r_to = to->lu_ncp, .r_flags = flags };
+	struct rename r = { .r_from = ncp_real(from->lu_ncp), .r_to = ncp_real(to->lu_ncp), .r_flags = flags };
 	int error;
 
 	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
 	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return EINVAL;
-	if (r.r_from->n_mount != r.r_to->n_mount)
+	if (from->lu_ncp->n_mount != to->lu_ncp->n_mount)
 		return EXDEV;
 	if (name_is_dots(from->lu_last, from->lu_last_len))
 		return EBUSY;
 	if (name_is_dots(to->lu_last, to->lu_last_len))
 		return (flags & RENAME_NOREPLACE) != 0 ? EEXIST : EBUSY;
-	if (mount_is_ro(r.r_from->n_mount))
+	if (mount_is_ro(from->lu_ncp->n_mount))
 		return EROFS;
 	lock_dirs(r.r_from, r.r_to);
 	error = check_alive(r.r_from);

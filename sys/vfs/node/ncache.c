@@ -19,7 +19,10 @@
  *       (NCF_DELETED).  Only a name held by nobody else turns negative.
  *   N5  n_parent, n_name, n_hash change under both buckets' spins and with
  *       both directories' v_lk exclusive.
- *   N6  at most ncache_max names are hashed and held by nobody.
+ *   N6  below a bind mount a name is made for each lookup, never hashed, and
+ *       stands for the real name: there is one cached name for one entry of a
+ *       directory, however many places show it.
+ *   N7  at most NCACHE_MAX names are hashed and held by nobody.
  *
  * Locks, outermost first: v_lk, bucket (two of them by index), n_spin.
  * There is no lock for the whole cache; the clock hand and the count are
@@ -134,6 +137,20 @@ ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, s
 	return 0;
 }
 
+int
+ncp_wrap(struct ncp *dir, struct mount *mp, const char *name, size_t len, struct ncp *real, struct ncp **out)
+{
+	int error;
+
+	ASSERT(real->n_real == NULL);
+	error = ncp_create(dir, mp, name, len, real->n_vnode, out);
+	if (error == 0) {
+		(*out)->n_real = real;
+		ncp_hold(real);
+	}
+	return error;
+}
+
 void
 ncp_hold(struct ncp *n)
 {
@@ -155,6 +172,8 @@ destroy(struct ncp *n)
 		mount_unused(mp);
 	if (n->n_vnode != NULL)
 		vnode_drop(n->n_vnode);
+	if (n->n_real != NULL)
+		ncp_drop(n->n_real);		/* never itself one that stands for another */
 	if (n->n_name != n->n_short)
 		kfree(n->n_name);
 	kfree(n);
@@ -597,6 +616,7 @@ ncp_parent(struct ncp *n)
 bool
 ncp_is_deleted(struct ncp *n)
 {
+	n = ncp_real(n);
 	return (__atomic_load_n(&n->n_flags, __ATOMIC_RELAXED) & NCF_DELETED) != 0;
 }
 

@@ -5,6 +5,9 @@
 
 /* ncache.c.  Everything that returns a name returns it held. */
 int	ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, struct vnode *vn, struct ncp **out);
+/* A name of `mp` that stands for `real`, below `dir` or at its root. */
+int	ncp_wrap(struct ncp *dir, struct mount *mp, const char *name, size_t len, struct ncp *real, struct ncp **out);
+static inline struct ncp *ncp_real(struct ncp *n) { return n->n_real != NULL ? n->n_real : n; }
 struct ncp *ncache_find(struct ncp *dir, const char *name, size_t len);
 struct ncp *ncache_insert(struct ncp *n);		/* takes over n; parent's v_lk held */
 void	ncache_bind(struct ncp *n, struct vnode *vn);	/* negative becomes positive; parent's v_lk exclusive */

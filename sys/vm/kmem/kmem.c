@@ -196,7 +196,7 @@ large_alloc(size_t bytes, uint32_t flags)
 void *
 kmalloc(size_t bytes, uint32_t flags)
 {
-	void *p = bytes <= SMALL_MAX ? small_alloc(bytes, flags) : large_alloc(bytes, flags);
+	void *p = vm_should_fail() ? NULL : bytes <= SMALL_MAX ? small_alloc(bytes, flags) : large_alloc(bytes, flags);
 
 	if (p != NULL && (flags & KM_ZERO) != 0)
 		memset(p, 0, bytes);

@@ -11,7 +11,6 @@
  */
 #include <abi/errno.h>
 #include <core/rt/rt.h>
-#include <sys/debug/kprint.h>
 #include "map_int.h"
 
 /* ------------------------------------------------------------- mremap -- */
@@ -47,6 +46,10 @@ mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_le
 		want.e_off += old - e->e_start;
 	/* Never joined to a neighbour: its pages count on from their old place. */
 	error = space_insert_new(vs, &want);
+	if (error == 0)
+		error = space_clip(vs, old, old + old_len);	/* so that the end cannot fail */
+	if (error != 0 && !space_is_free(vs, to, to + new_len))
+		(void)space_unmap(vs, to, to + new_len);
 	if (error != 0)
 		return error;
 	fam = want.e_fam;
@@ -56,13 +59,17 @@ mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_le
 	if (fam != NULL)
 		token_get(&fam->af_tok);
 	error = pmap_move(vs, old, to, rt_min(old_len, new_len));
-	if (error != 0 && pmap_move(vs, to, old, rt_min(old_len, new_len)) != 0)
-		panic("vm: a move could be neither finished nor undone");
 	if (fam != NULL)
 		token_release(&fam->af_tok);
 	if (obj != NULL)
 		token_release(&obj->o_tok);
-	return error != 0 ? space_unmap(vs, to, to + new_len), error : space_unmap(vs, old, old + old_len);
+	if (error != 0) {
+		int undone = space_unmap(vs, to, to + new_len);		/* a whole entry: nothing to cut */
+
+		ASSERT(undone == 0);
+		return error;
+	}
+	return space_unmap(vs, old, old + old_len);
 }
 
 static int

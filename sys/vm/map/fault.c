@@ -22,10 +22,12 @@
 #include <machine/boot.h>
 #include "map_int.h"
 
-#define WINDOW_PAGES	16u
+#define WINDOW_ORDER	4u
+#define WINDOW_PAGES	(1u << WINDOW_ORDER)
 #define WINDOW_BYTES	(WINDOW_PAGES * PAGE_BYTES)
 #define BIG_ENTRY_BYTES	(4ull << 20)		/* from here on 2 MiB at a time */
 #define BIG_RAM_BYTES	(32ull << 20)		/* not on smaller machines */
+#define COPY_ENTRY_BYTES	(512ull << 10)		/* of a smaller mapping of an object a window is copied at once */
 #define ZERO_READ_BYTES	(1ull << 20)		/* reading a larger area gets the shared page of zeros */
 
 /* Besides enum vm_fault: look again; a table page is needed. */
@@ -424,6 +426,60 @@ copy_object_page(struct fault *f, struct page *pg)
 	return r;
 }
 
+/*
+ * The same for the whole window, from pages of the object that are there, into
+ * one run: a program's data is small and most of it is written.  o_tok held
+ * and kept.  `run` has a page for each page of the window; those used are
+ * marked by their leaf, the others stay the caller's.
+ */
+static int
+copy_window(struct fault *f, struct page *run, uaddr_t start, uaddr_t end)
+{
+	uint64_t first = obj_index(f->e, start), bits = leaf_bits(f->e) | PTE_W | PTE_D | PTE_ANON, *p;
+	struct gather g;
+
+	gather_init(&g, f->vs, MD_INVAL_DROP);
+	spin_lock(&f->vs->vs_pt);
+	p = pmap_make(f->vs, start, 0, &f->spare);
+	for (struct page *pg = p == NULL ? NULL : vmobj_lookup_from(f->e->e_obj, first); pg != NULL; pg = vmobj_next(pg)) {
+		uint64_t i = pg->pg_index - first, old;
+
+		if (start + i * PAGE_BYTES >= end)
+			break;
+		if ((pg->pg_flags & PG_BUSY) != 0 || (__atomic_load_n(&p[i], __ATOMIC_RELAXED) & PTE_ANON) != 0)
+			continue;
+		memcpy(page_va(&run[i]), page_va(pg), PAGE_BYTES);
+		page_hold(&run[i]);			/* the leaf's */
+		anon_page_join(&run[i], f->e->e_fam, fam_index(f->e, start + i * PAGE_BYTES));
+		old = pmap_set(f->vs, &p[i], page_pa(&run[i]) | bits);
+		if ((old & PTE_P) != 0)
+			gather_range(&g, start + i * PAGE_BYTES, PAGE_BYTES);
+		if (old != 0)
+			gather_pages(&g, page_of(old & PTE_PA), 1);
+	}
+	spin_unlock(&f->vs->vs_pt);
+	gather_flush(&g);
+	return p == NULL ? STEP_SPARE : VMF_OK;
+}
+
+static int
+copy_object(struct fault *f, struct page *pg)
+{
+	struct page *run = NULL;
+	uaddr_t start, end;
+	int r;
+
+	if (f->e->e_end - f->e->e_start <= COPY_ENTRY_BYTES && page_plenty())
+		run = page_alloc_run(WINDOW_ORDER, 0);
+	if (run == NULL)
+		return copy_object_page(f, pg);
+	window(f->e, f->va, &start, &end);
+	r = copy_window(f, run, start, end);
+	for (uint32_t i = 0; i < WINDOW_PAGES; i++)
+		page_drop(&run[i]);
+	return r;
+}
+
 static int
 fault_object(struct fault *f)
 {
@@ -443,7 +499,7 @@ fault_object(struct fault *f)
 	if (index >= page_round(o->o_bytes) >> PAGE_SHIFT)
 		r = STEP_AGAIN;		/* truncated while the fill slept */
 	else if (f->write && (f->e->e_flags & MAP_SHARED) == 0)
-		r = copy_object_page(f, pg);
+		r = copy_object(f, pg);
 	else
 		r = map_around(f);
 	page_drop(pg);

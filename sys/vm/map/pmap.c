@@ -621,43 +621,58 @@ pmap_copy(struct forkcopy *fc, struct vm_entry *e)
 
 /* ------------------------------------------------------------- moving -- */
 
-/* One leaf from va to its new place.  False: a table page is needed.  Inside vs_pt. */
-static bool
-move_leaf(struct vmspace *vs, uaddr_t from, uaddr_t to, struct gather *g, struct spare *sp)
+/* One leaf to its new place, for which there is a table.  Inside vs_pt. */
+static void
+move_leaf(struct vmspace *vs, uaddr_t from, uaddr_t to, struct gather *g)
 {
-	uint64_t span, *p, *q, old;
+	uint64_t span, *p = pmap_find(vs, from, &span), *q, old;
 
-	q = pmap_make(vs, to, 0, sp);
-	if (q == NULL)
-		return false;
-	p = pmap_find(vs, from, &span);
-	ASSERT(p != NULL && span == PAGE_BYTES && pte_load(q) == 0);
+	ASSERT(p != NULL && span == PAGE_BYTES);
+	q = pmap_find(vs, to, &span);
+	ASSERT(q != NULL && span == PAGE_BYTES && pte_load(q) == 0);
 	old = pmap_set(vs, p, 0);
 	if ((old & PTE_P) != 0)
 		gather_range(g, from, PAGE_BYTES);
 	pmap_set(vs, q, old);
 	prune(vs, from, g);
-	return true;
+}
+
+/* A table for `to`. */
+static int
+make_table(struct vmspace *vs, uaddr_t to, struct spare *sp)
+{
+	uint64_t *q;
+
+	for (;;) {
+		spin_lock(&vs->vs_pt);
+		q = pmap_make(vs, to, 0, sp);
+		spin_unlock(&vs->vs_pt);
+		if (q != NULL)
+			return 0;
+		if (!spare_fill(sp))
+			return ENOMEM;
+	}
 }
 
 /*
- * Move what is mapped at [from, +len) to `to`.  On ENOMEM part of it has been
- * moved; the caller keeps both places.
+ * First everything that needs memory: 2 MiB leaves are split, the tables at
+ * the new place made.  Empty ones are left behind on ENOMEM; unmapping the
+ * new place removes them.
  */
-int
-pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len)
+static int
+move_prepare(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len)
 {
 	struct spare sp = { .sp_n = 0 };
-	struct gather g;
 	uint64_t span;
 	int error = 0;
 
-	gather_init(&g, vs, MD_INVAL_DROP);
 	for (uint64_t at = 0; at < len && error == 0;) {
-		uint64_t val = pmap_peek(vs, from + at, &span);
-		bool ok = true;
+		uint64_t *p;
 
-		if (val == 0) {
+		spin_lock(&vs->vs_pt);
+		p = pmap_find(vs, from + at, &span);
+		spin_unlock(&vs->vs_pt);
+		if (p == NULL) {
 			at = skip(from + at, span) - from;
 			continue;
 		}
@@ -665,19 +680,43 @@ pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len)
 			error = pmap_split(vs, from + at);
 			continue;
 		}
+		/* To the end of the old table or of the new one, whichever is nearer. */
+		error = make_table(vs, to + at, &sp);
+		at = rt_min(table_end(from + at, from + len) - from, table_end(to + at, to + len) - to);
+		lwkt_poll();
+	}
+	spare_done(&sp);
+	return error;
+}
+
+/* Move what is mapped at [from, +len) to `to`, where nothing is.  ENOMEM: nothing was moved. */
+int
+pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len)
+{
+	struct gather g;
+	uint64_t span;
+	int error = move_prepare(vs, from, to, len);
+
+	if (error != 0)
+		return error;
+	gather_init(&g, vs, MD_INVAL_DROP);
+	for (uint64_t at = 0; at < len;) {
+		uint64_t val;
+
+		val = pmap_peek(vs, from + at, &span);
+		if (val == 0) {
+			at = skip(from + at, span) - from;
+			continue;
+		}
 		spin_lock(&vs->vs_pt);
-		ok = move_leaf(vs, from + at, to + at, &g, &sp);
+		move_leaf(vs, from + at, to + at, &g);
 		spin_unlock(&vs->vs_pt);
-		if (ok)
-			at += PAGE_BYTES;
-		else if (!spare_fill(&sp))
-			error = ENOMEM;
+		at += PAGE_BYTES;
 		if (gather_full(&g))
 			gather_flush(&g);
 	}
 	gather_flush(&g);
-	spare_done(&sp);
-	return error;
+	return 0;
 }
 
 /* ------------------------------------------------------------ the end -- */

@@ -68,6 +68,7 @@ static struct {
 
 static struct vm_cpu boot_vm_cpu;
 bool page_poison;
+uint64_t vm_fail_after;
 
 struct page *
 page_of(paddr_t pa)
@@ -269,6 +270,8 @@ page_try(uint32_t flags)
 	struct vm_cpu *v;
 	struct page *pg;
 
+	if (vm_should_fail())
+		return NULL;
 	crit_enter();
 	v = vm_mycpu();
 	if (v->v_npages == 0)
@@ -291,6 +294,8 @@ run_try(uint32_t order, uint32_t flags)
 	struct page *pg = NULL;
 	bool cold = false;
 
+	if (vm_should_fail())
+		return NULL;
 	spin_lock(&phys.ph_spin);
 	if (phys.ph_nfree >= keep + (1u << order))
 		pg = buddy_take(order);

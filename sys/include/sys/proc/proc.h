@@ -61,6 +61,8 @@ struct proc {
 	struct pgrp	*p_pgrp;	/* [proc tree] held */
 	struct list	p_lwps;		/* [p_sig] */
 	uint32_t	p_nlwps;	/* [p_sig] */
+	bool		p_first_gone;	/* [p_sig] the first lwp has ended before others: */
+	int		p_first_code;	/* [p_sig] ... with this, which is the process's code when the last one ends */
 	struct cred	*p_cred;	/* [p_tok] held; replaced, never changed */
 	struct vmspace	*p_vmspace;	/* [p_tok] held; NULL once exiting */
 	struct fdtable	*p_fdt;		/* [file layer] */
@@ -68,7 +70,7 @@ struct proc {
 	struct vnode	*p_exe;		/* [p_tok] held */
 	char		*p_exe_path;	/* [p_tok] kmalloc'ed, for /proc/PID/exe */
 	struct waitq	p_waitq;	/* waiters in wait4 of this parent; vfork */
-	struct waitq	p_stopq;	/* lwps of a stopped process */
+	struct waitq	p_stopq;	/* lwps of a stopped process; one that waits for the others to end */
 	bool		p_vforked;	/* [proc tree] the parent waits until this process execs or exits */
 	bool		p_vm_shared;	/* [own] p_vmspace may have other users: exec makes a new one */
 	struct k_sigaction p_sigact[NSIG];	/* [p_sig] of signal n at n - 1 */
@@ -102,8 +104,9 @@ struct proc {
 struct lwp {
 	struct thread	*l_thread;	/* const */
 	struct proc	*l_proc;	/* const, held */
-	int32_t		l_tid;		/* const */
+	int32_t		l_tid;		/* const, but exec makes it the pid */
 	struct list	l_link;		/* [p_sig] */
+	struct list	l_hash;		/* [proc tree] by l_tid, but for a process's first */
 	struct md_uframe l_uf;		/* [lwp] */
 	sigset_t	l_sigmask;	/* [lwp writes under p_sig] others read under p_sig */
 	sigset_t	l_sigsaved;	/* [lwp] sigsuspend, ppoll: restore after delivery */
@@ -149,6 +152,7 @@ struct proc_hooks {
 	int	(*ph_fork)(struct proc *parent, struct proc *child, uint64_t clone_flags);	/* undone by ph_exit */
 	void	(*ph_exec)(struct proc *p);
 	void	(*ph_exit)(struct proc *p);
+	void	(*ph_lwp_exit)(struct lwp *l);	/* the current lwp, before its process loses its space */
 	struct list ph_link;
 };
 void	proc_add_hooks(struct proc_hooks *h);
@@ -179,6 +183,10 @@ int32_t	proc_ppid(struct proc *p);
 
 /* A session leader with a terminal is gone: the file layer's hang-up.  Called with the terminal that s_tty held. */
 void	proc_set_hangup(void (*fn)(struct tty *));
+
+/* exit(2) of one thread: ends the process when it is the last. */
+_Noreturn void proc_exit_thread(int code);
+struct proc *proc_find_tid(int32_t tid);	/* held; the process of thread tid; NULL */
 
 /* fork, vfork, clone: `flags` CLONE_* and the exit signal. */
 struct fork_args {

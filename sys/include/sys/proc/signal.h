@@ -34,6 +34,8 @@ void	sig_temp_mask_end(struct lwp *l);		/* put back at once: nothing interrupted
 
 /* As sig_post, and EAGAIN when a real-time signal could not be queued.  l NULL: to the process. */
 int	sig_send(struct proc *p, struct lwp *l, int sig, const struct k_siginfo *info);
+/* To thread tid of p: as sig_send, and ESRCH. */
+int	sig_send_tid(struct proc *p, int32_t tid, int sig, const struct k_siginfo *info);
 /* May the current process send sig to p: 0 or EPERM. */
 int	sig_permitted(struct proc *p, int sig);
 /* Is sig ignored by p: set to SIG_IGN, or SIG_DFL where the default is to ignore? */

@@ -16,6 +16,7 @@ struct ncp {
 	struct ncp	*n_parent;	/* [bucket] held; NULL: root of a mount, or nameless */
 	struct vnode	*_Atomic n_vnode;	/* [parent's v_lk + bucket, either to read] held; NULL: negative */
 	struct mount	*n_mount;	/* const, held: the mount this name belongs to */
+	struct ncp	*n_real;	/* const, held: below a bind mount, the name this one stands for; NULL: itself */
 	struct mount	*_Atomic n_covered;	/* [bucket + mount list] mount whose root stands in for this name */
 	struct ncp	*n_next;	/* [bucket] */
 	struct list	n_sibling;	/* [parent's n_spin] */
@@ -100,6 +101,8 @@ void	fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root);	/* held; 
 /* Mounting. */
 int	vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options);
 int	vfs_unmount(struct ncp *root_of_mount, uint32_t flags);
+int	vfs_bind(struct ncp *from, struct ncp *on, uint32_t flags);	/* MS_REC: EINVAL when mounts would be left out */
+int	vfs_move(struct ncp *root_of_mount, struct ncp *on);
 int	vfs_remount(struct ncp *root_of_mount, uint32_t flags);
 int	vfs_pivot(struct ncp *new_root, struct ncp *put_old);
 void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* held each; fn may sleep */

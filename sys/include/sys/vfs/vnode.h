@@ -129,6 +129,7 @@ void	vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out)
 struct statfs_info { uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags; };
 #define FS_NOCACHE	1u		/* names come and go by themselves: ask for each lookup */
 #define FS_NODEV	2u		/* needs no device: "nodev" in /proc/filesystems */
+#define FS_SINGLE	4u		/* one tree: mounting again shows the same */
 struct fs_ops {
 	const char *fs_name;
 	uint32_t fs_flags;		/* FS_* */
@@ -146,6 +147,7 @@ struct mount {
 	struct ncp	*mp_covers;	/* [mount list] the name it is mounted on, held; NULL: the root, or unmounted */
 	struct ncp	*mp_ncp;	/* const after mount: the name of its root; the mount holds it while mounted */
 	struct lk	mp_rename_lk;	/* a rename between directories: before any v_lk of this mount */
+	bool		mp_bind;	/* const: shows a folder of another mount, which keeps the filesystem */
 	_Atomic bool	mp_dead;	/* [atomic] unmounted: names go as soon as nobody holds them */
 	char		*mp_source;	/* const */
 	struct list	mp_link;	/* [mount list] */

@@ -50,6 +50,7 @@ struct page *page_of(paddr_t pa);
 paddr_t	page_pa(const struct page *pg);
 static inline void *page_va(const struct page *pg) { return md_p2v(page_pa(pg)); }
 
+extern uint64_t vm_fail_after;	/* [tests] 0: off; else so many allocations succeed, less one, then all fail */
 extern bool page_poison;		/* [tests] fill freed pages, check them when they are handed out */
 struct page_stats { uint64_t total, free, anon, cache, kernel; };	/* pages */
 void	page_stats(struct page_stats *out);
