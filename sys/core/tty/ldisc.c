@@ -53,10 +53,11 @@ to_lower(uint8_t c)
 	return (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7) ? c + 32 : c;
 }
 
+/* The host's table takes sharp s and y with diaeresis for small letters, so they are moved too. */
 static uint8_t
 to_upper(uint8_t c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 0xe0 && c <= 0xfe && c != 0xf7) ? c - 32 : c;
+	return (c >= 'a' && c <= 'z') || (c >= 0xdf && c != 0xf7) ? c - 32 : c;
 }
 
 static inline void mark_set(struct ldisc *ld, uint32_t pos) { ld->ld_end[pos % LDISC_IN / 64] |= 1ull << (pos % 64); }
@@ -474,6 +475,8 @@ in_signal_key(struct ldisc *ld, uint8_t c)
 		ldisc_stop(ld, false);
 	if (lflag(ld, LD_ECHO))
 		echo_char(ld, c);
+	else
+		ld->ld_events |= LDISC_SHOW;
 	return true;
 }
 
@@ -528,6 +531,8 @@ in_byte(struct ldisc *ld, uint8_t c)
 	}
 	if (iflag(ld, LD_IXON) && (is_key(ld, LD_VSTART, c) || is_key(ld, LD_VSTOP, c))) {
 		ldisc_stop(ld, !is_key(ld, LD_VSTART, c));
+		if (!ld->ld_stopped)
+			ld->ld_events |= LDISC_SHOW;
 		return;
 	}
 	if (lflag(ld, LD_ISIG) && in_signal_key(ld, c))
@@ -580,6 +585,7 @@ ldisc_can_input(const struct ldisc *ld)
 size_t
 ldisc_input(struct ldisc *ld, const uint8_t *buf, size_t len, uint32_t *events)
 {
+	uint32_t need = iflag(ld, LD_PARMRK) ? 2 : 1;	/* what one key may put into the ring */
 	size_t n = 0;
 
 	ld->ld_events = 0;
@@ -588,9 +594,13 @@ ldisc_input(struct ldisc *ld, const uint8_t *buf, size_t len, uint32_t *events)
 
 		if (room == 0)
 			break;
-		if (room < 0 && ld->ld_head - ld->ld_tail >= LDISC_IN - 1)
-			ld->ld_head = ld->ld_tail + LDISC_IN - 2;	/* D1: the newest byte makes room */
+		if (room < 0 && ld->ld_head - ld->ld_tail > LDISC_IN - need)
+			ld->ld_head = ld->ld_tail + LDISC_IN - need;	/* D1: the newest bytes make room */
 		in_byte(ld, buf[n]);
+		if ((ld->ld_events & LDISC_SHOW) != 0) {
+			n++;		/* what waits is shown before the next key is looked at */
+			break;
+		}
 	}
 	*events = ld->ld_events;
 	return n;

@@ -50,6 +50,7 @@ enum {
 	LDISC_OUTPUT = 1u << 4,			/* echo was made, or output was started again */
 	LDISC_FLUSHED = 1u << 5,		/* a signal threw input and output away */
 	LDISC_STOP = 1u << 6, LDISC_START = 1u << 7,	/* flow control changed */
+	LDISC_SHOW = 1u << 8,			/* show what waits before the next key */
 };
 
 struct ldisc {
@@ -70,7 +71,10 @@ struct ldisc {
 
 void	ldisc_init(struct ldisc *ld);
 void	ldisc_set_termios(struct ldisc *ld, const struct ld_termios *t);
-/* Bytes from the keyboard: returns how many were taken (fewer: the reader must read first); *events LDISC_*. */
+/*
+ * Bytes from the keyboard: returns how many were taken; *events LDISC_*.
+ * None: the reader must read first.  Fewer: show what there is and go on.
+ */
 size_t	ldisc_input(struct ldisc *ld, const uint8_t *buf, size_t len, uint32_t *events);
 bool	ldisc_can_input(const struct ldisc *ld);
 /* Bytes from a program: returns how many were taken. */

@@ -99,7 +99,7 @@ console_keys(struct tty *t)
 		n = tty_input(t, con_keys, con_nkeys);
 		con_nkeys -= n;
 		memmove(con_keys, con_keys + n, con_nkeys);
-		if (con_nkeys > 0)
+		if (n == 0)
 			break;
 		lwkt_poll();
 	}

@@ -87,7 +87,7 @@ tty_events(struct tty *t, uint32_t ev)
 	}
 	if ((ev & (LDISC_FLUSHED | LDISC_STOP | LDISC_START)) != 0 && t->t_drv->td_changed != NULL)
 		t->t_drv->td_changed(t);
-	if ((ev & (LDISC_OUTPUT | LDISC_START)) != 0)
+	if ((ev & (LDISC_OUTPUT | LDISC_START | LDISC_SHOW)) != 0)
 		t->t_drv->td_start(t);
 	if ((ev & (LDISC_FLUSHED | LDISC_START)) != 0)
 		tty_output_done(t);
