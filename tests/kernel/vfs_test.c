@@ -189,7 +189,8 @@ path_is(struct ncp *n, const char *want)
 	char text[PATH_MAX_];
 	bool unreachable;
 
-	return name_path(n, vfs_root(), text, sizeof text, &unreachable) == 0 && !unreachable && strcmp(text, want) == 0;
+	return name_path(n, vfs_root(), text, sizeof text, &unreachable) == 0 && !unreachable &&
+	    strcmp(text, want) == 0;
 }
 
 /* ----------------------------------------------------------------- names -- */

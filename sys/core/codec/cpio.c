@@ -60,7 +60,8 @@ parse_header(struct cpio *c)
 			return CPIO_BAD_NUMBER;
 	}
 	c->entry = (struct cpio_entry){
-		.ino = f[0], .mode = f[1], .uid = f[2], .gid = f[3], .nlink = f[4], .mtime = f[5], .size = f[6],
+		.ino = f[0], .mode = f[1], .uid = f[2], .gid = f[3], .nlink = f[4], .mtime = f[5],
+		    .size = f[6],
 		.dev_major = f[7], .dev_minor = f[8], .rdev_major = f[9], .rdev_minor = f[10], .sum = f[12],
 		.name = c->name,
 	};

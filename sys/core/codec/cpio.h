@@ -19,7 +19,8 @@ enum cpio_result {
 #define CPIO_NAME_MAX		4096u	/* with NUL */
 
 struct cpio_entry {
-	uint32_t	ino, mode, uid, gid, nlink, mtime, size, dev_major, dev_minor, rdev_major, rdev_minor, sum;
+	uint32_t	ino, mode, uid, gid, nlink, mtime, size, dev_major, dev_minor, rdev_major,
+	    rdev_minor, sum;
 	const char	*name;
 };
 

@@ -37,8 +37,10 @@ crc32_update(const struct crc32_table *tab, uint32_t crc, const void *data, size
 		memcpy(&lo, p, 4);
 		memcpy(&hi, p + 4, 4);
 		lo ^= crc;
-		crc = tab->t[7][lo & 0xff] ^ tab->t[6][lo >> 8 & 0xff] ^ tab->t[5][lo >> 16 & 0xff] ^ tab->t[4][lo >> 24] ^
-		    tab->t[3][hi & 0xff] ^ tab->t[2][hi >> 8 & 0xff] ^ tab->t[1][hi >> 16 & 0xff] ^ tab->t[0][hi >> 24];
+		crc = tab->t[7][lo & 0xff] ^ tab->t[6][lo >> 8 & 0xff] ^
+		    tab->t[5][lo >> 16 & 0xff] ^ tab->t[4][lo >> 24] ^
+		    tab->t[3][hi & 0xff] ^ tab->t[2][hi >> 8 & 0xff] ^
+		    tab->t[1][hi >> 16 & 0xff] ^ tab->t[0][hi >> 24];
 	}
 	while (len-- > 0)
 		crc = crc >> 8 ^ tab->t[0][(crc ^ *p++) & 0xff];

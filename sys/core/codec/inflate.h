@@ -9,7 +9,8 @@ enum inflate_result {
 	INFLATE_TRUNCATED,	/* the input ends too early */
 	INFLATE_BAD_HEADER,	/* not gzip, or an unknown method or flag */
 	INFLATE_BAD_BLOCK,	/* unknown block type, or lengths that contradict each other */
-	INFLATE_BAD_CODE,	/* a set of code lengths that is no prefix code, or a code that is not in it */
+	/* a set of code lengths that is no prefix code, or a code that is not in it */
+	INFLATE_BAD_CODE,
 	INFLATE_BAD_DISTANCE,	/* a copy from before the beginning */
 	INFLATE_BAD_SUM,	/* check sum or length differ */
 	INFLATE_STOPPED,	/* the consumer said stop */
@@ -44,9 +45,11 @@ struct inflate {
 };
 
 /* *used: bytes of input eaten, and on failure about where. */
-enum inflate_result inflate_raw(struct inflate *s, const void *in, size_t len, size_t *used, inflate_out_fn out,
+enum inflate_result inflate_raw(struct inflate *s, const void *in, size_t len, size_t *used,
+    inflate_out_fn out,
     void *arg);
 /* One or more gzip members; zero bytes after the last are padding. */
-enum inflate_result inflate_gzip(struct inflate *s, const void *in, size_t len, size_t *used, inflate_out_fn out,
+enum inflate_result inflate_gzip(struct inflate *s, const void *in, size_t len, size_t *used,
+    inflate_out_fn out,
     void *arg);
 const char *inflate_strerror(enum inflate_result r);

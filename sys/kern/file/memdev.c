@@ -159,8 +159,12 @@ kmsg_close(struct file *fp)
 static const struct file_ops null_ops = { .fo_read = null_read, .fo_write = null_write, .fo_seek = mem_seek };
 static const struct file_ops zero_ops = { .fo_read = zero_read, .fo_write = null_write, .fo_seek = mem_seek };
 static const struct file_ops full_ops = { .fo_read = zero_read, .fo_write = full_write, .fo_seek = mem_seek };
-static const struct file_ops random_ops = { .fo_read = random_read, .fo_write = null_write, .fo_seek = mem_seek };
-static const struct file_ops kmsg_ops = { .fo_read = kmsg_read_record, .fo_write = kmsg_write, .fo_close = kmsg_close };
+static const struct file_ops random_ops = {
+	.fo_read = random_read, .fo_write = null_write, .fo_seek = mem_seek,
+};
+static const struct file_ops kmsg_ops = {
+	.fo_read = kmsg_read_record, .fo_write = kmsg_write, .fo_close = kmsg_close,
+};
 
 static int
 kmsg_open(struct vnode *vn, struct file *fp)
@@ -196,8 +200,12 @@ memdev_init(void)
 		uint32_t mode, minor;
 		int (*open)(struct vnode *, struct file *);
 	} dev[] = {
-		{ "null", 0666, 3, null_open }, { "zero", 0666, 5, zero_open }, { "full", 0666, 7, full_open },
-		{ "random", 0666, 8, random_open }, { "urandom", 0666, 9, random_open }, { "kmsg", 0644, 11, kmsg_open },
+		{ "null", 0666, 3, null_open },
+		{ "zero", 0666, 5, zero_open },
+		{ "full", 0666, 7, full_open },
+		{ "random", 0666, 8, random_open },
+		{ "urandom", 0666, 9, random_open },
+		{ "kmsg", 0644, 11, kmsg_open },
 	};
 
 	for (size_t i = 0; i < countof(dev); i++) {

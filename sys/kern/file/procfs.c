@@ -90,7 +90,8 @@ struct snapshot {
 	struct lk	s_lk;
 	struct pbuf	s_buf;		/* [s_lk] */
 	bool		s_made;		/* [s_lk] */
-	uint64_t	s_id;		/* const: p_id of the process, and its p_execs, when the file was opened */
+	/* const: p_id of the process, and its p_execs, when the file was opened */
+	uint64_t	s_id;
 	uint32_t	s_execs;	/* const */
 };
 
@@ -139,7 +140,8 @@ snap_read(struct file *fp, struct uio *u)
 	if (!s->s_made || u->u_off == 0)
 		error = snap_make(s, n);
 	if (error == 0 && u->u_off < s->s_buf.pb_len)
-		error = uio_move(s->s_buf.pb_text + u->u_off, rt_min(s->s_buf.pb_len - u->u_off, u->u_resid), u);
+		error = uio_move(s->s_buf.pb_text + u->u_off, rt_min(s->s_buf.pb_len - u->u_off,
+		    u->u_resid), u);
 	lk_release(&s->s_lk);
 	return error;
 }
@@ -271,11 +273,12 @@ static uint64_t
 ino_of(const struct pnode *n)
 {
 	uint64_t row = (uint64_t)n->pn_ent / sizeof(struct pentry) & 0x3ff;
+	uint64_t who = (uint32_t)(n->pn_tid != 0 ? n->pn_tid : n->pn_pid);
+	uint64_t thread = n->pn_tid != 0 ? 1u << 30 : 0;
 
 	if (n->pn_pid == 0)
 		return n->pn_ent->pe_kind == PK_ROOT ? 1 : 0x400 | row;
-	return (uint64_t)(uint32_t)(n->pn_tid != 0 ? n->pn_tid : n->pn_pid) << 32 | (n->pn_tid != 0 ? 1u << 30 : 0) |
-	    (uint64_t)(n->pn_fd + 1) << 11 | row | 0x400;
+	return who << 32 | thread | (uint64_t)(n->pn_fd + 1) << 11 | row | 0x400;
 }
 
 static int
@@ -464,7 +467,8 @@ procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 			continue;
 		child = *n;
 		child.pn_ent = &table[i];
-		if (!emit(arg, table[i].pe_name, strlen(table[i].pe_name), ino_of(&child), type_of(&table[i]), i + 3))
+		if (!emit(arg, table[i].pe_name, strlen(table[i].pe_name), ino_of(&child),
+		    type_of(&table[i]), i + 3))
 			return 0;
 	}
 	if (!number_node(n, 0, &child))
@@ -473,7 +477,8 @@ procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 	while ((v = next_number(n, v)) >= 0) {
 		number_node(n, v, &child);
 		rt_snprintf(name, sizeof name, "%d", v);
-		if (!emit(arg, name, strlen(name), ino_of(&child), type_of(child.pn_ent), COOKIE_DYNAMIC + (uint64_t)v + 1))
+		if (!emit(arg, name, strlen(name), ino_of(&child), type_of(child.pn_ent),
+		    COOKIE_DYNAMIC + (uint64_t)v + 1))
 			return 0;
 		v++;
 	}

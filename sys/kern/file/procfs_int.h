@@ -31,7 +31,8 @@ struct pentry {
 	enum pkind	pe_kind;
 	uint32_t	pe_mode;
 	int		(*pe_text)(struct pbuf *b, const struct pnode *n);	/* FILE; LINK: its text */
-	int		(*pe_jump)(const struct pnode *n, struct ncp **out);	/* LINK: where it leads, without the text */
+	/* LINK: where it leads, without the text */
+	int		(*pe_jump)(const struct pnode *n, struct ncp **out);
 	int		(*pe_write)(const char *text, size_t len);		/* FILE */
 	const struct pentry *pe_children;	/* DIR: ends with a NULL name */
 };

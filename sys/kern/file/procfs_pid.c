@@ -240,7 +240,8 @@ text_stat(struct pbuf *b, const struct pnode *n)
 		return error;
 	pb_printf(b, "%d (%s) %c %d %d %d %llu %d %u ", a.tid, a.comm, a.state, a.ppid, a.pgid, a.sid,
 	    (unsigned long long)a.tty, a.tty_pgid, 0x400000u);
-	pb_printf(b, "%llu %llu %llu %llu ", (unsigned long long)a.ru.ru_minflt, (unsigned long long)a.cru.ru_minflt,
+	pb_printf(b, "%llu %llu %llu %llu ", (unsigned long long)a.ru.ru_minflt,
+	    (unsigned long long)a.cru.ru_minflt,
 	    (unsigned long long)a.ru.ru_majflt, (unsigned long long)a.cru.ru_majflt);
 	pb_printf(b, "%llu %llu %llu %llu ", (unsigned long long)ticks(a.ru.ru_utime),
 	    (unsigned long long)ticks(a.ru.ru_stime), (unsigned long long)ticks(a.cru.ru_utime),
@@ -252,7 +253,8 @@ text_stat(struct pbuf *b, const struct pnode *n)
 	pb_printf(b, "0 0 %llu 0 0 %llu %llu %llu %llu 0 0 0 %d %u 0 0 0 0 0 0 0 0 %llu %llu %llu %llu %d\n",
 	    (unsigned long long)a.stack_start, (unsigned long long)(a.pending & 0x7fffffff),
 	    (unsigned long long)(a.blocked & 0x7fffffff), (unsigned long long)(a.ignored & 0x7fffffff),
-	    (unsigned long long)(a.caught & 0x7fffffff), a.exit_signal, mycpuid, (unsigned long long)a.arg_start,
+	    (unsigned long long)(a.caught & 0x7fffffff), a.exit_signal, mycpuid,
+	    (unsigned long long)a.arg_start,
 	    (unsigned long long)a.arg_end, (unsigned long long)a.env_start, (unsigned long long)a.env_end,
 	    a.state == 'Z' ? a.status : 0);
 	cred_drop(a.cred);
@@ -268,7 +270,8 @@ text_statm(struct pbuf *b, const struct pnode *n)
 	if (error != 0)
 		return error;
 	cred_drop(a.cred);
-	pb_printf(b, "%llu %llu %llu %llu 0 %llu 0\n", (unsigned long long)a.vm.size, (unsigned long long)a.vm.resident,
+	pb_printf(b, "%llu %llu %llu %llu 0 %llu 0\n", (unsigned long long)a.vm.size,
+	    (unsigned long long)a.vm.resident,
 	    (unsigned long long)a.vm.shared, (unsigned long long)a.vm.text,
 	    (unsigned long long)(a.vm.data + a.vm.stack));
 	return 0;
@@ -295,11 +298,14 @@ status_memory(struct pbuf *b, const struct about *a)
 		return;
 	pb_printf(b, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
 	    (unsigned long long)(a->vm.size * k), (unsigned long long)(a->vm.size * k), 0, 0);
-	pb_printf(b, "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8llu kB\nRssShmem:\t%8u kB\n",
+	pb_printf(b,
+	    "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8llu kB\nRssShmem:\t%8u kB\n",
 	    (unsigned long long)(a->vm.resident * k), (unsigned long long)(a->vm.resident * k),
 	    (unsigned long long)((a->vm.resident - rt_min(a->vm.shared, a->vm.resident)) * k),
 	    (unsigned long long)(a->vm.shared * k), 0);
-	pb_printf(b, "VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\nVmLib:\t%8u kB\nVmPTE:\t%8u kB\nVmSwap:\t%8u kB\n",
+	pb_printf(b,
+	    "VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n"
+	    "VmLib:\t%8u kB\nVmPTE:\t%8u kB\nVmSwap:\t%8u kB\n",
 	    (unsigned long long)(a->vm.data * k), (unsigned long long)(a->vm.stack * k),
 	    (unsigned long long)(a->vm.text * k), 0, 0, 0);
 }
@@ -314,22 +320,30 @@ text_status(struct pbuf *b, const struct pnode *n)
 	if (error != 0)
 		return error;
 	c = a.cred;
-	pb_printf(b, "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", a.comm,
+	pb_printf(b, "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+	    a.comm,
 	    state_name(a.state), a.pid, a.tid, a.ppid);
-	pb_printf(b, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t64\nGroups:\t", c->cr_uid, c->cr_euid,
+	pb_printf(b, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t64\nGroups:\t", c->cr_uid,
+	    c->cr_euid,
 	    c->cr_suid, c->cr_fsuid, c->cr_gid, c->cr_egid, c->cr_sgid, c->cr_fsgid);
 	for (uint32_t i = 0; i < c->cr_ngroups; i++)
 		pb_printf(b, "%u ", c->cr_groups[i]);
 	pb_printf(b, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", a.pid, a.tid, a.pgid, a.sid);
 	status_memory(b, &a);
-	pb_printf(b, "Threads:\t%u\nSigQ:\t%u/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", a.nlwps,
+	pb_printf(b,
+	    "Threads:\t%u\nSigQ:\t%u/%llu\nSigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n", a.nlwps,
 	    a.queued, (unsigned long long)a.nsig_limit, (unsigned long long)a.pending,
 	    (unsigned long long)a.shared_pending, (unsigned long long)a.blocked);
-	pb_printf(b, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n", (unsigned long long)a.ignored, (unsigned long long)a.caught);
-	pb_printf(b, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
-	    (unsigned long long)c->cr_cap_inh, (unsigned long long)c->cr_cap_perm, (unsigned long long)c->cr_cap_eff,
+	pb_printf(b, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n", (unsigned long long)a.ignored,
+	    (unsigned long long)a.caught);
+	pb_printf(b,
+	    "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\n",
+	    (unsigned long long)c->cr_cap_inh, (unsigned long long)c->cr_cap_perm,
+	    (unsigned long long)c->cr_cap_eff,
 	    (unsigned long long)c->cr_cap_bnd, (unsigned long long)c->cr_cap_amb);
-	pb_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nvoluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
+	pb_printf(b,
+	    "NoNewPrivs:\t%d\nSeccomp:\t0\n"
+	    "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
 	    a.no_new_privs, (unsigned long long)a.ru.ru_nvcsw, (unsigned long long)a.ru.ru_nivcsw);
 	cred_drop(a.cred);
 	return 0;
@@ -431,10 +445,14 @@ text_limits(struct pbuf *b, const struct pnode *n)
 {
 	static const struct { const char *name, *unit; } row[16] = {
 		{ "Max cpu time", "seconds" }, { "Max file size", "bytes" }, { "Max data size", "bytes" },
-		{ "Max stack size", "bytes" }, { "Max core file size", "bytes" }, { "Max resident set", "bytes" },
-		{ "Max processes", "processes" }, { "Max open files", "files" }, { "Max locked memory", "bytes" },
-		{ "Max address space", "bytes" }, { "Max file locks", "locks" }, { "Max pending signals", "signals" },
-		{ "Max msgqueue size", "bytes" }, { "Max nice priority", "" }, { "Max realtime priority", "" },
+		{ "Max stack size", "bytes" }, { "Max core file size", "bytes" }, { "Max resident set",
+		    "bytes" },
+		{ "Max processes", "processes" }, { "Max open files", "files" }, { "Max locked memory",
+		    "bytes" },
+		{ "Max address space", "bytes" }, { "Max file locks", "locks" }, { "Max pending signals",
+		    "signals" },
+		{ "Max msgqueue size", "bytes" }, { "Max nice priority", "" }, { "Max realtime priority",
+		    "" },
 		{ "Max realtime timeout", "us" },
 	};
 	struct proc *p = procfs_proc(n);
@@ -471,7 +489,9 @@ text_io(struct pbuf *b, const struct pnode *n)
 		return error;
 	proc_drop(p);
 	/* Nothing is counted: there is no disk. */
-	pb_printf(b, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
+	pb_printf(b,
+	    "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\n"
+	    "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
 	return 0;
 }
 
@@ -591,12 +611,14 @@ map_line(struct pbuf *b, const struct maps *m, const struct vm_region *r)
 	else if (r->obj == NULL && m->brk != 0 && r->end == page_round(m->brk))
 		name = "[heap]";
 	pb_printf(b, "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu", (unsigned long long)r->start,
-	    (unsigned long long)r->end, (r->prot & PROT_READ) != 0 ? 'r' : '-', (r->prot & PROT_WRITE) != 0 ? 'w' : '-',
+	    (unsigned long long)r->end, (r->prot & PROT_READ) != 0 ? 'r' : '-',
+	    (r->prot & PROT_WRITE) != 0 ? 'w' : '-',
 	    (r->prot & PROT_EXEC) != 0 ? 'x' : '-', (r->flags & MAP_TYPE) == MAP_PRIVATE ? 'p' : 's',
 	    (unsigned long long)r->off, exe ? (unsigned)(m->exe_dev >> 8 & 0xfff) : 0,
 	    exe ? (unsigned)(m->exe_dev & 0xff) : 0, exe ? (unsigned long long)m->exe_ino : 0);
 	if (name[0] != '\0')
-		pb_printf(b, "%*s%s", (int)(b->pb_len - before < 73 ? 73 - (b->pb_len - before) : 1), "", name);
+		pb_printf(b, "%*s%s", (int)(b->pb_len - before < 73 ? 73 - (b->pb_len - before) : 1), "",
+		    name);
 	pb_printf(b, "\n");
 }
 
@@ -629,7 +651,9 @@ text_smaps(struct pbuf *b, const struct pnode *n)
 		pb_printf(b, "Rss:            %8llu kB\nPss:            %8llu kB\nShared_Clean:   %8llu kB\n"
 		    "Shared_Dirty:   %8u kB\nPrivate_Clean:  %8u kB\nPrivate_Dirty:  %8llu kB\n", rss, rss,
 		    shared ? rss : 0, 0, 0, shared ? 0 : rss);
-		pb_printf(b, "Referenced:     %8llu kB\nAnonymous:      %8llu kB\nSwap:           %8u kB\nLocked:         %8u kB\n",
+		pb_printf(b,
+		    "Referenced:     %8llu kB\nAnonymous:      %8llu kB\n"
+		    "Swap:           %8u kB\nLocked:         %8u kB\n",
 		    rss, shared ? 0 : rss, 0, 0);
 	}
 	maps_put(&m);
@@ -796,7 +820,8 @@ procfs_text_fd(struct pbuf *b, const struct pnode *n)
 	if (fp->f_ncp != NULL) {
 		error = text_name(b, fp->f_ncp);
 	} else if (file_stat(fp, &st) == 0) {
-		const char *kind = (st.st_mode & S_IFMT) == S_IFIFO ? "pipe" : (st.st_mode & S_IFMT) == S_IFSOCK ?
+		const char *kind = (st.st_mode & S_IFMT) == S_IFIFO ? "pipe" :
+		    (st.st_mode & S_IFMT) == S_IFSOCK ?
 		    "socket" : (st.st_mode & S_IFMT) == S_IFCHR ? "char" : "file";
 
 		pb_printf(b, "%s:[%llu]", kind, (unsigned long long)(st.st_ino != 0 ? st.st_ino : fp->f_id));
@@ -847,7 +872,8 @@ pb_escaped(struct pbuf *b, const char *s)
 static void
 pb_flags(struct pbuf *b, uint32_t fl)
 {
-	pb_printf(b, "%s%s%s%s%s%s%s", (fl & MS_RDONLY) != 0 ? "ro" : "rw", (fl & MS_NOSUID) != 0 ? ",nosuid" : "",
+	pb_printf(b, "%s%s%s%s%s%s%s", (fl & MS_RDONLY) != 0 ? "ro" : "rw", (fl & MS_NOSUID) != 0 ?
+	    ",nosuid" : "",
 	    (fl & MS_NODEV) != 0 ? ",nodev" : "", (fl & MS_NOEXEC) != 0 ? ",noexec" : "",
 	    (fl & MS_SYNCHRONOUS) != 0 ? ",sync" : "", (fl & MS_NOATIME) != 0 ? ",noatime" : "",
 	    (fl & (MS_NOATIME | MS_STRICTATIME)) == 0 ? ",relatime" : "");
@@ -870,7 +896,8 @@ mount_line(struct mount *mp, void *arg)
 		if (m->info) {
 			if (mp->mp_covers != NULL)
 				up = mp->mp_covers->n_mount;
-			pb_printf(m->b, "%u %u %u:%u / ", mp->mp_id, up->mp_id, (unsigned)(mp->mp_dev >> 8 & 0xfff),
+			pb_printf(m->b, "%u %u %u:%u / ", mp->mp_id, up->mp_id,
+			    (unsigned)(mp->mp_dev >> 8 & 0xfff),
 			    (unsigned)(mp->mp_dev & 0xff));
 			pb_escaped(m->b, text);
 			pb_printf(m->b, " ");

@@ -147,7 +147,8 @@ stat_cpu(struct pbuf *b, const char *name, uint32_t first, uint32_t last)
 
 	cpu_times(first, last, &user, &sys, &sw);
 	pb_printf(b, "%s %llu 0 %llu %llu 0 0 0 0 0 0\n", name, (unsigned long long)(user / TICK_NS),
-	    (unsigned long long)(sys / TICK_NS), (unsigned long long)(idle_of(last - first, user, sys) / TICK_NS));
+	    (unsigned long long)(sys / TICK_NS), (unsigned long long)(idle_of(last - first, user,
+	    sys) / TICK_NS));
 }
 
 static int
@@ -167,7 +168,8 @@ text_stat(struct pbuf *b, const struct pnode *n)
 	(void)proc_foreach(tally_one, &t);
 	cpu_times(0, cpu_count, &user, &sys, &switches);
 	pb_printf(b, "intr 0\nctxt %llu\nbtime %llu\nprocesses %d\nprocs_running %u\nprocs_blocked %u\n",
-	    (unsigned long long)switches, (unsigned long long)((time_wall() - uptime()) / NSEC_PER_SEC), proc_last_pid(),
+	    (unsigned long long)switches, (unsigned long long)((time_wall() - uptime()) / NSEC_PER_SEC),
+	    proc_last_pid(),
 	    t.running, t.blocked);
 	return 0;
 }
@@ -178,8 +180,10 @@ text_meminfo(struct pbuf *b, const struct pnode *n)
 	const uint64_t k = PAGE_BYTES / 1024;
 	struct page_stats s;
 	const struct { const char *name; uint64_t pages; } row[] = {
-		{ "MemTotal:", 0 }, { "MemFree:", 1 }, { "MemAvailable:", 1 }, { "Buffers:", 5 }, { "Cached:", 3 },
-		{ "SwapCached:", 5 }, { "Active:", 2 }, { "Inactive:", 5 }, { "SwapTotal:", 5 }, { "SwapFree:", 5 },
+		{ "MemTotal:", 0 }, { "MemFree:", 1 }, { "MemAvailable:", 1 }, { "Buffers:", 5 },
+		    { "Cached:", 3 },
+		{ "SwapCached:", 5 }, { "Active:", 2 }, { "Inactive:", 5 }, { "SwapTotal:", 5 },
+		    { "SwapFree:", 5 },
 		{ "Dirty:", 5 }, { "Writeback:", 5 }, { "AnonPages:", 2 }, { "Mapped:", 5 }, { "Shmem:", 3 },
 		{ "Slab:", 4 }, { "SReclaimable:", 5 }, { "SUnreclaim:", 4 }, { "KernelStack:", 5 },
 		{ "CommitLimit:", 0 }, { "Committed_AS:", 2 },
@@ -206,7 +210,8 @@ text_vmstat(struct pbuf *b, const struct pnode *n)
 
 	(void)n;
 	page_stats(&s);
-	pb_printf(b, "nr_free_pages %llu\nnr_anon_pages %llu\nnr_file_pages %llu\nnr_shmem %llu\npgpgin 0\npgpgout 0\n"
+	pb_printf(b,
+	    "nr_free_pages %llu\nnr_anon_pages %llu\nnr_file_pages %llu\nnr_shmem %llu\npgpgin 0\npgpgout 0\n"
 	    "pswpin 0\npswpout 0\n", (unsigned long long)s.free, (unsigned long long)s.anon,
 	    (unsigned long long)s.cache, (unsigned long long)s.cache);
 	return 0;
@@ -217,7 +222,9 @@ text_cpuinfo(struct pbuf *b, const struct pnode *n)
 {
 	(void)n;
 	for (uint32_t i = 0; i < cpu_count; i++)
-		pb_printf(b, "processor\t: %u\nmodel name\t: Damselfly CPU\nphysical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\n"
+		pb_printf(b,
+		    "processor\t: %u\nmodel name\t: Damselfly CPU\nphysical id\t: 0\n"
+		    "siblings\t: %u\ncore id\t\t: %u\n"
 		    "cpu cores\t: %u\n\n", i, cpu_count, i, cpu_count);
 	return 0;
 }
@@ -262,7 +269,9 @@ static int
 text_devices(struct pbuf *b, const struct pnode *n)
 {
 	(void)n;
-	pb_printf(b, "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n");
+	pb_printf(b,
+	    "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\n"
+	    "Block devices:\n");
 	return 0;
 }
 
@@ -313,7 +322,13 @@ text_thread_self(struct pbuf *b, const struct pnode *n)
 	return 0;
 }
 
-static int text_link_mounts(struct pbuf *b, const struct pnode *n) { (void)n; pb_printf(b, "self/mounts"); return 0; }
+static int
+text_link_mounts(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "self/mounts");
+	return 0;
+}
 
 /* -------------------------------------------------------------------- net -- */
 
@@ -322,7 +337,8 @@ text_net_dev(struct pbuf *b, const struct pnode *n)
 {
 	(void)n;
 	pb_printf(b, "Inter-|   Receive                                                |  Transmit\n"
-	    " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls "
+	    " face |bytes    packets errs drop fifo frame compressed multicast|"
+	    "bytes    packets errs drop fifo colls "
 	    "carrier compressed\n");
 	return 0;
 }
@@ -339,7 +355,9 @@ static int
 text_net_sockets(struct pbuf *b, const struct pnode *n)
 {
 	(void)n;
-	pb_printf(b, "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n");
+	pb_printf(b,
+	    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   "
+	    "uid  timeout inode\n");
 	return 0;
 }
 
@@ -373,11 +391,36 @@ uts_text(struct pbuf *b, size_t field)
 	return 0;
 }
 
-static int text_ostype(struct pbuf *b, const struct pnode *n) { (void)n; return uts_text(b, offsetof(struct k_utsname, sysname)); }
-static int text_host(struct pbuf *b, const struct pnode *n) { (void)n; return uts_text(b, offsetof(struct k_utsname, nodename)); }
-static int text_release(struct pbuf *b, const struct pnode *n) { (void)n; return uts_text(b, offsetof(struct k_utsname, release)); }
-static int text_uversion(struct pbuf *b, const struct pnode *n) { (void)n; return uts_text(b, offsetof(struct k_utsname, version)); }
-static int text_domain(struct pbuf *b, const struct pnode *n) { (void)n; return uts_text(b, offsetof(struct k_utsname, domainname)); }
+static int
+text_ostype(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	return uts_text(b, offsetof(struct k_utsname, sysname));
+}
+static int
+text_host(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	return uts_text(b, offsetof(struct k_utsname, nodename));
+}
+static int
+text_release(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	return uts_text(b, offsetof(struct k_utsname, release));
+}
+static int
+text_uversion(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	return uts_text(b, offsetof(struct k_utsname, version));
+}
+static int
+text_domain(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	return uts_text(b, offsetof(struct k_utsname, domainname));
+}
 
 static int
 write_host(const char *text, size_t len)
@@ -392,18 +435,43 @@ write_domain(const char *text, size_t len)
 }
 
 static int text_pid_max(struct pbuf *b, const struct pnode *n) { (void)n; pb_printf(b, "32768\n"); return 0; }
-static int text_threads_max(struct pbuf *b, const struct pnode *n) { (void)n; pb_printf(b, "%u\n", proc_max); return 0; }
+static int
+text_threads_max(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "%u\n", proc_max);
+	return 0;
+}
 static int text_zero(struct pbuf *b, const struct pnode *n) { (void)n; pb_printf(b, "0\n"); return 0; }
 static int text_entropy(struct pbuf *b, const struct pnode *n) { (void)n; pb_printf(b, "256\n"); return 0; }
-static int text_overflow(struct pbuf *b, const struct pnode *n) { (void)n; pb_printf(b, "65534\n"); return 0; }
-static int text_ngroups(struct pbuf *b, const struct pnode *n) { (void)n; pb_printf(b, "%d\n", NGROUPS_MAX); return 0; }
-static int text_last_cap(struct pbuf *b, const struct pnode *n) { (void)n; pb_printf(b, "%d\n", CAP_LAST); return 0; }
+static int
+text_overflow(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "65534\n");
+	return 0;
+}
+static int
+text_ngroups(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "%d\n", NGROUPS_MAX);
+	return 0;
+}
+static int
+text_last_cap(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "%d\n", CAP_LAST);
+	return 0;
+}
 
 static void
 pb_uuid(struct pbuf *b, const uint8_t *u)
 {
 	for (int i = 0; i < 16; i++) {
-		uint8_t v = i == 6 ? (uint8_t)((u[i] & 0x0f) | 0x40) : i == 8 ? (uint8_t)((u[i] & 0x3f) | 0x80) : u[i];
+		uint8_t v = i == 6 ? (uint8_t)((u[i] & 0x0f) | 0x40) : i == 8 ?
+		    (uint8_t)((u[i] & 0x3f) | 0x80) : u[i];
 
 		pb_printf(b, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", v);
 	}

@@ -41,8 +41,9 @@ statfs_out(struct mount *mp, uaddr_t buf)
 	s.f_fsid[0] = (int32_t)mp->mp_dev;
 	s.f_namelen = (int64_t)i.namelen;
 	/* ST_RDONLY .. ST_SYNCHRONOUS and ST_NOATIME have the numbers of MS_*; ST_RELATIME has not. */
-	s.f_flags = (int64_t)(ST_VALID | (fl & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS |
-	    MS_NOATIME | MS_NODIRATIME)) | ((fl & (MS_NOATIME | MS_STRICTATIME)) == 0 ? 4096u : 0));
+	s.f_flags = (int64_t)(ST_VALID | (fl & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC |
+	    MS_SYNCHRONOUS | MS_NOATIME | MS_NODIRATIME)) | ((fl & (MS_NOATIME | MS_STRICTATIME)) == 0 ?
+	    4096u : 0));
 	return copyout(buf, &s, sizeof s);
 }
 
@@ -142,7 +143,8 @@ sys_mount(struct sysmsg *m, uaddr_t source, uaddr_t target, uaddr_t fstype, uint
 	if (error == 0)
 		error = path_lookup(AT_FDCWD, target, LOOK_FOLLOW, &on);
 	if (error == 0) {
-		error = cred_capable(cred_current(), CAP_SYS_ADMIN) ? do_mount(a, on, (uint32_t)flags) : EPERM;
+		error = cred_capable(cred_current(), CAP_SYS_ADMIN) ? do_mount(a, on, (uint32_t)flags) :
+		    EPERM;
 		ncp_drop(on);
 	}
 	kfree(a);
@@ -269,7 +271,8 @@ sync_fd(int fd, bool whole)
 		return error;
 	if ((atomic_load(&fp->f_flags) & O_PATH) != 0)
 		error = EBADF;
-	else if (fp->f_vnode == NULL || (!whole && (fp->f_vnode->v_type != VREG && fp->f_vnode->v_type != VDIR)))
+	else if (fp->f_vnode == NULL || (!whole && (fp->f_vnode->v_type != VREG &&
+	    fp->f_vnode->v_type != VDIR)))
 		error = whole ? 0 : EINVAL;
 	else if (!whole)
 		error = vn_fsync(fp->f_vnode);

@@ -17,8 +17,10 @@
 #include <sys/proc/proc.h>
 #include <sys/vm/kmem.h>
 
-#define OPEN_FLAGS	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | \
-			 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE)
+#define OPEN_FLAGS \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | \
+	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
+	 O_TMPFILE)
 
 int
 path_begin(struct path_arg *pa, int dirfd, uaddr_t path)
@@ -177,7 +179,8 @@ sys_mkdirat(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t mode)
 	(void)m;
 	if (error != 0)
 		return error;
-	error = name_create(lu.lu_ncp, lu.lu_last, lu.lu_last_len, lu.lu_trailing, VDIR, without_umask(mode & 01777), 0,
+	error = name_create(lu.lu_ncp, lu.lu_last, lu.lu_last_len, lu.lu_trailing, VDIR,
+	    without_umask(mode & 01777), 0,
 	    NULL);
 	lookup_done(&lu);
 	return error;

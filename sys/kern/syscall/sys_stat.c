@@ -129,7 +129,8 @@ sys_statx(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t flags, uint32_t ma
 	int error;
 
 	(void)m;
-	if ((flags & ~(STAT_FLAGS | 0x6000u)) != 0 || (flags & 0x6000u) == 0x6000u || (mask & 0x80000000u) != 0)
+	if ((flags & ~(STAT_FLAGS | 0x6000u)) != 0 || (flags & 0x6000u) == 0x6000u ||
+	    (mask & 0x80000000u) != 0)
 		return EINVAL;
 	error = stat_at(dirfd, path, flags, &st);
 	if (error != 0)
@@ -340,7 +341,7 @@ time_value(int64_t sec, int64_t nsec, nsec_t *out)
 {
 	if (nsec < 0 || nsec >= (int64_t)NSEC_PER_SEC)
 		return EINVAL;
-	/* Kept as signed nanoseconds: what is before 1678 or after 2261 becomes the nearest second that is not. */
+	/* Kept as signed nanoseconds: before 1678 or after 2261 becomes the nearest second that is not. */
 	if (sec < -TIME_SEC_MAX)
 		sec = -TIME_SEC_MAX;
 	if (sec > TIME_SEC_MAX)

@@ -229,7 +229,8 @@ member_begin(void *arg, const struct cpio_entry *e)
 	u->entry = *e;
 	u->at = 0;
 	u->members++;
-	if (!known_type(e->mode) || ((e->mode & S_IFMT) == S_IFLNK && (e->size == 0 || e->size > PATH_MAX_ - 1)))
+	if (!known_type(e->mode) || ((e->mode & S_IFMT) == S_IFLNK && (e->size == 0 ||
+	    e->size > PATH_MAX_ - 1)))
 		return stop(u, EINVAL);
 	error = find_dir(u, u->path, base > 0 ? base - 1 : 0);
 	if (error != 0)
@@ -309,7 +310,8 @@ report(struct unpack *u, const char *why, uint64_t offset)
 	char text[256], *c;
 	int n;
 
-	n = rt_snprintf(text, sizeof text, "vkernel: root archive: %s at byte %llu, member %u \"%.100s\"\n", why,
+	n = rt_snprintf(text, sizeof text,
+	    "vkernel: root archive: %s at byte %llu, member %u \"%.100s\"\n", why,
 	    (unsigned long long)offset, u->members, u->cpio.name);
 	for (c = text; *c != '\0'; c++) {
 		if ((uint8_t)*c < ' ' && *c != '\n')

@@ -363,7 +363,8 @@ tdir_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 	}
 	e = last_below(d, cookie == 2 ? UINT64_MAX : cookie);
 	while (e != NULL) {
-		if (!emit(arg, e->e_name, e->e_len, e->e_node->t_ino, e->e_node->t_vnode->v_type, e->e_cookie))
+		if (!emit(arg, e->e_name, e->e_len, e->e_node->t_ino, e->e_node->t_vnode->v_type,
+		    e->e_cookie))
 			return 0;
 		n = rb_prev(&e->e_bycookie);
 		e = n == NULL ? NULL : rb_entry(n, struct tentry, e_bycookie);

@@ -6,7 +6,8 @@
 #include <sys/vfs/vnode.h>
 
 struct tmount {
-	_Atomic uint64_t tm_nodes;	/* [atomic] nodes and objects alive, and 1 while mounted: 0 frees this */
+	/* [atomic] nodes and objects alive, and 1 while mounted: 0 frees this */
+	_Atomic uint64_t tm_nodes;
 	_Atomic uint64_t tm_pages;	/* [atomic] in use */
 	_Atomic uint64_t tm_inodes;	/* [atomic] in use */
 	_Atomic uint64_t tm_last_ino;
@@ -19,7 +20,8 @@ struct tentry {
 	struct rb_node	e_byname;	/* [dir's v_lk] by hash, length, text */
 	struct rb_node	e_bycookie;	/* [dir's v_lk] */
 	struct tnode	*e_node;	/* [dir's v_lk] */
-	uint64_t	e_cookie;	/* const: grows with each entry made, so readdir never meets one twice */
+	/* const: grows with each entry made, so readdir never meets one twice */
+	uint64_t	e_cookie;
 	uint32_t	e_hash;		/* const */
 	uint32_t	e_len;		/* const */
 	char		e_name[];	/* const */
@@ -48,7 +50,8 @@ struct tnode {
 
 extern const struct vnode_ops tmpfs_ops;
 int	tnode_create(struct mount *mp, enum v_type type, uint32_t mode, uint64_t rdev, struct vnode **out);
-void	tnode_unlinked(struct tnode *t, uint32_t links);	/* nlink shrinks; at 0 the node's own reference goes */
+/* nlink shrinks; at 0 the node's own reference goes */
+void	tnode_unlinked(struct tnode *t, uint32_t links);
 void	tnode_linked(struct tnode *t);
 void	tnode_touch(struct tnode *t, uint32_t va_times);	/* VA_ATIME | VA_MTIME | VA_CTIME: now */
 void	tmount_drop(struct tmount *tm);
@@ -57,9 +60,11 @@ int	devfs_mount(struct mount *mp, const char *source, const char *options);
 
 /* tmpfs_dir.c */
 int	tdir_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **out);
-int	tdir_create(struct vnode *dir, const char *name, size_t len, enum v_type type, uint32_t mode, uint64_t rdev,
+int	tdir_create(struct vnode *dir, const char *name, size_t len, enum v_type type, uint32_t mode,
+	    uint64_t rdev,
 	    const struct cred *cr, struct vnode **out);
-int	tdir_symlink(struct vnode *dir, const char *name, size_t len, const char *target, const struct cred *cr,
+int	tdir_symlink(struct vnode *dir, const char *name, size_t len, const char *target,
+	    const struct cred *cr,
 	    struct vnode **out);
 int	tdir_link(struct vnode *dir, const char *name, size_t len, struct vnode *target);
 int	tdir_unlink(struct vnode *dir, const char *name, size_t len, struct vnode *victim);

@@ -134,7 +134,8 @@ mount_alloc(const struct fs_ops *fs, const char *source, uint32_t flags)
 
 /* Puts a filesystem on the list, its root name made.  [mount_lk] */
 static int
-mount_new(const struct fs_ops *fs, const char *source, uint32_t flags, const char *options, struct mount **out)
+mount_new(const struct fs_ops *fs, const char *source, uint32_t flags, const char *options,
+    struct mount **out)
 {
 	struct mount *mp;
 	int error;
@@ -386,7 +387,7 @@ vfs_pivot(struct ncp *new_root, struct ncp *put_old)
 	return error;
 }
 
-/* A callback may sleep and may itself look up paths: the list is walked by position, each mount held meanwhile. */
+/* A callback may sleep and look up paths: the list is walked by position, each mount held meanwhile. */
 void
 vfs_mount_foreach(void (*fn)(struct mount *, void *), void *arg)
 {

@@ -211,7 +211,8 @@ remove_file(struct ncp *dir, struct ncp *n, bool slash)
 		return vn->v_type == VDIR ? EISDIR : ENOTDIR;
 	error = may_delete(dir, n, false);
 	if (error == 0)
-		error = dvn->v_ops->vop_unlink == NULL ? EPERM : dvn->v_ops->vop_unlink(dvn, n->n_name, n->n_len, vn);
+		error = dvn->v_ops->vop_unlink == NULL ? EPERM : dvn->v_ops->vop_unlink(dvn, n->n_name,
+		    n->n_len, vn);
 	return error;
 }
 
@@ -366,7 +367,8 @@ rename_locked(struct rename *r)
 		return error;
 	if (lock_victim)
 		lk_excl(&new->v_lk);
-	error = from->v_ops->vop_rename(from, o->n_name, o->n_len, old, to, n->n_name, n->n_len, new, r->r_flags);
+	error = from->v_ops->vop_rename(from, o->n_name, o->n_len, old, to, n->n_name, n->n_len, new,
+	    r->r_flags);
 	if (lock_victim)
 		lk_release(&new->v_lk);
 	if (error != 0)
@@ -388,7 +390,8 @@ rename_locked(struct rename *r)
 int
 name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags)
 {
-	struct rename r = { .r_from = ncp_real(from->lu_ncp), .r_to = ncp_real(to->lu_ncp), .r_flags = flags };
+	struct rename r = { .r_from = ncp_real(from->lu_ncp), .r_to = ncp_real(to->lu_ncp),
+	    .r_flags = flags };
 	int error;
 
 	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||

@@ -106,7 +106,8 @@ set_name(struct ncp *n, const char *name, size_t len)
 }
 
 int
-ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, struct vnode *vn, struct ncp **out)
+ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, struct vnode *vn,
+    struct ncp **out)
 {
 	struct ncp *n;
 	int error;
@@ -208,7 +209,7 @@ unhash(struct bucket *b, struct ncp *n)
 	spin_unlock(&parent->n_spin);
 }
 
-/* Gives up one reference; true: it was the last of a name that nobody can find, now the caller's to destroy. */
+/* Gives up one reference; true: the last of a name that nobody can find, now the caller's to destroy. */
 static bool
 put(struct ncp *n)
 {
@@ -281,7 +282,8 @@ ncp_trim(uint32_t want)
 	uint32_t got = 0;
 
 	for (uint32_t i = 0; i < 2 * BUCKETS && got < want; i++) {
-		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)), false);
+		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)),
+		    false);
 		lwkt_poll();
 	}
 }
@@ -292,7 +294,8 @@ make_room(void)
 	uint32_t got = 0;
 
 	for (uint32_t i = 0; i < EVICT_BUCKETS && got < 2 && cached > NCACHE_MAX; i++)
-		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)), false);
+		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)),
+		    false);
 }
 
 /* Held.  [bucket held] */
@@ -300,7 +303,8 @@ static struct ncp *
 chain_find(struct bucket *b, uint32_t h, const struct ncp *dir, const char *name, size_t len)
 {
 	for (struct ncp *n = b->b_first; n != NULL; n = n->n_next) {
-		if (n->n_hash == h && n->n_parent == dir && n->n_len == len && memcmp(n->n_name, name, len) == 0) {
+		if (n->n_hash == h && n->n_parent == dir && n->n_len == len && memcmp(n->n_name, name,
+		    len) == 0) {
 			atomic_fetch_add_explicit(&n->n_refs, 1, memory_order_relaxed);
 			n->n_flags |= NCF_RECENT;
 			return n;

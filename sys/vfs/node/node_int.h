@@ -4,24 +4,30 @@
 #include <sys/vfs/name.h>
 
 /* ncache.c.  Everything that returns a name returns it held. */
-int	ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, struct vnode *vn, struct ncp **out);
+int	ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, struct vnode *vn,
+	    struct ncp **out);
 /* A name of `mp` that stands for `real`, below `dir` or at its root. */
-int	ncp_wrap(struct ncp *dir, struct mount *mp, const char *name, size_t len, struct ncp *real, struct ncp **out);
+int	ncp_wrap(struct ncp *dir, struct mount *mp, const char *name, size_t len, struct ncp *real,
+	    struct ncp **out);
 static inline struct ncp *ncp_real(struct ncp *n) { return n->n_real != NULL ? n->n_real : n; }
 struct ncp *ncache_find(struct ncp *dir, const char *name, size_t len);
 struct ncp *ncache_insert(struct ncp *n);		/* takes over n; parent's v_lk held */
-void	ncache_bind(struct ncp *n, struct vnode *vn);	/* negative becomes positive; parent's v_lk exclusive */
+/* negative becomes positive; parent's v_lk exclusive */
+void	ncache_bind(struct ncp *n, struct vnode *vn);
 void	ncache_removed(struct ncp *n);			/* its file was unlinked; parent's v_lk exclusive */
 void	ncache_unhash(struct ncp *n);
 void	ncache_purge_children(struct ncp *n);		/* those that nobody holds */
-int	ncache_reserve(size_t len, char **text);	/* memory for a name of that length; NULL: none is needed */
-void	ncache_move(struct ncp *n, struct ncp *parent, char *text, const char *name, size_t len);	/* both v_lk exclusive */
+/* memory for a name of that length; NULL: none is needed */
+int	ncache_reserve(size_t len, char **text);
+/* both v_lk exclusive */
+void	ncache_move(struct ncp *n, struct ncp *parent, char *text, const char *name, size_t len);
 void	ncache_swap(struct ncp *a, char *a_text, struct ncp *b, char *b_text);	/* exchange parent and name */
 void	ncache_init(void);
 void	mount_set_covers(struct mount *mp, struct ncp *n);
 void	ncache_purge_mount(struct mount *mp);
 void	ncp_cover(struct ncp *n, struct mount *mp);	/* NULL: no more; mount list held */
-struct ncp *ncp_cross(struct ncp *n);			/* down into what is mounted here; takes over the reference */
+/* down into what is mounted here; takes over the reference */
+struct ncp *ncp_cross(struct ncp *n);
 struct ncp *ncp_uncross(struct ncp *n);			/* up to the covered name; takes over the reference */
 uint32_t ncache_rename_count(void);
 

@@ -60,7 +60,8 @@ may_open(struct ncp *n, uint32_t flags, bool created)
 		if (error != 0)
 			return error;
 	}
-	if (vn->v_type == VREG && (want & 2) != 0 && atomic_load_explicit(&vn->v_execs, memory_order_relaxed) != 0)
+	if (vn->v_type == VREG && (want & 2) != 0 && atomic_load_explicit(&vn->v_execs,
+	    memory_order_relaxed) != 0)
 		return ETXTBSY;
 	return 0;
 }

@@ -83,7 +83,8 @@ vfs_cred(void)
 }
 
 int
-vn_access_mode(enum v_type type, uint32_t mode, uint32_t uid, uint32_t gid, uint32_t want, const struct cred *cr)
+vn_access_mode(enum v_type type, uint32_t mode, uint32_t uid, uint32_t gid, uint32_t want,
+    const struct cred *cr)
 {
 	uint32_t bits;
 

@@ -11,13 +11,17 @@
 #include <sys/vfs/vnode.h>
 
 struct ncp {
-	_Atomic uint32_t n_refs;	/* [atomic] 0 only while hashed, changed to and from 0 under the bucket's spin */
+	/* [atomic] 0 only while hashed, changed to and from 0 under the bucket's spin */
+	_Atomic uint32_t n_refs;
 	uint32_t	n_flags;	/* [bucket] NCF_* */
 	struct ncp	*n_parent;	/* [bucket] held; NULL: root of a mount, or nameless */
-	struct vnode	*_Atomic n_vnode;	/* [parent's v_lk + bucket, either to read] held; NULL: negative */
+	/* [parent's v_lk + bucket, either to read] held; NULL: negative */
+	struct vnode	*_Atomic n_vnode;
 	struct mount	*n_mount;	/* const, held: the mount this name belongs to */
-	struct ncp	*n_real;	/* const, held: below a bind mount, the name this one stands for; NULL: itself */
-	struct mount	*_Atomic n_covered;	/* [bucket + mount list] mount whose root stands in for this name */
+	/* const, held: below a bind mount, the name this one stands for; NULL: itself */
+	struct ncp	*n_real;
+	/* [bucket + mount list] mount whose root stands in for this name */
+	struct mount	*_Atomic n_covered;
 	struct ncp	*n_next;	/* [bucket] */
 	struct list	n_sibling;	/* [parent's n_spin] */
 	struct list	n_children;	/* [n_spin] hashed names below this one */
@@ -54,7 +58,8 @@ struct fsctx *fsctx_current(void);
 
 struct lookup {
 	struct ncp	*lu_ncp;	/* the name, held; with LOOK_PARENT the directory's */
-	char		lu_last[NAME_MAX_ + 1];	/* LOOK_PARENT: last component, "" for "/", may be "." or ".." */
+	/* LOOK_PARENT: last component, "" for "/", may be "." or ".." */
+	char		lu_last[NAME_MAX_ + 1];
 	uint32_t	lu_last_len;
 	bool		lu_trailing;	/* path ended in a slash */
 };
@@ -76,7 +81,8 @@ int	name_open(struct ncp *start, const char *path, uint32_t flags, uint32_t mode
  * Changing a directory: `dir` held, one component.  Permissions, read-only mounts and
  * error order as Linux.  `slash`: the path ended in one.  out may be NULL.
  */
-int	name_create(struct ncp *dir, const char *name, size_t len, bool slash, enum v_type type, uint32_t mode,
+int	name_create(struct ncp *dir, const char *name, size_t len, bool slash, enum v_type type,
+	    uint32_t mode,
 	    uint64_t rdev, struct ncp **out);
 int	name_symlink(struct ncp *dir, const char *name, size_t len, bool slash, const char *target);
 int	name_link(struct ncp *dir, const char *name, size_t len, bool slash, struct ncp *target);
@@ -99,18 +105,23 @@ void	fsctx_drop(struct fsctx *fc);
 void	fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root);	/* held; either may be NULL */
 
 /* Mounting. */
-int	vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options);
+int	vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags,
+	    const char *options);
 int	vfs_unmount(struct ncp *root_of_mount, uint32_t flags);
-int	vfs_bind(struct ncp *from, struct ncp *on, uint32_t flags);	/* MS_REC: EINVAL when mounts would be left out */
+/* MS_REC: EINVAL when mounts would be left out */
+int	vfs_bind(struct ncp *from, struct ncp *on, uint32_t flags);
 int	vfs_move(struct ncp *root_of_mount, struct ncp *on);
 int	vfs_remount(struct ncp *root_of_mount, uint32_t flags);
 int	vfs_pivot(struct ncp *new_root, struct ncp *put_old);
 void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* held each; fn may sleep */
 struct ncp *vfs_root(void);		/* the first mount's root */
-int	vfs_mount_boot(const char *fstype, const char *name);	/* at boot, on a directory of the root, made if need be */
+/* at boot, on a directory of the root, made if need be */
+int	vfs_mount_boot(const char *fstype, const char *name);
 int	vfs_init(void);			/* kmain: root tmpfs mounted, devfs, procfs registered */
 int	initramfs_unpack(paddr_t pa, uint64_t bytes);	/* into the root; EINVAL: corrupt (says where) */
 
 /* Devices: a character device number gets a constructor for open files. */
-int	devfs_add(const char *name, uint32_t mode, uint64_t rdev, int (*open)(struct vnode *vn, struct file *fp));
-#define MKDEV(maj, min)	(((uint64_t)((maj) & 0xfff) << 8) | ((min) & 0xff) | ((uint64_t)((min) & ~0xffu) << 12))
+int	devfs_add(const char *name, uint32_t mode, uint64_t rdev, int (*open)(struct vnode *vn,
+	    struct file *fp));
+#define MKDEV(maj, min) \
+	(((uint64_t)((maj) & 0xfff) << 8) | ((min) & 0xff) | ((uint64_t)((min) & ~0xffu) << 12))

@@ -46,38 +46,58 @@ struct vattr {
 	uint32_t	va_blksize;
 };
 
-/* readdir calls this per entry; false: buffer full, this entry was not taken. `next` is the cookie after it. */
-typedef bool (*dir_emit_fn)(void *arg, const char *name, size_t len, uint64_t ino, enum v_type type, uint64_t next);
+/* readdir calls this per entry; false: no room, the entry was not taken. `next`: the cookie after it. */
+typedef bool (*dir_emit_fn)(void *arg, const char *name, size_t len, uint64_t ino, enum v_type type,
+    uint64_t next);
 
+/* Before each operation stands what one that is left NULL does. */
 struct vnode_ops {
-	int	(*vop_lookup)(struct vnode *dir, const char *name, size_t len, struct vnode **out);	/* ENOENT */
-	int	(*vop_create)(struct vnode *dir, const char *name, size_t len, enum v_type type, uint32_t mode,
-		    uint64_t rdev, const struct cred *cr, struct vnode **out);	/* EPERM: any type but VDIR, VLNK too */
-	int	(*vop_symlink)(struct vnode *dir, const char *name, size_t len, const char *target, const struct cred *cr,
-		    struct vnode **out);
-	int	(*vop_link)(struct vnode *dir, const char *name, size_t len, struct vnode *target);	/* EPERM */
-	int	(*vop_unlink)(struct vnode *dir, const char *name, size_t len, struct vnode *victim);	/* file; EPERM */
-	int	(*vop_rmdir)(struct vnode *dir, const char *name, size_t len, struct vnode *victim);	/* ENOTEMPTY */
-	/* Both directories locked; to_victim NULL or the vnode to replace; flags RENAME_EXCHANGE. */
+	/* ENOTDIR; a name that is not there is ENOENT */
+	int	(*vop_lookup)(struct vnode *dir, const char *name, size_t len, struct vnode **out);
+	/* EPERM; any type but VLNK; name NULL: without a name (O_TMPFILE) */
+	int	(*vop_create)(struct vnode *dir, const char *name, size_t len, enum v_type type,
+		    uint32_t mode, uint64_t rdev, const struct cred *cr, struct vnode **out);
+	/* EPERM */
+	int	(*vop_symlink)(struct vnode *dir, const char *name, size_t len, const char *target,
+		    const struct cred *cr, struct vnode **out);
+	/* EPERM */
+	int	(*vop_link)(struct vnode *dir, const char *name, size_t len, struct vnode *target);
+	/* EPERM */
+	int	(*vop_unlink)(struct vnode *dir, const char *name, size_t len, struct vnode *victim);
+	/* EPERM; v_lk of the victim is held, too; ENOTEMPTY */
+	int	(*vop_rmdir)(struct vnode *dir, const char *name, size_t len, struct vnode *victim);
+	/* EPERM; both directories locked; to_victim NULL or the vnode to replace; flags RENAME_EXCHANGE */
 	int	(*vop_rename)(struct vnode *from, const char *fname, size_t flen, struct vnode *vn,
-		    struct vnode *to, const char *tname, size_t tlen, struct vnode *to_victim, uint32_t flags);
-	int	(*vop_readdir)(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);	/* ENOTDIR */
-	int	(*vop_readlink)(struct vnode *vn, char *buf, size_t size, size_t *len);			/* EINVAL */
-	/* A link that leads to a name without the help of its text (/proc/PID/fd/N): held.  ENOENT. */
+		    struct vnode *to, const char *tname, size_t tlen, struct vnode *to_victim,
+		    uint32_t flags);
+	/* ENOTDIR */
+	int	(*vop_readdir)(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);
+	/* EINVAL */
+	int	(*vop_readlink)(struct vnode *vn, char *buf, size_t size, size_t *len);
+	/* The text is followed.  A link that leads to a name without it (/proc/PID/fd/N): held.  ENOENT */
 	int	(*vop_jump)(struct vnode *vn, struct ncp **out);
+	/* EIO */
 	int	(*vop_getattr)(struct vnode *vn, struct vattr *out);
-	int	(*vop_setattr)(struct vnode *vn, const struct vattr *va);				/* EPERM */
-	int	(*vop_access)(struct vnode *vn, uint32_t want, const struct cred *cr);	/* R 4 W 2 X 1; default: mode bits */
-	int	(*vop_read)(struct vnode *vn, struct uio *u, uint32_t ioflag);		/* default: through v_obj */
+	/* EPERM */
+	int	(*vop_setattr)(struct vnode *vn, const struct vattr *va);
+	/* What the mode bits say; want: R 4 W 2 X 1 */
+	int	(*vop_access)(struct vnode *vn, uint32_t want, const struct cred *cr);
+	/* EINVAL, EISDIR */
+	int	(*vop_read)(struct vnode *vn, struct uio *u, uint32_t ioflag);
 	int	(*vop_write)(struct vnode *vn, struct uio *u, uint32_t ioflag);
-	int	(*vop_open)(struct vnode *vn, struct file *fp);		/* default: nothing; for devices dev_open() */
-	int	(*vop_ioctl)(struct vnode *vn, uint32_t cmd, uaddr_t arg);				/* ENOTTY */
-	uint32_t (*vop_poll)(struct vnode *vn, struct pollnote *note);				/* default: always ready */
-	int	(*vop_allocate)(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);		/* EOPNOTSUPP */
-	int	(*vop_fsync)(struct vnode *vn);								/* 0 */
-	void	(*vop_inactive)(struct vnode *vn);	/* last reference: fs frees its node when nlink is 0 or forgets it */
+	/* Nothing; for devices dev_open() */
+	int	(*vop_open)(struct vnode *vn, struct file *fp);
+	/* ENOTTY */
+	int	(*vop_ioctl)(struct vnode *vn, uint32_t cmd, uaddr_t arg);
+	/* Always ready */
+	uint32_t (*vop_poll)(struct vnode *vn, struct pollnote *note);
+	/* EOPNOTSUPP */
+	int	(*vop_allocate)(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
+	/* Success */
+	int	(*vop_fsync)(struct vnode *vn);
+	/* Last reference: the filesystem frees its node when nlink is 0 or forgets it */
+	void	(*vop_inactive)(struct vnode *vn);
 };
-/* Says whether a file that is not a directory, link or device may be opened at all, and how. */
 int	dev_open(struct vnode *vn, struct file *fp);	/* by v_rdev: ENXIO when nobody registered it */
 #define IO_APPEND	1u
 #define IO_NONBLOCK	2u
@@ -97,7 +117,8 @@ struct vnode {
 	void		*v_fifo;	/* [file layer] */
 	uint64_t	v_id;		/* const: born-here sequence number */
 };
-int	vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, void *data, struct vnode **out);
+int	vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, void *data,
+	    struct vnode **out);
 void	vnode_hold(struct vnode *vn);
 void	vnode_drop(struct vnode *vn);
 
@@ -106,11 +127,14 @@ int	vn_getattr(struct vnode *vn, struct vattr *out);
 int	vn_setattr(struct vnode *vn, const struct vattr *va);
 int	vn_access(struct vnode *vn, uint32_t want, const struct cred *cr);
 int	vn_read(struct vnode *vn, struct uio *u, uint32_t ioflag);
-int	vn_write(struct vnode *vn, struct uio *u, uint32_t ioflag);	/* RLIMIT_FSIZE is the caller's business */
+/* RLIMIT_FSIZE is the caller's business */
+int	vn_write(struct vnode *vn, struct uio *u, uint32_t ioflag);
 int	vn_read_kernel(struct vnode *vn, void *buf, size_t len, uint64_t off, size_t *done);
 int	vn_readlink(struct vnode *vn, char *buf, size_t size, size_t *len);
-int	vn_open(struct vnode *vn, struct file *fp);	/* vop_open, or dev_open() for a device; may replace f_ops */
-int	vn_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);	/* takes v_lk shared */
+/* vop_open, or dev_open() for a device; may replace f_ops */
+int	vn_open(struct vnode *vn, struct file *fp);
+/* takes v_lk shared */
+int	vn_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);
 int	vn_ioctl(struct vnode *vn, uint32_t cmd, uaddr_t arg);
 uint32_t vn_poll(struct vnode *vn, struct pollnote *note);
 int	vn_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
@@ -118,7 +142,8 @@ int	vn_fsync(struct vnode *vn);
 /* SEEK_DATA and SEEK_HOLE: ENXIO beyond the end. */
 int	vn_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result);
 /* What mode bits, owner and capabilities say: 0 or EACCES. */
-int	vn_access_mode(enum v_type type, uint32_t mode, uint32_t uid, uint32_t gid, uint32_t want, const struct cred *cr);
+int	vn_access_mode(enum v_type type, uint32_t mode, uint32_t uid, uint32_t gid, uint32_t want,
+	    const struct cred *cr);
 const struct cred *vfs_cred(void);		/* the current process's, or the kernel's own */
 /* Contents in v_obj: for the read and write operations of memory filesystems.  The caller holds v_lk. */
 int	vobj_read(struct vmobj *o, uint64_t size, struct uio *u);
@@ -144,10 +169,13 @@ struct mount {
 	void		*mp_data;	/* const: the filesystem's */
 	uint64_t	mp_dev;		/* const: st_dev */
 	uint32_t	mp_flags;	/* [mount list] MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC ... */
-	struct ncp	*mp_covers;	/* [mount list] the name it is mounted on, held; NULL: the root, or unmounted */
-	struct ncp	*mp_ncp;	/* const after mount: the name of its root; the mount holds it while mounted */
+	/* [mount list] the name it is mounted on, held; NULL: the root, or unmounted */
+	struct ncp	*mp_covers;
+	/* const after mount: the name of its root; the mount holds it while mounted */
+	struct ncp	*mp_ncp;
 	struct lk	mp_rename_lk;	/* a rename between directories: before any v_lk of this mount */
-	bool		mp_bind;	/* const: shows a folder of another mount, which keeps the filesystem */
+	/* const: shows a folder of another mount, which keeps the filesystem */
+	bool		mp_bind;
 	_Atomic bool	mp_dead;	/* [atomic] unmounted: names go as soon as nobody holds them */
 	char		*mp_source;	/* const */
 	struct list	mp_link;	/* [mount list] */

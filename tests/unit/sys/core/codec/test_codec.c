@@ -112,7 +112,8 @@ several_members_are_one_stream(void **unused)
 {
 	const uint8_t text[] = "first and second";
 	size_t n1, n2, used;
-	uint8_t *a = pack(text, 5, "-9", &n1), *b = pack(text + 5, 11, "-1", &n2), *both = calloc(1, n1 + n2 + 7);
+	uint8_t *a = pack(text, 5, "-9", &n1), *b = pack(text + 5, 11, "-1", &n2), *both = calloc(1,
+	    n1 + n2 + 7);
 	uint8_t out[64];
 	struct sink s = { out, 0, sizeof out };
 
@@ -176,12 +177,15 @@ impossible_deflate_is_refused(void **unused)
 {
 	static const struct { uint8_t bytes[8]; size_t len; enum inflate_result r; } c[] = {
 		{ { 0x07 }, 1, INFLATE_BAD_BLOCK },			/* block type 3 */
-		{ { 0x01, 0x01, 0x00, 0x00, 0x00 }, 5, INFLATE_BAD_BLOCK },	/* length and its complement */
+		/* length and its complement */
+		{ { 0x01, 0x01, 0x00, 0x00, 0x00 }, 5, INFLATE_BAD_BLOCK },
 		{ { 0x01, 0x00, 0x00, 0xff, 0xff }, 5, INFLATE_OK },	/* an empty stored block */
 		{ { 0x03, 0x00 }, 2, INFLATE_OK },			/* an empty fixed block */
 		{ { 0x03, 0x02 }, 2, INFLATE_BAD_DISTANCE },		/* a copy from nowhere */
-		{ { 0xfd, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 }, 8, INFLATE_BAD_BLOCK },	/* 288 literal codes */
-		{ { 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 }, 8, INFLATE_BAD_CODE },	/* no code at all */
+		/* 288 literal codes */
+		{ { 0xfd, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 }, 8, INFLATE_BAD_BLOCK },
+		/* no code at all */
+		{ { 0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00 }, 8, INFLATE_BAD_CODE },
 	};
 	uint8_t out[64];
 	size_t used;
@@ -208,7 +212,8 @@ the_sum_is_the_usual_one(void **unused)
 		data[i] = (uint8_t)rnd();
 	whole = crc32_update(&t, 0, data, sizeof data);
 	for (size_t cut = 0; cut <= sizeof data; cut++)
-		assert_int_equal(crc32_update(&t, crc32_update(&t, 0, data, cut), data + cut, sizeof data - cut), whole);
+		assert_int_equal(crc32_update(&t, crc32_update(&t, 0, data, cut), data + cut,
+		    sizeof data - cut), whole);
 }
 
 /* ------------------------------------------------------------------- cpio -- */
@@ -221,8 +226,10 @@ struct archive {
 static void
 put(struct archive *a, const char *magic, const char *name, uint32_t mode, const char *data, uint32_t sum)
 {
-	a->len += (size_t)sprintf((char *)a->data + a->len, "%s%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", magic,
-	    7u, mode, 1u, 2u, 1u, 3u, (unsigned)strlen(data), 0u, 0u, 4u, 5u, (unsigned)strlen(name) + 1, sum);
+	a->len += (size_t)sprintf((char *)a->data + a->len,
+	    "%s%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", magic,
+	    7u, mode, 1u, 2u, 1u, 3u, (unsigned)strlen(data), 0u, 0u, 4u, 5u, (unsigned)strlen(name) + 1,
+	    sum);
 	memcpy(a->data + a->len, name, strlen(name) + 1);
 	a->len += strlen(name) + 1;
 	while (a->len % 4 != 0)
@@ -243,7 +250,8 @@ got_begin(void *arg, const struct cpio_entry *e)
 {
 	struct got *g = arg;
 
-	snprintf(g->text + strlen(g->text), sizeof g->text - strlen(g->text), "%s %o %u:%u %u,%u [", e->name, e->mode,
+	snprintf(g->text + strlen(g->text), sizeof g->text - strlen(g->text), "%s %o %u:%u %u,%u [",
+	    e->name, e->mode,
 	    e->uid, e->gid, e->rdev_major, e->rdev_minor);
 	return true;
 }
@@ -292,7 +300,8 @@ make_archive(struct archive *a)
 static void
 an_archive_reads_the_same_in_any_pieces(void **unused)
 {
-	static const char want[] = "dir 40755 1:2 4,5 []\ndir/file 100644 1:2 4,5 [hello]\nsum 100600 1:2 4,5 [abc]\n";
+	static const char want[] = "dir 40755 1:2 4,5 []\ndir/file 100644 1:2 4,5 [hello]\n"
+	    "sum 100600 1:2 4,5 [abc]\n";
 	struct archive a;
 	struct got g;
 
@@ -366,7 +375,8 @@ mutants_do_no_harm(void **unused)
 		copy = malloc(len + 1);
 		memcpy(copy, from, len);
 		for (uint32_t k = rnd() % 4; k > 0 && len > 0; k--)
-			copy[rnd() % len] = rnd() % 2 ? (uint8_t)rnd() : (uint8_t)(copy[rnd() % len] ^ 1u << rnd() % 8);
+			copy[rnd() % len] = rnd() % 2 ? (uint8_t)rnd() :
+			    (uint8_t)(copy[rnd() % len] ^ 1u << rnd() % 8);
 		LLVMFuzzerTestOneInput(copy, len);
 		free(copy);
 	}
