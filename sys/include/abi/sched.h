@@ -31,7 +31,8 @@
 #define CLONE_CLEAR_SIGHAND	0x100000000ull
 
 struct k_clone_args {
-	uint64_t	flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+	uint64_t	flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls,
+	    set_tid, set_tid_size, cgroup;
 };
 #define CLONE_ARGS_SIZE_VER0	64u
 

@@ -5,7 +5,8 @@
 
 #define UTS_LEN	65
 struct k_utsname {
-	char	sysname[UTS_LEN], nodename[UTS_LEN], release[UTS_LEN], version[UTS_LEN], machine[UTS_LEN], domainname[UTS_LEN];
+	char	sysname[UTS_LEN], nodename[UTS_LEN], release[UTS_LEN], version[UTS_LEN],
+	    machine[UTS_LEN], domainname[UTS_LEN];
 };
 
 struct k_sysinfo {

@@ -262,7 +262,8 @@ static int
 script_prepend(struct exec *x, const char *interp, const char *arg, const char *script)
 {
 	size_t old0 = x->x_head_count != 0 ? strlen(x->x_head) + 1 : 0;
-	size_t bytes = strlen(interp) + 1 + (arg != NULL ? strlen(arg) + 1 : 0) + strlen(script) + 1, at = 0;
+	size_t bytes = strlen(interp) + 1 + (arg != NULL ? strlen(arg) + 1 : 0) + strlen(script) + 1,
+	    at = 0;
 	size_t rest = x->x_head_bytes - old0;
 	char *head = kmalloc(bytes + rest, KM_WAIT);
 
@@ -311,7 +312,8 @@ segment_is_sane(const struct elf_phdr *ph, uint64_t bias)
 
 	if (ph->p_filesz > ph->p_memsz || ph->p_memsz > MD_USER_MAX || start < ph->p_vaddr)
 		return false;
-	if (rt_add_overflows(start, ph->p_memsz, &end) || end > MD_USER_MAX - PAGE_BYTES || page_trunc(start) < MD_USER_MIN)
+	if (rt_add_overflows(start, ph->p_memsz, &end) || end > MD_USER_MAX - PAGE_BYTES ||
+	    page_trunc(start) < MD_USER_MIN)
 		return false;
 	if (((ph->p_vaddr ^ ph->p_offset) & PAGE_MASK) != 0)
 		return false;
@@ -326,7 +328,8 @@ elf_read_headers(struct image *im)
 	im->i_ph = kmalloc(bytes, KM_WAIT);
 	if (im->i_ph == NULL)
 		return ENOMEM;
-	if (im->i_eh.e_phoff > INT64_MAX || vn_read_kernel(im->i_vn, im->i_ph, bytes, im->i_eh.e_phoff, &done) != 0 ||
+	if (im->i_eh.e_phoff > INT64_MAX ||
+	    vn_read_kernel(im->i_vn, im->i_ph, bytes, im->i_eh.e_phoff, &done) != 0 ||
 	    done != bytes)
 		return ENOEXEC;
 	im->i_low = UINT64_MAX;
@@ -382,11 +385,15 @@ interp_open(struct exec *x)
 	return error;
 }
 
-/* From the open file x_prog, follow #! lines to a program that can be loaded.  `name`: what a script is told it is. */
+/*
+ * From the open file x_prog, follow #! lines to a program that can be loaded.
+ * `name`: what a script is told it is.
+ */
 static int
 program_find(struct exec *x, const char *name)
 {
-	char *head = kmalloc(HEAD_BYTES + 1, KM_WAIT), *script = kstrdup(name, KM_WAIT), *interp, *arg, *next;
+	char *head = kmalloc(HEAD_BYTES + 1, KM_WAIT), *script = kstrdup(name, KM_WAIT), *interp, *arg,
+	    *next;
 	size_t got = 0;
 	int error = head != NULL && script != NULL ? 0 : ENOMEM;
 
@@ -447,19 +454,22 @@ segment_prot(const struct elf_phdr *ph)
 static int
 segment_map(struct vmspace *vs, struct image *im, const struct elf_phdr *ph)
 {
-	uint64_t start = ph->p_vaddr + im->i_bias, file_end = start + ph->p_filesz, end = page_round(start + ph->p_memsz);
+	uint64_t start = ph->p_vaddr + im->i_bias, file_end = start + ph->p_filesz,
+	    end = page_round(start + ph->p_memsz);
 	uaddr_t at = page_trunc(start), anon = ph->p_filesz != 0 ? page_round(file_end) : at;
 	uint32_t prot = segment_prot(ph);
 	int error = 0;
 
 	if (ph->p_filesz != 0)
-		error = vm_mmap(vs, &at, page_round(file_end) - at, prot, MAP_PRIVATE | MAP_FIXED, im->i_vn->v_obj,
+		error = vm_mmap(vs, &at, page_round(file_end) - at, prot, MAP_PRIVATE | MAP_FIXED,
+		    im->i_vn->v_obj,
 		    page_trunc(ph->p_offset), PROT_READ | PROT_WRITE | PROT_EXEC);
 	if (error == 0 && ph->p_filesz != 0 && ph->p_memsz > ph->p_filesz && (prot & PROT_WRITE) != 0 &&
 	    (file_end & PAGE_MASK) != 0)
 		error = uzero(file_end, PAGE_BYTES - (file_end & PAGE_MASK));
 	if (error == 0 && end > anon)
-		error = vm_mmap(vs, &anon, end - anon, prot, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, NULL, 0,
+		error = vm_mmap(vs, &anon, end - anon, prot, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS,
+		    NULL, 0,
 		    PROT_READ | PROT_WRITE | PROT_EXEC);
 	return error;
 }
@@ -509,7 +519,8 @@ phdr_address(const struct image *im)
 	for (uint32_t i = 0; i < im->i_eh.e_phnum; i++) {
 		const struct elf_phdr *ph = &im->i_ph[i];
 
-		if (ph->p_type == PT_LOAD && im->i_eh.e_phoff >= ph->p_offset && im->i_eh.e_phoff - ph->p_offset < ph->p_filesz)
+		if (ph->p_type == PT_LOAD && im->i_eh.e_phoff >= ph->p_offset &&
+		    im->i_eh.e_phoff - ph->p_offset < ph->p_filesz)
 			return im->i_eh.e_phoff - ph->p_offset + ph->p_vaddr + im->i_bias;
 	}
 	return 0;
@@ -661,7 +672,8 @@ stack_make(struct exec *x, struct vmspace *vs, uaddr_t *sp)
 	uint64_t len = page_round(strings + pointers + STACK_FIRST);
 	uaddr_t top = MD_USER_MAX - PAGE_BYTES - random_pages(), low = top - len;
 	uint32_t prot = PROT_READ | PROT_WRITE | (x->x_prog.i_exec_stack ? PROT_EXEC : 0);
-	int error = vm_mmap(vs, &low, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK, NULL, 0,
+	int error = vm_mmap(vs, &low, len, prot,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK, NULL, 0,
 	    PROT_READ | PROT_WRITE | PROT_EXEC);
 
 	if (error != 0)
@@ -749,7 +761,9 @@ warm_up(const struct exec *x, struct vmspace *vs, uaddr_t entry, uaddr_t sp)
 		uint64_t start = ph->p_vaddr + x->x_prog.i_bias;
 
 		if (ph->p_type == PT_LOAD && (ph->p_flags & PF_W) != 0 && ph->p_memsz != 0)
-			vm_populate(vs, page_trunc(start), rt_min(page_round(start + ph->p_memsz) - page_trunc(start), 16 * PAGE_BYTES), true);
+			vm_populate(vs, page_trunc(start),
+			    rt_min(page_round(start + ph->p_memsz) - page_trunc(start),
+			    16 * PAGE_BYTES), true);
 	}
 }
 

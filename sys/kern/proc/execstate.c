@@ -51,7 +51,8 @@ proc_exec_commit(void)
 	error = own_space(p, l);
 	if (error != 0)
 		return error;
-	vm_limits(p->p_vmspace, p->p_rlimit[RLIMIT_AS][0], p->p_rlimit[RLIMIT_DATA][0], p->p_rlimit[RLIMIT_STACK][0]);
+	vm_limits(p->p_vmspace, p->p_rlimit[RLIMIT_AS][0], p->p_rlimit[RLIMIT_DATA][0],
+	    p->p_rlimit[RLIMIT_STACK][0]);
 	l->l_clear_tid = 0;
 	l->l_robust_list = 0;
 	memset(&l->l_altstack, 0, sizeof(l->l_altstack));

@@ -150,7 +150,8 @@ give_children_away(struct proc *p)
 			spin_lock(&proc_tree);
 			continue;
 		}
-		if (c->p_pgrp != p->p_pgrp && c->p_pgrp != NULL && c->p_pgrp->pg_session == p->p_pgrp->pg_session)
+		if (c->p_pgrp != p->p_pgrp && c->p_pgrp != NULL &&
+		    c->p_pgrp->pg_session == p->p_pgrp->pg_session)
 			pgrp_abandoned(c->p_pgrp, NULL);
 	}
 	spin_unlock(&proc_tree);
@@ -204,7 +205,8 @@ was_link(const struct proc *p)
 {
 	const struct proc *up = p->p_parent;
 
-	return up != NULL && up != proc_first && up->p_pgrp != NULL && p->p_pgrp != NULL && up->p_pgrp != p->p_pgrp &&
+	return up != NULL && up != proc_first && up->p_pgrp != NULL && p->p_pgrp != NULL &&
+	    up->p_pgrp != p->p_pgrp &&
 	    up->p_pgrp->pg_session == p->p_pgrp->pg_session;
 }
 
@@ -381,7 +383,8 @@ take_news(struct proc *c, const struct wait_args *wa, struct wait_result *wr)
 		if (!keep)
 			c->p_state = P_REAPED;		/* E2 */
 		news = true;
-	} else if (c->p_state == P_STOPPED && (c->p_events & PE_STOPPED) != 0 && (wa->wa_options & WSTOPPED) != 0) {
+	} else if (c->p_state == P_STOPPED && (c->p_events & PE_STOPPED) != 0 &&
+	    (wa->wa_options & WSTOPPED) != 0) {
 		wr->wr_status = c->p_status;
 		news = true;
 	} else if ((c->p_events & PE_CONTINUED) != 0 && (wa->wa_options & WCONTINUED) != 0) {

@@ -154,7 +154,8 @@ proc_create_first(void (*fn)(void *arg), void *arg)
 	p->p_timerslack = 50000;
 	strlcpy(p->p_comm, "init", sizeof(p->p_comm));
 	l = lwp_alloc(p);
-	if (p->p_cred == NULL || l == NULL || vmspace_create(&p->p_vmspace) != 0 || pgrp_create(0, NULL, &pg) != 0 ||
+	if (p->p_cred == NULL || l == NULL || vmspace_create(&p->p_vmspace) != 0 ||
+	    pgrp_create(0, NULL, &pg) != 0 ||
 	    proc_enter(p) != 0)
 		return ENOMEM;			/* the caller panics: nothing to undo */
 	ASSERT(p->p_pid == 1);
@@ -222,7 +223,8 @@ count_of_user(uint32_t uid)
 static int
 check_limits(struct proc *p)
 {
-	if (p->p_cred->cr_uid == 0 || cred_capable(p->p_cred, CAP_SYS_RESOURCE) || cred_capable(p->p_cred, CAP_SYS_ADMIN))
+	if (p->p_cred->cr_uid == 0 || cred_capable(p->p_cred, CAP_SYS_RESOURCE) ||
+	    cred_capable(p->p_cred, CAP_SYS_ADMIN))
 		return 0;
 	return count_of_user(p->p_cred->cr_uid) >= p->p_rlimit[RLIMIT_NPROC][0] ? EAGAIN : 0;
 }
@@ -356,7 +358,8 @@ thread_make(const struct fork_args *fa, int32_t *tid)
 	}
 	*tid = l->l_tid;
 	number = (uint32_t)l->l_tid;
-	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 && copyout(fa->fa_parent_tid, &number, sizeof(number)) != 0)
+	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 &&
+	    copyout(fa->fa_parent_tid, &number, sizeof(number)) != 0)
 		number = 0;			/* Linux does not report it either */
 	spin_lock(&p->p_sig);
 	list_push_back(&p->p_lwps, &l->l_link);

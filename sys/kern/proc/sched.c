@@ -23,7 +23,8 @@
 #include <core/rt/rt.h>
 
 #define SLICE_NS	(6ull * 1000000)
-#define PREEMPT_NS	(1ull * 1000000)	/* advantage needed to displace the user before its slice ends */
+/* advantage needed to displace the user before its slice ends */
+#define PREEMPT_NS	(1ull * 1000000)
 #define SLEEP_CREDIT_NS	(4ull * 1000000)
 #define CPU_LOOK_NS	(10ull * 1000000)
 #define NICE_0_WEIGHT	1024u

@@ -44,7 +44,8 @@ struct fpnote {
 	uint32_t	image_bytes;
 	uint32_t	pad[7];
 };
-_Static_assert(sizeof(struct fpnote) == LEGACY_BYTES - NOTE_OFFSET, "fills the software part of the FXSAVE area");
+_Static_assert(sizeof(struct fpnote) == LEGACY_BYTES - NOTE_OFFSET,
+    "fills the software part of the FXSAVE area");
 
 /* Which extended state components this machine has switched on. */
 static uint64_t
@@ -79,7 +80,8 @@ on_altstack(const struct lwp *l, uint64_t sp)
 bool
 sigframe_on_altstack(const struct lwp *l)
 {
-	return on_altstack(l, l->l_uf.uf_regs.rsp) && ((uint32_t)l->l_altstack.ss_flags & SS_AUTODISARM) == 0;
+	return on_altstack(l, l->l_uf.uf_regs.rsp) &&
+	    ((uint32_t)l->l_altstack.ss_flags & SS_AUTODISARM) == 0;
 }
 
 static void
@@ -134,7 +136,8 @@ fpu_push(struct lwp *l, uaddr_t at)
 }
 
 int
-sigframe_push(struct lwp *l, int sig, const struct k_siginfo *info, const struct k_sigaction *act, sigset_t old)
+sigframe_push(struct lwp *l, int sig, const struct k_siginfo *info, const struct k_sigaction *act,
+    sigset_t old)
 {
 	struct md_regs *r = &l->l_uf.uf_regs;
 	uint64_t sp = r->rsp - RED_ZONE, fp;
@@ -180,7 +183,10 @@ sigframe_push(struct lwp *l, int sig, const struct k_siginfo *info, const struct
 	return 0;
 }
 
-/* How many bytes of the image at `at` to believe, and which components; the legacy part only if the note is odd. */
+/*
+ * How many bytes of the image at `at` to believe, and which components; the
+ * legacy part only if the note is odd.
+ */
 static int
 fpu_extent(uaddr_t at, uint32_t *bytes, uint64_t *components)
 {
@@ -191,7 +197,8 @@ fpu_extent(uaddr_t at, uint32_t *bytes, uint64_t *components)
 	*components = 3;			/* x87 and SSE */
 	if (copyin(&note, at + NOTE_OFFSET, sizeof(note)) != 0)
 		return EFAULT;
-	if (!has_xsave() || note.magic1 != FP_XSTATE_MAGIC1 || note.image_bytes < LEGACY_BYTES + HEADER_BYTES ||
+	if (!has_xsave() || note.magic1 != FP_XSTATE_MAGIC1 ||
+	    note.image_bytes < LEGACY_BYTES + HEADER_BYTES ||
 	    note.image_bytes > md_fpu_bytes() || note.extended_bytes < note.image_bytes)
 		return 0;
 	if (copyin(&magic2, at + note.image_bytes, sizeof(magic2)) != 0)
@@ -253,7 +260,8 @@ sigframe_pop(struct lwp *l)
 {
 	struct k_ucontext uc;
 	struct k_sigaltstack ss;
-	uaddr_t at = l->l_uf.uf_regs.rsp - sizeof(uint64_t);	/* the handler's return took the first word */
+	/* the handler's return took the first word */
+	uaddr_t at = l->l_uf.uf_regs.rsp - sizeof(uint64_t);
 
 	if (copyin(&uc, at + offsetof(struct frame, f_uc), sizeof(uc)) != 0)
 		return EFAULT;

@@ -33,9 +33,11 @@ struct sigq {
 
 #define STOP_SET	(sigbit(SIGSTOP) | sigbit(SIGTSTP) | sigbit(SIGTTIN) | sigbit(SIGTTOU))
 #define IGNORE_SET	(sigbit(SIGCHLD) | sigbit(SIGCONT) | sigbit(SIGURG) | sigbit(SIGWINCH))
-#define SYNC_SET	(sigbit(SIGSEGV) | sigbit(SIGBUS) | sigbit(SIGILL) | sigbit(SIGTRAP) | sigbit(SIGFPE) | sigbit(SIGSYS))
+#define SYNC_SET	(sigbit(SIGSEGV) | sigbit(SIGBUS) | \
+	    sigbit(SIGILL) | sigbit(SIGTRAP) | sigbit(SIGFPE) | sigbit(SIGSYS))
 #define UNBLOCKABLE	(sigbit(SIGKILL) | sigbit(SIGSTOP))
-#define SA_KNOWN	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | 0x800 | SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND)
+#define SA_KNOWN	(SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | 0x800 | SA_RESTORER | \
+	    SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND)
 
 /* ----------------------------------------------------------------- queues -- */
 
@@ -404,7 +406,8 @@ sig_temp_mask(struct lwp *l, const sigset_t *mask)
 	l->l_sigsaved_set = true;
 	sig_set_mask(l, *mask);
 	if (sig_pending(l))
-		lwkt_interrupt(l->l_thread);	/* one that waited for this mask must end the sleep to come */
+		/* one that waited for this mask must end the sleep to come */
+		lwkt_interrupt(l->l_thread);
 }
 
 void
@@ -434,7 +437,8 @@ sig_action(int sig, const struct k_sigaction *act, struct k_sigaction *old)
 		sa->sa_flags &= SA_KNOWN;
 		sa->sa_mask &= ~UNBLOCKABLE;
 		/* Setting to ignored forgets what is pending, even what is blocked. */
-		if (sa->sa_handler == SIG_IGN || (sa->sa_handler == SIG_DFL && (sigbit(sig) & IGNORE_SET) != 0)) {
+		if (sa->sa_handler == SIG_IGN ||
+		    (sa->sa_handler == SIG_DFL && (sigbit(sig) & IGNORE_SET) != 0)) {
 			sig_flush_set(&p->p_sigq, sigbit(sig), &freed);
 			list_foreach(l, &p->p_lwps, struct lwp, l_link)
 				sig_flush_set(&l->l_sigq, sigbit(sig), &freed);
@@ -476,7 +480,8 @@ sig_permitted(struct proc *p, int sig)
 		return 0;
 	if (cred_capable(me, CAP_KILL))
 		return 0;
-	if (sig == SIGCONT && proc_getpgid(0, &pgid, &mine) == 0 && proc_getpgid(p->p_pid, &pgid, &theirs) == 0 &&
+	if (sig == SIGCONT && proc_getpgid(0, &pgid, &mine) == 0 &&
+	    proc_getpgid(p->p_pid, &pgid, &theirs) == 0 &&
 	    mine == theirs)
 		return 0;
 	return EPERM;
@@ -637,7 +642,8 @@ run_handler(struct lwp *l, int sig, const struct k_siginfo *info, const struct k
 		return;
 	}
 	l->l_sigsaved_set = false;
-	sig_set_mask(l, l->l_sigmask | act->sa_mask | ((act->sa_flags & SA_NODEFER) != 0 ? 0 : sigbit(sig)));
+	sig_set_mask(l, l->l_sigmask | act->sa_mask |
+	    ((act->sa_flags & SA_NODEFER) != 0 ? 0 : sigbit(sig)));
 }
 
 static void

@@ -38,7 +38,8 @@ struct list proc_all = LIST_INIT(proc_all);
 uint32_t proc_max;
 static struct list lwp_hash[HASH_SIZE];	/* [proc_tree] those whose number is not their process's */
 static struct list proc_hash[HASH_SIZE], pgrp_hash[HASH_SIZE], session_hash[HASH_SIZE];	/* [proc_tree] */
-static uint32_t nproc, nlwp;		/* [proc_tree] processes, their further lwps; together at most proc_max */
+/* [proc_tree] processes, their further lwps; together at most proc_max */
+static uint32_t nproc, nlwp;
 static int32_t last_pid;		/* [proc_tree] */
 static int32_t next_block;		/* [proc_tree] */
 static struct { int32_t next, end; } pid_block[CPU_MAX];	/* [proc_tree], by CPU */
@@ -60,7 +61,8 @@ proc_init(void)
 		list_init(&pgrp_hash[i]);
 		list_init(&session_hash[i]);
 	}
-	proc_max = (uint32_t)rt_max(64, rt_min(PID_MAX - PID_RESERVED - 1, md_boot()->b_ram_bytes / PROC_COST_BYTES));
+	proc_max = (uint32_t)rt_max(64, rt_min(PID_MAX - PID_RESERVED - 1,
+	    md_boot()->b_ram_bytes / PROC_COST_BYTES));
 	vm_set_current(proc_current_space);
 	vm_set_oom(proc_oom_kill, proc_oom_dying);
 	usched_init();
@@ -447,7 +449,8 @@ pgrp_orphaned_except(struct pgrp *pg, const struct proc *leaving)
 	list_foreach(p, &pg->pg_members, struct proc, p_pglink) {
 		struct proc *up = p->p_parent;
 
-		if (p == leaving || p->p_state == P_ZOMBIE || p->p_state == P_REAPED || up == NULL || up == proc_first)
+		if (p == leaving || p->p_state == P_ZOMBIE || p->p_state == P_REAPED || up == NULL ||
+		    up == proc_first)
 			continue;
 		if (up->p_pgrp != NULL && up->p_pgrp != pg && up->p_pgrp->pg_session == pg->pg_session)
 			return false;
@@ -550,7 +553,8 @@ proc_setpgid(int32_t pid, int32_t pgid)
 	s = curproc->p_pgrp->pg_session;
 	session_hold(s);
 	spin_unlock(&proc_tree);
-	error = pgrp_create(pgid, s, &made);		/* may not be needed: allocation cannot be under the lock */
+	/* may not be needed: allocation cannot be under the lock */
+	error = pgrp_create(pgid, s, &made);
 	session_drop(s);
 	if (error != 0)
 		return error;

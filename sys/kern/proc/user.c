@@ -18,8 +18,10 @@
 #define RFLAGS_TF	0x100u
 #define RIP_MAX		0x7ffffffff000ull	/* beyond: not an address that a program can run at */
 
-enum { TRAP_DE = 0, TRAP_DB = 1, TRAP_BP = 3, TRAP_UD = 6, TRAP_NP = 11, TRAP_SS = 12, TRAP_GP = 13, TRAP_PF = 14,
-	TRAP_MF = 16, TRAP_AC = 17, TRAP_XF = 19 };
+enum {
+	TRAP_DE = 0, TRAP_DB = 1, TRAP_BP = 3, TRAP_UD = 6, TRAP_NP = 11, TRAP_SS = 12,
+	TRAP_GP = 13, TRAP_PF = 14, TRAP_MF = 16, TRAP_AC = 17, TRAP_XF = 19,
+};
 
 static void (*dispatch)(struct lwp *, struct sysmsg *);		/* const after boot */
 
@@ -76,7 +78,8 @@ proc_oom_kill(void)
 		proc_drop(v.proc);
 	if (v.leaving || v.proc == NULL)
 		return v.leaving;
-	kprintf("proc: out of memory: killed process %d (%s), %llu KiB resident\n", (int)v.proc->p_pid, v.proc->p_comm,
+	kprintf("proc: out of memory: killed process %d (%s), %llu KiB resident\n", (int)v.proc->p_pid,
+	    v.proc->p_comm,
 	    (unsigned long long)v.pages * 4);
 	sig_post(v.proc, SIGKILL, NULL);
 	proc_drop(v.proc);
@@ -87,7 +90,8 @@ bool
 proc_oom_dying(void)
 {
 	return curlwp != NULL &&
-	    (curproc->p_state >= P_EXITING || ((curproc->p_sigq.sq_set | curlwp->l_sigq.sq_set) & sigbit(SIGKILL)) != 0);
+	    (curproc->p_state >= P_EXITING ||
+	    ((curproc->p_sigq.sq_set | curlwp->l_sigq.sq_set) & sigbit(SIGKILL)) != 0);
 }
 
 /* -------------------------------------------------------- reasons to stop -- */
@@ -105,7 +109,8 @@ static void
 do_fault(struct lwp *l)
 {
 	struct md_uframe *uf = &l->l_uf;
-	uint32_t access = (uf->uf_err & MD_PF_EXEC) != 0 ? PROT_EXEC : (uf->uf_err & MD_PF_WRITE) != 0 ? PROT_WRITE : PROT_READ;
+	uint32_t access = (uf->uf_err & MD_PF_EXEC) != 0 ? PROT_EXEC :
+	    (uf->uf_err & MD_PF_WRITE) != 0 ? PROT_WRITE : PROT_READ;
 
 	l->l_ru.ru_minflt++;
 	switch (vm_fault(l->l_proc->p_vmspace, uf->uf_fault_addr, access)) {
@@ -125,12 +130,16 @@ do_fault(struct lwp *l)
 		return;
 	case VMF_OOM:
 		if (!proc_oom_dying())
-			kprintf("proc: out of memory: process %d (%s) could not go on\n", (int)l->l_proc->p_pid, l->l_proc->p_comm);
+			kprintf("proc: out of memory: process %d (%s) could not go on\n",
+			    (int)l->l_proc->p_pid, l->l_proc->p_comm);
 		sig_post(l->l_proc, SIGKILL, NULL);
 	}
 }
 
-/* Why a floating-point exception came: the exceptions flagged and not masked, in the unit that raised it. */
+/*
+ * Why a floating-point exception came: the exceptions flagged and not masked,
+ * in the unit that raised it.
+ */
 static int
 fpe_code(struct lwp *l)
 {
@@ -170,7 +179,8 @@ do_trap(struct lwp *l)
 		fault_signal(l, SIGFPE, FPE_INTDIV, rip);
 		break;
 	case TRAP_DB:
-		fault_signal(l, SIGTRAP, (uf->uf_regs.rflags & RFLAGS_TF) != 0 ? TRAP_TRACE : TRAP_BRKPT, rip);
+		fault_signal(l, SIGTRAP,
+		    (uf->uf_regs.rflags & RFLAGS_TF) != 0 ? TRAP_TRACE : TRAP_BRKPT, rip);
 		break;
 	case TRAP_BP:
 		fault_signal(l, SIGTRAP, SI_KERNEL, 0);
@@ -272,10 +282,12 @@ lwp_run(struct lwp *l)
 		case MD_INTR:
 			break;
 		case MD_HOSTILE:
-			kprintf("proc: process %d (%s) attacked the machine below it: killed\n", (int)p->p_pid, p->p_comm);
+			kprintf("proc: process %d (%s) attacked the machine below it: killed\n",
+			    (int)p->p_pid, p->p_comm);
 			proc_exit_signal(SIGSEGV);
 		case MD_KILLED:
-			kprintf("proc: process %d (%s) was condemned by the machine: killed\n", (int)p->p_pid, p->p_comm);
+			kprintf("proc: process %d (%s) was condemned by the machine: killed\n",
+			    (int)p->p_pid, p->p_comm);
 			proc_exit_signal(SIGKILL);
 		}
 	}

@@ -21,7 +21,8 @@ uts_get(struct k_utsname *out)
 	strlcpy(out->version, UTS_VERSION, sizeof out->version);
 	strlcpy(out->machine, "x86_64", sizeof out->machine);
 	spin_lock(&uts_spin);
-	strlcpy(out->nodename, host[0] != '\0' ? host : boot[0] != '\0' ? boot : "damselfly", sizeof out->nodename);
+	strlcpy(out->nodename, host[0] != '\0' ? host : boot[0] != '\0' ? boot : "damselfly",
+	    sizeof out->nodename);
 	strlcpy(out->domainname, domain, sizeof out->domainname);
 	spin_unlock(&uts_spin);
 }

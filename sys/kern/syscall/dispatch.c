@@ -21,7 +21,8 @@
 
 #define SEEN_MAX	64u
 
-static _Atomic uint32_t seen[SEEN_MAX];		/* [atomic] hashes of (program, number) that were reported */
+/* [atomic] hashes of (program, number) that were reported */
+static _Atomic uint32_t seen[SEEN_MAX];
 
 static const struct sysent *
 find(uint64_t nr)
@@ -30,7 +31,8 @@ find(uint64_t nr)
 
 	if (nr < SYS_LINUX_MAX && sysent_linux[nr].se_call != NULL)
 		return &sysent_linux[nr];
-	if (nr >= SYS_OWN_BASE && nr - SYS_OWN_BASE < own_max && sysent_own[nr - SYS_OWN_BASE].se_call != NULL)
+	if (nr >= SYS_OWN_BASE && nr - SYS_OWN_BASE < own_max &&
+	    sysent_own[nr - SYS_OWN_BASE].se_call != NULL)
 		return &sysent_own[nr - SYS_OWN_BASE];
 	return NULL;
 }
@@ -63,10 +65,12 @@ syscall_missing(struct sysmsg *m)
 	case MD_ENOSYS_QUIET:
 		break;
 	case MD_ENOSYS_PANIC:
-		panic("%s: system call %llu (%s) is not implemented", p->p_comm, (unsigned long long)m->sm_nr, name);
+		panic("%s: system call %llu (%s) is not implemented", p->p_comm,
+		    (unsigned long long)m->sm_nr, name);
 	case MD_ENOSYS_LOG:
 		if (first_time(p->p_comm, m->sm_nr))
-			kprintf("syscall: %s: %llu (%s) is not implemented\n", p->p_comm, (unsigned long long)m->sm_nr, name);
+			kprintf("syscall: %s: %llu (%s) is not implemented\n", p->p_comm,
+			    (unsigned long long)m->sm_nr, name);
 	}
 	return ENOSYS;
 }

@@ -119,7 +119,8 @@ sys_vfork(struct sysmsg *m)
 }
 
 int
-sys_clone(struct sysmsg *m, uint64_t flags, uaddr_t stack, uaddr_t parent_tid, uaddr_t child_tid, uint64_t tls)
+sys_clone(struct sysmsg *m, uint64_t flags, uaddr_t stack, uaddr_t parent_tid, uaddr_t child_tid,
+    uint64_t tls)
 {
 	struct fork_args fa = {
 		.fa_flags = flags & UINT32_MAX,
@@ -154,7 +155,8 @@ sys_clone3(struct sysmsg *m, uaddr_t args, size_t size)
 	}
 	if (error != 0)
 		return error;
-	if ((ca.flags & CSIGNAL) != 0 || ca.exit_signal > CSIGNAL || ca.set_tid != 0 || ca.set_tid_size != 0)
+	if ((ca.flags & CSIGNAL) != 0 || ca.exit_signal > CSIGNAL || ca.set_tid != 0 ||
+	    ca.set_tid_size != 0)
 		return EINVAL;
 	if ((ca.stack == 0) != (ca.stack_size == 0) || ca.stack + ca.stack_size < ca.stack)
 		return EINVAL;
@@ -170,11 +172,15 @@ sys_clone3(struct sysmsg *m, uaddr_t args, size_t size)
 	return do_fork(m, &fa);
 }
 
-/* A process with one thread shares nothing that it could stop sharing; there is one namespace of each kind. */
+/*
+ * A process with one thread shares nothing that it could stop sharing; there
+ * is one namespace of each kind.
+ */
 int
 sys_unshare(struct sysmsg *m, uint64_t flags)
 {
-	const uint64_t alone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, namespaces = CLONE_NEWNS | CLONE_NEWCGROUP |
+	const uint64_t alone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM,
+	    namespaces = CLONE_NEWNS | CLONE_NEWCGROUP |
 	    CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 	(void)m;
@@ -301,11 +307,13 @@ sys_waitid(struct sysmsg *m, int idtype, int32_t id, uaddr_t info, uint32_t opti
 	int error = 0;
 
 	(void)m;
-	if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WALL | __WCLONE)) != 0)
+	if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD |
+	    __WALL | __WCLONE)) != 0)
 		return EINVAL;
 	if ((options & (WEXITED | WSTOPPED | WCONTINUED)) == 0)
 		return EINVAL;
-	if (idtype < P_ALL || idtype > P_PGID || (idtype == P_PID && id <= 0) || (idtype == P_PGID && id < 0))
+	if (idtype < P_ALL || idtype > P_PGID || (idtype == P_PID && id <= 0) || (idtype == P_PGID &&
+	    id < 0))
 		return EINVAL;
 	if (idtype == P_PGID && id == 0)
 		error = proc_getpgid(0, &wa.wa_id, &sid);

@@ -16,11 +16,15 @@ struct cred {
 };
 struct cred *cred_hold(struct cred *c);
 void	cred_drop(struct cred *c);
-struct cred *cred_copy(const struct cred *c);		/* one reference, to be changed before publishing; NULL: no memory */
+/* one reference, to be changed before publishing; NULL: no memory */
+struct cred *cred_copy(const struct cred *c);
 bool	cred_in_group(const struct cred *c, uint32_t gid);	/* fsgid or supplementary */
 bool	cred_capable(const struct cred *c, uint32_t cap);	/* CAP_*, effective */
 struct cred *cred_current(void);			/* not held: valid for the current system call */
 
-enum { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP,
-	CAP_LINUX_IMMUTABLE, CAP_SYS_BOOT = 22, CAP_SYS_NICE, CAP_SYS_RESOURCE, CAP_SYS_TIME, CAP_SYS_TTY_CONFIG, CAP_MKNOD,
-	CAP_SYS_CHROOT = 18, CAP_SYS_PTRACE, CAP_SYS_PACCT, CAP_SYS_ADMIN, CAP_SYSLOG = 34, CAP_LAST = 40 };
+enum {
+	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
+	CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_LINUX_IMMUTABLE, CAP_SYS_BOOT = 22, CAP_SYS_NICE,
+	CAP_SYS_RESOURCE, CAP_SYS_TIME, CAP_SYS_TTY_CONFIG, CAP_MKNOD, CAP_SYS_CHROOT = 18,
+	CAP_SYS_PTRACE, CAP_SYS_PACCT, CAP_SYS_ADMIN, CAP_SYSLOG = 34, CAP_LAST = 40,
+};

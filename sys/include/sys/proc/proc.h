@@ -44,7 +44,8 @@ struct pgrp {
 #define PE_CONTINUED	2u
 enum p_state { P_ALIVE, P_STOPPED, P_EXITING, P_ZOMBIE, P_REAPED };
 
-struct rusage_acc { uint64_t ru_utime, ru_stime, ru_minflt, ru_majflt, ru_nvcsw, ru_nivcsw; };	/* ns, counts */
+/* ns, counts */
+struct rusage_acc { uint64_t ru_utime, ru_stime, ru_minflt, ru_majflt, ru_nvcsw, ru_nivcsw; };
 
 struct proc {
 	_Atomic uint32_t p_refs;
@@ -55,14 +56,16 @@ struct proc {
 	int		p_status;	/* [p_sig] wait status once zombie or stopped */
 	uint32_t	p_events;	/* [p_sig] PE_*: news that wait4 has not yet reported */
 	bool		p_stopping;	/* [p_sig] a stop signal was taken and no SIGCONT came since */
-	int		p_notify;	/* [p_sig] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
+	/* [p_sig] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
+	int		p_notify;
 	struct proc	*p_parent;	/* [proc tree] */
 	struct list	p_children, p_sibling, p_pglink, p_link, p_hash;	/* [proc tree] */
 	struct pgrp	*p_pgrp;	/* [proc tree] held */
 	struct list	p_lwps;		/* [p_sig] */
 	uint32_t	p_nlwps;	/* [p_sig] */
 	bool		p_first_gone;	/* [p_sig] the first lwp has ended before others: */
-	int		p_first_code;	/* [p_sig] ... with this, which is the process's code when the last one ends */
+	/* [p_sig] ... with this, which is the process's code when the last one ends */
+	int		p_first_code;
 	struct cred	*p_cred;	/* [p_tok] held; replaced, never changed */
 	struct vmspace	*p_vmspace;	/* [p_tok] held; NULL once exiting */
 	struct fdtable	*p_fdt;		/* [file layer] */
@@ -70,14 +73,16 @@ struct proc {
 	struct vnode	*p_exe;		/* [p_tok] held */
 	char		*p_exe_path;	/* [p_tok] kmalloc'ed, for /proc/PID/exe */
 	struct waitq	p_waitq;	/* waiters in wait4 of this parent; vfork */
-	struct waitq	p_stopq;	/* lwps of a stopped process; one that waits for the others to end */
+	/* lwps of a stopped process; one that waits for the others to end */
+	struct waitq	p_stopq;
 	bool		p_vforked;	/* [proc tree] the parent waits until this process execs or exits */
 	bool		p_vm_shared;	/* [own] p_vmspace may have other users: exec makes a new one */
 	struct k_sigaction p_sigact[NSIG];	/* [p_sig] of signal n at n - 1 */
 	struct sigqueue	p_sigq;		/* [p_sig] pending for the group */
 	uint64_t	p_rlimit[16][2];	/* [p_tok] soft, hard */
 	struct rusage_acc p_ru, p_cru;	/* [p_tok] self (ended lwps), waited-for children */
-	uint64_t	p_maxrss_kib, p_cmaxrss_kib;	/* [p_tok] largest seen: self (at its end), waited-for children */
+	/* [p_tok] largest seen: self (at its end), waited-for children */
+	uint64_t	p_maxrss_kib, p_cmaxrss_kib;
 	nsec_t		p_start;	/* const */
 	uaddr_t		p_arg_start, p_arg_end, p_env_start, p_env_end, p_stack_start;	/* [p_tok] */
 	uint8_t		p_auxv[512];	/* [p_tok] for /proc/PID/auxv */
@@ -91,8 +96,10 @@ struct proc {
 	int		p_pdeathsig;	/* [p_tok] */
 	int		p_nice;		/* [p_tok] */
 	struct timer	p_alarm;	/* ITIMER_REAL */
-	uint64_t	p_itimer[3][2];	/* [p_sig] next (ns, 0 off), interval; of VIRTUAL and PROF in CPU time */
-	bool		p_cpu_limit;	/* [p_sig] the user loop must watch CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
+	/* [p_sig] next (ns, 0 off), interval; of VIRTUAL and PROF in CPU time */
+	uint64_t	p_itimer[3][2];
+	/* [p_sig] the user loop must watch CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
+	bool		p_cpu_limit;
 	uint64_t	p_cpu_warned;	/* [own] seconds at which SIGXCPU was last sent */
 	struct list	p_ptimers;	/* [syscall layer] timer_create */
 	uint32_t	p_personality;	/* [own] */
@@ -119,9 +126,15 @@ struct lwp {
 	uaddr_t		l_robust_list;	/* [lwp] */
 	uint64_t	l_orig_rax;	/* [lwp] system call number in progress, for restarts; -1: none */
 	struct rusage_acc l_ru;		/* [lwp] */
-	nsec_t		l_mode_start;	/* [lwp] when the current mode (user, kernel) began; 0: was off the CPU */
+	/* [lwp] when the current mode (user, kernel) began; 0: was off the CPU */
+	nsec_t		l_mode_start;
 	bool		l_exit;		/* [p_sig] must end at the next boundary */
-	struct usched_lwp { struct list link; struct waitq waitq; uint64_t vtime; bool queued, waiting; } l_us; /* [cpu] */
+	struct usched_lwp {
+		struct list	link;
+		struct waitq	waitq;
+		uint64_t	vtime;
+		bool		queued, waiting;
+	} l_us;				/* [cpu] */
 	uaddr_t		l_set_tid;	/* [lwp] CLONE_CHILD_SETTID: written when it starts */
 	void		(*l_start_fn)(void *);	/* [lwp] what a process made by the kernel runs first */
 	void		*l_start_arg;	/* [lwp] */
@@ -144,12 +157,13 @@ void	session_drop(struct session *s);
 int	proc_foreach(int (*fn)(struct proc *, void *), void *arg);
 bool	pgrp_is_orphaned(struct pgrp *pg);
 
-_Noreturn void proc_exit(int status);		/* the current process, wait status form: code << 8 | signal */
+/* the current process, wait status form: code << 8 | signal */
+_Noreturn void proc_exit(int status);
 
 /* What upper layers add to a process's life.  Registered at boot, in layer order. */
 struct proc_hooks {
 	/* Runs in the parent; what it did is undone by ph_exit(child). */
-	int	(*ph_fork)(struct proc *parent, struct proc *child, uint64_t clone_flags);	/* undone by ph_exit */
+	int	(*ph_fork)(struct proc *parent, struct proc *child, uint64_t clone_flags);
 	void	(*ph_exec)(struct proc *p);
 	void	(*ph_exit)(struct proc *p);
 	void	(*ph_lwp_exit)(struct lwp *l);	/* the current lwp, before its process loses its space */
@@ -181,7 +195,10 @@ int	proc_setpgid(int32_t pid, int32_t pgid);
 int	proc_getpgid(int32_t pid, int32_t *pgid, int32_t *sid);	/* pid 0: the current process; ESRCH */
 int32_t	proc_ppid(struct proc *p);
 
-/* A session leader with a terminal is gone: the file layer's hang-up.  Called with the terminal that s_tty held. */
+/*
+ * A session leader with a terminal is gone: the file layer's hang-up. Called
+ * with the terminal that s_tty held.
+ */
 void	proc_set_hangup(void (*fn)(struct tty *));
 
 /* exit(2) of one thread: ends the process when it is the last. */

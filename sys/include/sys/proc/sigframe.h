@@ -5,7 +5,8 @@
 #include <machine/types.h>
 
 struct lwp;
-int	sigframe_pop(struct lwp *l);		/* rt_sigreturn: registers from the frame at rsp; EFAULT: bad frame */
+/* rt_sigreturn: registers from the frame at rsp; EFAULT: bad frame */
+int	sigframe_pop(struct lwp *l);
 size_t	sigframe_bytes(void);			/* AT_MINSIGSTKSZ */
 bool	sigframe_on_altstack(const struct lwp *l);
 /* sigaltstack(2) while the stack pointer is sp: EPERM, EINVAL, ENOMEM. */

@@ -15,15 +15,23 @@ struct sigqueue {
 	uint32_t	sq_count;
 };
 
-/* Post to a process, a thread, every member of a group.  info NULL: SI_KERNEL.  Any thread context; does not sleep. */
+/*
+ * Post to a process, a thread, every member of a group. info NULL: SI_KERNEL.
+ * Any thread context; does not sleep.
+ */
 void	sig_post(struct proc *p, int sig, const struct k_siginfo *info);
 void	sig_post_lwp(struct lwp *l, int sig, const struct k_siginfo *info);
 void	sig_post_pgrp(struct pgrp *pg, int sig, const struct k_siginfo *info);
 /* Fault caused by the current thread: cannot be blocked or ignored. */
 void	sig_force(struct lwp *l, int sig, const struct k_siginfo *info);
-bool	sig_pending(struct lwp *l);		/* an unblocked signal waits: interruptible sleeps must end */
-bool	sig_is_ignored_or_blocked(struct lwp *l, int sig);	/* the current one; for SIGTTIN/SIGTTOU rules */
-/* Temporary mask for one system call (sigsuspend, ppoll, pselect): put back after delivery or by the user loop. */
+/* an unblocked signal waits: interruptible sleeps must end */
+bool	sig_pending(struct lwp *l);
+/* the current one; for SIGTTIN/SIGTTOU rules */
+bool	sig_is_ignored_or_blocked(struct lwp *l, int sig);
+/*
+ * Temporary mask for one system call (sigsuspend, ppoll, pselect): put back
+ * after delivery or by the user loop.
+ */
 void	sig_temp_mask(struct lwp *l, const sigset_t *mask);
 void	sig_temp_mask_end(struct lwp *l);		/* put back at once: nothing interrupted the call */
 /* A system call that was interrupted returns one of these; the user loop makes EINTR or a restart of it. */

@@ -7,4 +7,5 @@
 #define UTS_VERSION	"#1 SMP Damselfly"
 
 void	uts_get(struct k_utsname *out);
-int	uts_set(const char *name, uint32_t len, int domain);	/* domain: the NIS domain, else the host's name; EINVAL */
+/* domain: the NIS domain, else the host's name; EINVAL */
+int	uts_set(const char *name, uint32_t len, int domain);
