@@ -259,6 +259,7 @@ type_of(const struct pentry *e)
 {
 	switch (e->pe_kind) {
 	case PK_FILE:
+	case PK_MEM:
 	case PK_FDINFO:
 		return VREG;
 	case PK_LINK:
@@ -589,6 +590,8 @@ procfs_open(struct vnode *vn, struct file *fp)
 		return open_alias(n, fp);
 	if (vn->v_type != VREG)
 		return 0;
+	if (n->pn_ent->pe_kind == PK_MEM)
+		return procfs_mem_open(n, fp);
 	s = kmalloc(sizeof *s, KM_ZERO | KM_WAIT);
 	if (s == NULL)
 		return ENOMEM;

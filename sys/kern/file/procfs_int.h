@@ -24,7 +24,8 @@ struct pnode {
 	int		pn_fd;		/* const; -1: none */
 };
 
-enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_FILE, PK_LINK, PK_FDLINK, PK_FDINFO };
+enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_FILE, PK_MEM, PK_LINK, PK_FDLINK,
+	PK_FDINFO };
 
 struct pentry {
 	const char	*pe_name;
@@ -45,6 +46,7 @@ bool	procfs_may_look(struct proc *p);		/* as ptrace would allow */
 int	procfs_jump_fd(const struct pnode *n, struct ncp **out);
 int	procfs_text_fd(struct pbuf *b, const struct pnode *n);
 int	procfs_text_fdinfo(struct pbuf *b, const struct pnode *n);
+int	procfs_mem_open(const struct pnode *n, struct file *fp);
 /* A number below a name that has only digits; -1: it is none. */
 int32_t	procfs_number(const char *name, size_t len);
 void	procfs_mounts(struct pbuf *b, const struct pnode *n, bool info);

@@ -660,6 +660,89 @@ text_smaps(struct pbuf *b, const struct pnode *n)
 	return error;
 }
 
+/* ----------------------------------------------------------------- memory -- */
+
+/* An open mem file holds the space it was opened on: after an exec that space is empty and reads end. */
+static int
+mem_read(struct file *fp, struct uio *u)
+{
+	char buf[512];
+	int error = 0;
+
+	while (error == 0 && u->u_resid > 0) {
+		size_t n = rt_min(u->u_resid, sizeof buf), done = 0;
+
+		error = vs_read(fp->f_data, buf, u->u_off, n, &done);
+		if (done > 0 && uio_move(buf, done, u) != 0)
+			return EFAULT;
+		if (error != 0)
+			return done > 0 ? 0 : EIO;
+		lwkt_poll();
+	}
+	return error;
+}
+
+static int
+mem_write(struct file *fp, struct uio *u)
+{
+	char buf[512];
+	int error = 0;
+
+	while (error == 0 && u->u_resid > 0) {
+		size_t n = rt_min(u->u_resid, sizeof buf), done = 0;
+		uint64_t at = u->u_off;
+
+		error = uio_move(buf, n, u);
+		if (error != 0)
+			return error;
+		error = vs_write(fp->f_data, at, buf, n, &done);
+		if (error != 0) {
+			u->u_off = at + done;
+			u->u_resid += n - done;
+			return done > 0 ? 0 : EIO;
+		}
+		lwkt_poll();
+	}
+	return error;
+}
+
+static int
+mem_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
+{
+	if (whence != SEEK_SET && whence != SEEK_CUR)
+		return EINVAL;
+	*result = fp->f_off = (whence == SEEK_CUR ? fp->f_off : 0) + (uint64_t)off;
+	return 0;
+}
+
+static void
+mem_close(struct file *fp)
+{
+	vmspace_drop(fp->f_data);
+}
+
+static const struct file_ops mem_ops = {
+	.fo_read = mem_read, .fo_write = mem_write, .fo_seek = mem_seek, .fo_close = mem_close,
+};
+
+int
+procfs_mem_open(const struct pnode *n, struct file *fp)
+{
+	struct vmspace *vs;
+	struct proc *p;
+	int error = look_at(n, &p);
+
+	if (error != 0)
+		return error;
+	vs = space_of(p);
+	proc_drop(p);
+	if (vs == NULL)
+		return ESRCH;
+	fp->f_data = vs;
+	fp->f_ops = &mem_ops;
+	return 0;
+}
+
 /* ------------------------------------------------------------------ links -- */
 
 static int
@@ -943,6 +1026,7 @@ const struct pentry procfs_pid_table[] = {
 	{ "io", PK_FILE, 0400, text_io, NULL, NULL, NULL },
 	{ "limits", PK_FILE, 0444, text_limits, NULL, NULL, NULL },
 	{ "maps", PK_FILE, 0444, text_maps, NULL, NULL, NULL },
+	{ "mem", PK_MEM, 0600, NULL, NULL, NULL, NULL },
 	{ "mountinfo", PK_FILE, 0444, text_mountinfo, NULL, NULL, NULL },
 	{ "mounts", PK_FILE, 0444, text_mounts, NULL, NULL, NULL },
 	{ "oom_adj", PK_FILE, 0444, text_oom, NULL, NULL, NULL },

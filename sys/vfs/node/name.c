@@ -50,7 +50,8 @@ child_fill(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 	if (dvn->v_ops->vop_lookup == NULL)
 		return ENOTDIR;
 	error = dvn->v_ops->vop_lookup(dvn, name, len, &vn);
-	if (error != 0 && error != ENOENT)
+	/* Where names come and go by themselves none can be made: there is no "not yet". */
+	if (error != 0 && (error != ENOENT || !cache))
 		return error;
 	error = ncp_create(dir, dir->n_mount, name, len, vn, out);
 	if (vn != NULL)
