@@ -36,7 +36,6 @@ NM		:= nm
 Q		:= $(if $(V),,@)
 say		= $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
-comma		:= ,
 
 # ------------------------------------------------------------------- lists --
 kern		:=
@@ -166,9 +165,6 @@ $(O)/user/%: tests/user/%.c $(O)/flags
 	$(call say,MUSL,$<)
 	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
 
-# Until hostkit is whole, an image links without it and boots as far as it can.
-partial		:= $(if $(and $(filter %/run.c,$(hostkit)),$(filter %/vpt.c,$(hostkit))),,-Wl$(comma)--unresolved-symbols=ignore-all)
-
 # ----------------------------------------------------- the virtual kernel's image --
 # objects -> one object (code, data and bss in sections of their own) -> symbol
 # table from it -> names checked and localised -> linked with launcher, library
@@ -198,7 +194,7 @@ $(O)/bin/$(1): $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vker
     vkernel/image/vkernel.ld
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$(CC) -static $(no_pie) -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack $(partial) -o $$@ \
+	$$(Q)$(CC) -static $(no_pie) -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack -o $$@ \
 	    $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vkernel/image/hostside.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a -lpthread
 endef
 $(eval $(call image,vkernel,$(kern_o)))
@@ -207,6 +203,7 @@ $(eval $(call image,vkernel-test,$(kern_o) $(kerntest_o)))
 BUSYBOX		?= $(firstword $(wildcard /bin/busybox /usr/bin/busybox))
 $(O)/root.cpio: scripts/gen/mkroot.sh $(O)/tools/mkcpio $(BUSYBOX)
 	$(call say,ROOT,$@)
+	@[ -n "$(BUSYBOX)" ] || { echo "no busybox here: make setup" >&2; exit 1; }
 	$(Q)sh scripts/gen/mkroot.sh $(BUSYBOX) $(O)/root >$(O)/root.list
 	$(Q)$(O)/tools/mkcpio $(O)/root.list >$@
 
@@ -243,11 +240,11 @@ $(launch_o): | $(O)/gen/include/gen/version.h
 	run test test-unit test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
-has_image	:= $(if $(filter address,$(SANITIZE)),,$(if $(launch),$(if $(kern),$(shell grep -l '^const struct vk_image vk_image' $(kern)))))
-test_image	:= $(if $(has_image),$(if $(kerntest),$(O)/bin/vkernel-test))
+# The sanitizer of addresses is for the unit tests: an image has addresses of its own.
+images		:= $(if $(filter address,$(SANITIZE)),,$(O)/bin/vkernel $(O)/bin/vkernel-test)
 
 ## all          the vkernel command, the hostkit library, and what they need (default)
-all: kernel-objects $(tool_bin) $(if $(hostkit),$(O)/lib/libhostkit.a) $(example_bin) $(if $(has_image),$(O)/bin/vkernel $(test_image))
+all: kernel-objects $(tool_bin) $(O)/lib/libhostkit.a $(example_bin) $(images)
 
 kernel-objects: $(kern_o) $(kerntest_o) ; @:
 unit: $(unit_bin) ; @:
