@@ -33,7 +33,7 @@ stub_cpu_ns(int32_t pid)
 	struct timespec ts;
 
 	/* The host's encoding of "CPU time of process pid". */
-	if (HK_SYS2(SYS_clock_gettime, (~(long)pid << 3) | 2, &ts) < 0)
+	if (HK_SYS2(SYS_clock_gettime, (long)(~(unsigned long)pid << 3 | 2), &ts) < 0)
 		return 0;
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
