@@ -49,6 +49,8 @@
 
 #define PIE_BASE	0x555555554000ull
 #define RANDOM_PAGES	0x3fffffull	/* how far a base may move: 16 GiB */
+#define WARM_TEXT	(256 * PAGE_BYTES)	/* filled in ahead, of a segment that is not written */
+#define WARM_DATA	(16 * PAGE_BYTES)	/* the same of one that is: each page is a copy */
 #define STACK_FIRST	(128ull << 10)	/* mapped at the start; it grows */
 
 struct image {
@@ -750,21 +752,36 @@ remember(struct exec *x)
 	}
 }
 
-/* Fill in what a program surely touches first, so that it does not fault its way into life. */
+/* The part of segment ph that a program surely touches soon: what the file has of its data, text around its entry. */
+static struct vm_want
+first_touched(const struct image *im, const struct elf_phdr *ph, uaddr_t entry)
+{
+	uint64_t start = ph->p_vaddr + im->i_bias, end = start + ph->p_filesz, from = start;
+	bool write = (ph->p_flags & PF_W) != 0;
+
+	if (ph->p_filesz == 0 || ph->p_type != PT_LOAD)
+		return (struct vm_want){ 0, 0, false };
+	if (entry - start < ph->p_filesz)
+		from = rt_max(start, page_trunc(entry) - rt_min(page_trunc(entry), WARM_TEXT / 2));
+	return (struct vm_want){ from, rt_min(end - from, write ? WARM_DATA : WARM_TEXT), write };
+}
+
+/*
+ * Fill in what a program touches first, in one batch, so that it does not
+ * fault its way into life.
+ */
 static void
 warm_up(const struct exec *x, struct vmspace *vs, uaddr_t entry, uaddr_t sp)
 {
-	vm_populate(vs, page_trunc(sp) - PAGE_BYTES, 2 * PAGE_BYTES, true);
-	vm_populate(vs, page_trunc(entry), PAGE_BYTES, false);
-	for (uint32_t i = 0; i < x->x_prog.i_eh.e_phnum; i++) {
-		const struct elf_phdr *ph = &x->x_prog.i_ph[i];
-		uint64_t start = ph->p_vaddr + x->x_prog.i_bias;
+	const struct image *im = x->x_has_interp ? &x->x_interp : &x->x_prog;
+	struct vm_want want[VM_WANT_MAX] = { { page_trunc(sp) - PAGE_BYTES, 2 * PAGE_BYTES, true } };
+	size_t n = 1;
 
-		if (ph->p_type == PT_LOAD && (ph->p_flags & PF_W) != 0 && ph->p_memsz != 0)
-			vm_populate(vs, page_trunc(start),
-			    rt_min(page_round(start + ph->p_memsz) - page_trunc(start),
-			    16 * PAGE_BYTES), true);
+	for (uint32_t i = 0; i < im->i_eh.e_phnum && n < VM_WANT_MAX; i++) {
+		want[n] = first_touched(im, &im->i_ph[i], entry);
+		n += want[n].len != 0;
 	}
+	vm_populate_all(vs, want, n);
 }
 
 /* After the point of no return. */

@@ -572,26 +572,49 @@ vm_fault(struct vmspace *vs, uaddr_t addr, uint32_t access)
 	return (enum vm_fault)r;
 }
 
-void
-vm_populate(struct vmspace *vs, uaddr_t addr, uint64_t len, bool write)
+/* Resolve the faults of a page-aligned range; false: somewhere there is nothing to resolve. */
+static bool
+resolve(struct vmspace *vs, const struct md_range *range, bool write)
 {
-	struct md_range range = { page_trunc(addr), page_round(addr + len) - page_trunc(addr) };
-	md_space_t s;
-
-	if (len == 0 || addr >= MD_USER_MAX || len > MD_USER_MAX - addr)
-		return;
-	for (uaddr_t va = range.va; va < range.va + range.len;) {
+	for (uaddr_t va = range->va; va < range->va + range->len;) {
 		uint64_t span, val = pmap_peek(vs, va, &span);
 
 		if ((val & PTE_P) == 0 || (write && (val & PTE_W) == 0)) {
 			if (vm_fault(vs, va, write ? PROT_WRITE : PROT_READ) != VMF_OK)
-				return;
+				return false;
 			span = PAGE_BYTES;
 		}
 		va = (va & ~(span - 1)) + span;
 		lwkt_poll();
 	}
-	s = vmspace_machine(vs);
+	return true;
+}
+
+void
+vm_populate_all(struct vmspace *vs, const struct vm_want *w, size_t n)
+{
+	struct md_range range[VM_WANT_MAX];
+	size_t filled = 0;
+	md_space_t s;
+
+	ASSERT(n <= VM_WANT_MAX);
+	for (size_t i = 0; i < n; i++) {
+		struct md_range *r = &range[filled];
+
+		if (w[i].len == 0 || w[i].addr >= MD_USER_MAX || w[i].len > MD_USER_MAX - w[i].addr)
+			continue;
+		r->va = page_trunc(w[i].addr);
+		r->len = page_round(w[i].addr + w[i].len) - r->va;
+		if (resolve(vs, r, w[i].write))
+			filled++;
+	}
+	s = filled != 0 ? vmspace_machine(vs) : MD_NOSPACE;
 	if (s != MD_NOSPACE)
-		md_prefill(s, &range, 1);
+		md_prefill(s, range, filled);
+}
+
+void
+vm_populate(struct vmspace *vs, uaddr_t addr, uint64_t len, bool write)
+{
+	vm_populate_all(vs, &(struct vm_want){ addr, len, write }, 1);
 }

@@ -39,6 +39,9 @@ void	vm_brk(struct vmspace *vs, uaddr_t *brk);
 
 /* Tell the machine that [addr, +len) will be used now (exec): faults are resolved ahead and installed in one batch. */
 void	vm_populate(struct vmspace *vs, uaddr_t addr, uint64_t len, bool write);
+#define VM_WANT_MAX	8u
+struct vm_want { uaddr_t addr; uint64_t len; bool write; };
+void	vm_populate_all(struct vmspace *vs, const struct vm_want *w, size_t n);	/* several ranges, one batch */
 
 enum vm_fault { VMF_OK, VMF_MAPERR, VMF_ACCERR, VMF_BUS, VMF_OOM };
 /* Resolve a page fault; access is PROT_READ, PROT_WRITE or PROT_EXEC.  May sleep. */
