@@ -440,6 +440,15 @@ text_comm(struct pbuf *b, const struct pnode *n)
 	return 0;
 }
 
+/* Nobody logs in through us: the answer is Linux's for "no login". */
+static int
+text_loginuid(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "4294967295");
+	return 0;
+}
+
 static int
 text_limits(struct pbuf *b, const struct pnode *n)
 {
@@ -1025,6 +1034,7 @@ const struct pentry procfs_pid_table[] = {
 	{ "fdinfo", PK_FDINFOS, 0555, NULL, NULL, NULL, NULL },
 	{ "io", PK_FILE, 0400, text_io, NULL, NULL, NULL },
 	{ "limits", PK_FILE, 0444, text_limits, NULL, NULL, NULL },
+	{ "loginuid", PK_FILE, 0444, text_loginuid, NULL, NULL, NULL },
 	{ "maps", PK_FILE, 0444, text_maps, NULL, NULL, NULL },
 	{ "mem", PK_MEM, 0600, NULL, NULL, NULL, NULL },
 	{ "mountinfo", PK_FILE, 0444, text_mountinfo, NULL, NULL, NULL },
