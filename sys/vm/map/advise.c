@@ -15,21 +15,6 @@
 
 /* ------------------------------------------------------------- mremap -- */
 
-/* The new place of an mremap; exclusive. */
-static int
-mremap_place(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len,
-    uint32_t flags, uaddr_t *addr)
-{
-	if ((flags & MREMAP_FIXED) == 0)
-		return space_gap(vs, new_len, 0, addr);
-	if ((*addr & PAGE_MASK) != 0 || new_len > MD_USER_MAX || *addr > MD_USER_MAX - new_len ||
-	    *addr < MD_USER_MIN)
-		return EINVAL;
-	if (*addr < old + old_len && old < *addr + new_len)
-		return EINVAL;
-	return space_unmap(vs, *addr, *addr + new_len);
-}
-
 /* Move [old, +old_len), all in entry e, to `to`, where new_len is free.  Exclusive. */
 static int
 mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_len, uint64_t new_len, uaddr_t to)
@@ -46,7 +31,7 @@ mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_le
 		want.e_off += old - e->e_start;
 	/* Never joined to a neighbour: its pages count on from their old place. */
 	error = space_insert_new(vs, &want);
-	if (error == 0)
+	if (error == 0 && old_len > 0)
 		error = space_clip(vs, old, old + old_len);	/* so that the end cannot fail */
 	if (error != 0 && !space_is_free(vs, to, to + new_len))
 		(void)space_unmap(vs, to, to + new_len);
@@ -69,51 +54,93 @@ mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_le
 		ASSERT(undone == 0);
 		return error;
 	}
-	return space_unmap(vs, old, old + old_len);
+	return old_len == 0 ? 0 : space_unmap(vs, old, old + old_len);
+}
+
+/* The fixed case: everything in [old, +len) goes to `to`, entry by entry, holes kept. */
+static int
+mremap_fixed(struct vmspace *vs, uaddr_t old, uint64_t len, uaddr_t to)
+{
+	struct vm_entry *e = entry_find(vs, old);
+	uaddr_t at = old, end = old + len;
+	int error = e == NULL || e->e_start > old ? EFAULT : 0;
+
+	while (error == 0 && e != NULL && e->e_start < end) {
+		uint64_t n;
+
+		at = rt_max(at, e->e_start);
+		n = rt_min(e->e_end, end) - at;
+		error = space_unmap(vs, to + (at - old), to + (at - old) + n);
+		if (error == 0)		/* making room may have cut the entry, but not this part of it */
+			error = mremap_move(vs, entry_find(vs, at), at, n, n, to + (at - old));
+		at += n;
+		e = entry_find(vs, at);
+	}
+	return error;
+}
+
+/* Growing where it is. */
+static int
+mremap_in_place(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_len, uint64_t more)
+{
+	struct vm_entry *next = entry_next(e);
+
+	if (old_len == 0 || old + old_len != e->e_end || more > MD_USER_MAX - e->e_end ||
+	    (next != NULL && next->e_start - e->e_end < more))
+		return ENOMEM;
+	space_extend(vs, e, more);
+	return 0;
 }
 
 static int
 mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, uaddr_t *addr)
 {
-	struct vm_entry *e = entry_find(vs, old), *next;
-	uint64_t more = new_len > old_len ? new_len - old_len : 0;
+	struct vm_entry *e = entry_find(vs, old);
 	int error;
 
-	if (e == NULL || e->e_start > old || old_len > e->e_end - old)
+	if (e == NULL || e->e_start > old)
 		return EFAULT;
 	if (old_len == 0 && ((e->e_flags & MAP_SHARED) == 0 || (flags & MREMAP_MAYMOVE) == 0))
 		return EINVAL;
-	if (e->e_obj != NULL && e->e_off + (old - e->e_start) + new_len < new_len)
-		return EINVAL;
-	if (new_len < old_len && (flags & MREMAP_FIXED) == 0) {
-		*addr = old;
-		return space_unmap(vs, old + new_len, old + old_len);
+	if (new_len < old_len) {
+		error = space_unmap(vs, old + new_len, old + old_len);
+		if (error != 0)
+			return error;
+		old_len = new_len;
+		e = entry_find(vs, old);
 	}
-	if (new_len == old_len && (flags & MREMAP_FIXED) == 0) {
+	if (new_len == old_len) {
+		if ((flags & MREMAP_FIXED) != 0)
+			return mremap_fixed(vs, old, new_len, *addr);
 		*addr = old;
 		return 0;
 	}
-	error = space_may_grow(vs, more, e->e_prot, e->e_flags);
+	if (old_len > e->e_end - old)
+		return EFAULT;
+	if (e->e_obj != NULL && e->e_off + (old - e->e_start) + new_len < new_len)
+		return EINVAL;
+	error = space_may_grow(vs, new_len - old_len, e->e_prot, e->e_flags);
 	if (error != 0)
 		return error;
-	next = entry_next(e);
-	if ((flags & MREMAP_FIXED) == 0 && old_len > 0 && old + old_len == e->e_end &&
-	    more <= MD_USER_MAX - e->e_end && (next == NULL || next->e_start - e->e_end >= more)) {
+	if ((flags & MREMAP_FIXED) == 0 && mremap_in_place(vs, e, old, old_len, new_len - old_len) == 0) {
 		*addr = old;
-		space_extend(vs, e, more);
 		return 0;
 	}
 	if ((flags & MREMAP_MAYMOVE) == 0)
 		return ENOMEM;
-	error = mremap_place(vs, old, old_len, new_len, flags, addr);
+	error = (flags & MREMAP_FIXED) != 0 ? space_unmap(vs, *addr, *addr + new_len) : space_gap(vs, new_len, 0, addr);
 	if (error != 0)
 		return error;
-	if (new_len < old_len) {
-		error = space_unmap(vs, old + new_len, old + old_len);
-		old_len = new_len;
-	}
-	e = entry_find(vs, old);		/* making room may have cut it */
-	return error != 0 ? error : mremap_move(vs, e, old, old_len, new_len, *addr);
+	return mremap_move(vs, entry_find(vs, old), old, old_len, new_len, *addr);
+}
+
+/* Where the result is to be. */
+static int
+mremap_check_fixed(uaddr_t old, uint64_t old_len, uint64_t new_len, uaddr_t to)
+{
+	if ((to & PAGE_MASK) != 0 || to > MD_USER_MAX - new_len || to < MD_USER_MIN)
+		return EINVAL;
+	return to < old + old_len && old < to + new_len ? EINVAL : 0;
 }
 
 int
@@ -128,8 +155,13 @@ vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, u
 		return EINVAL;
 	if (old_len > MD_USER_MAX || new_len > MD_USER_MAX)
 		return EINVAL;
+	old_len = page_round(old_len);
+	new_len = page_round(new_len);
+	error = (flags & MREMAP_FIXED) != 0 ? mremap_check_fixed(old, old_len, new_len, *addr) : 0;
+	if (error != 0)
+		return error;
 	lk_excl(&vs->vs_lk);
-	error = mremap_locked(vs, old, page_round(old_len), page_round(new_len), flags, addr);
+	error = mremap_locked(vs, old, old_len, new_len, flags, addr);
 	lk_release(&vs->vs_lk);
 	return error;
 }
