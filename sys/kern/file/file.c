@@ -27,6 +27,7 @@
 #include <core/rt/rt.h>
 #include <machine/boot.h>
 #include <stdatomic.h>
+#include <sys/file/epoll.h>
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
@@ -67,6 +68,8 @@ file_create(const struct file_ops *ops, uint32_t flags, void *data, struct file 
 	fp->f_data = data;
 	fp->f_id = atomic_fetch_add(&file_serial, 1) + 1;
 	lk_init(&fp->f_lk);
+	spin_init(&fp->f_watch_spin);
+	list_init(&fp->f_watch);
 	if (curlwp != NULL)
 		fp->f_cred = cred_hold(cred_current());
 	*out = fp;
@@ -92,6 +95,8 @@ file_drop(struct file *fp)
 	ASSERT(atomic_load(&fp->f_refs) > 0);
 	if (atomic_fetch_sub(&fp->f_refs, 1) != 1)
 		return;
+	if (!list_empty(&fp->f_watch))
+		epoll_file_gone(fp);
 	lockf_drop_file(fp);
 	if (fp->f_ops->fo_close != NULL)
 		fp->f_ops->fo_close(fp);

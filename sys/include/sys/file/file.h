@@ -40,6 +40,8 @@ struct file {
 	void		*f_data;	/* const after open: the type's */
 	struct cred	*f_cred;	/* const, held: of the opener */
 	uint64_t	f_id;		/* const: born-here sequence number */
+	struct spin	f_watch_spin;
+	struct list	f_watch;	/* [f_watch_spin] epoll items */
 };
 /* FMODE: (f_flags & O_ACCMODE) + 1 has bit 0 read, bit 1 write; O_PATH has both bits set: neither. */
 #define file_can_read(fp)	((((fp)->f_flags & 3u) + 1) & 1u)
