@@ -82,13 +82,32 @@ stream_get(struct stream *st, uint8_t *buf, size_t len, size_t *done)
 	return 0;
 }
 
+/* Wait until there is something: bytes, or the end (*done 0).  st_rlk is held. */
+static int
+stream_wait(struct stream *st, uint8_t *buf, size_t len, bool block, size_t *done)
+{
+	struct waiter w;
+	int error;
+
+	wait_begin(&st->st_waitq, &w);
+	while ((error = stream_get(st, buf, len, done)) == EAGAIN && block) {
+		if (wait_sleep(&w, NSEC_NEVER, WAIT_INTR) != 0) {
+			error = ERESTARTSYS;
+			break;
+		}
+	}
+	wait_end(&w);
+	return error;
+}
+
+/* A file outside fills the whole buffer, as files do; anything else gives what it has. */
 static int
 stream_read(struct file *fp, struct uio *u)
 {
+	bool block = (atomic_load(&fp->f_flags) & O_NONBLOCK) == 0;
 	struct stream *st = fp->f_data;
-	size_t size = rt_min(u->u_resid, STEP_BYTES), done = 0;
+	size_t size = rt_min(u->u_resid, STEP_BYTES), done;
 	uint8_t *buf;
-	struct waiter w;
 	int error;
 
 	if (u->u_resid == 0)
@@ -96,19 +115,14 @@ stream_read(struct file *fp, struct uio *u)
 	if ((buf = kmalloc(size, KM_WAIT)) == NULL)
 		return ENOMEM;
 	lk_excl(&st->st_rlk);
-	wait_begin(&st->st_waitq, &w);
-	while ((error = stream_get(st, buf, size, &done)) == EAGAIN) {
-		if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0)
-			break;
-		if (wait_sleep(&w, NSEC_NEVER, WAIT_INTR) != 0) {
-			error = ERESTARTSYS;
-			break;
-		}
-	}
-	wait_end(&w);
+	do {
+		done = 0;
+		error = stream_wait(st, buf, rt_min(u->u_resid, size), block, &done);
+		if (error == 0)
+			error = uio_move(buf, done, u);
+		lwkt_poll();
+	} while (error == 0 && done > 0 && u->u_resid > 0 && st->st_cd->cd_kind == CHR_FILE);
 	lk_release(&st->st_rlk);
-	if (error == 0 && done > 0)
-		error = uio_move(buf, done, u);
 	kfree(buf);
 	return error;
 }
