@@ -11,11 +11,12 @@
  * Invariants
  *   S1  st_byte_held says that st_byte was taken from the device and
  *       belongs before everything that is still there.
- *   S2  a write's bytes stay together: st_wlk is held from its first to its
- *       last, also while waiting for the device.
+ *   S2  each attempt on the device is one step for others; what the device takes
+ *       at once (a pipe outside: PIPE_BUF) stays together, as outside.
  *
- * Locking: st_rlk for readers, st_wlk for writers.  Streams that are one open
- * file outside share a struct stream, and so the locks.
+ * Locking: st_rlk for attempts to read, st_wlk for attempts to write, neither
+ * while waiting, so that who waits can be interrupted.  Streams that are one
+ * open file outside share a struct stream, and so the locks.
  */
 #include "tty_int.h"
 
@@ -37,7 +38,7 @@
 
 struct stream {
 	struct chrdev	*st_cd;		/* const once set */
-	struct lk	st_rlk;		/* one reader at a time */
+	struct lk	st_rlk;
 	struct lk	st_wlk;		/* S2 */
 	struct waitq	st_waitq;	/* for news from the device */
 	struct pollhead	st_poll;
@@ -82,7 +83,7 @@ stream_get(struct stream *st, uint8_t *buf, size_t len, size_t *done)
 	return 0;
 }
 
-/* Wait until there is something: bytes, or the end (*done 0).  st_rlk is held. */
+/* Wait until there is something: bytes, or the end (*done 0). */
 static int
 stream_wait(struct stream *st, uint8_t *buf, size_t len, bool block, size_t *done)
 {
@@ -90,7 +91,12 @@ stream_wait(struct stream *st, uint8_t *buf, size_t len, bool block, size_t *don
 	int error;
 
 	wait_begin(&st->st_waitq, &w);
-	while ((error = stream_get(st, buf, len, done)) == EAGAIN && block) {
+	for (;;) {
+		lk_excl(&st->st_rlk);
+		error = stream_get(st, buf, len, done);
+		lk_release(&st->st_rlk);
+		if (error != EAGAIN || !block)
+			break;
 		if (wait_sleep(&w, NSEC_NEVER, WAIT_INTR) != 0) {
 			error = ERESTARTSYS;
 			break;
@@ -114,7 +120,6 @@ stream_read(struct file *fp, struct uio *u)
 		return 0;
 	if ((buf = kmalloc(size, KM_WAIT)) == NULL)
 		return ENOMEM;
-	lk_excl(&st->st_rlk);
 	do {
 		done = 0;
 		error = stream_wait(st, buf, rt_min(u->u_resid, size), block, &done);
@@ -122,12 +127,11 @@ stream_read(struct file *fp, struct uio *u)
 			error = uio_move(buf, done, u);
 		lwkt_poll();
 	} while (error == 0 && done > 0 && u->u_resid > 0 && st->st_cd->cd_kind == CHR_FILE);
-	lk_release(&st->st_rlk);
 	kfree(buf);
 	return error;
 }
 
-/* All of [buf, +len) to the device, unless it must not wait.  st_wlk is held. */
+/* All of [buf, +len) to the device, unless it must not wait. */
 static int
 stream_put(struct stream *st, const uint8_t *buf, size_t len, bool block, size_t *done)
 {
@@ -139,8 +143,10 @@ stream_put(struct stream *st, const uint8_t *buf, size_t len, bool block, size_t
 	wait_begin(&st->st_waitq, &w);
 	while (*done < len && error == 0) {
 		n = 0;
+		lk_excl(&st->st_wlk);
 		atomic_store(&st->st_full, true);	/* before the attempt: news after it must show */
 		error = st->st_cd->cd_ops->write(st->st_cd, buf + *done, len - *done, &n);
+		lk_release(&st->st_wlk);
 		*done += n;
 		if (error != EAGAIN)
 			atomic_store(&st->st_full, false);
@@ -165,7 +171,6 @@ stream_write(struct file *fp, struct uio *u)
 		return 0;
 	if ((buf = kmalloc(size, KM_WAIT)) == NULL)
 		return ENOMEM;
-	lk_excl(&st->st_wlk);
 	while (u->u_resid > 0 && error == 0 && copy_error == 0) {
 		struct uio before = *u;
 
@@ -179,7 +184,6 @@ stream_write(struct file *fp, struct uio *u)
 		}
 		lwkt_poll();
 	}
-	lk_release(&st->st_wlk);
 	kfree(buf);
 	if (error == EPIPE)
 		file_signal(SIGPIPE);
@@ -197,8 +201,9 @@ stream_poll(struct file *fp, struct pollnote *note)
 	poll_queue(&st->st_poll, note);
 	if (file_can_write(fp) && !atomic_load(&st->st_full))
 		events |= POLLOUT | POLLWRNORM;
-	if (!file_can_read(fp) || !lk_try_excl(&st->st_rlk))
-		return events;			/* a reader is waiting: nothing is there */
+	if (!file_can_read(fp))
+		return events;
+	lk_excl(&st->st_rlk);
 	if (!st->st_byte_held) {
 		error = st->st_cd->cd_ops->read(st->st_cd, &st->st_byte, 1, &done);
 		st->st_byte_held = error == 0 && done == 1;
