@@ -357,6 +357,7 @@ KTEST(vm_objects_shared_private_and_truncated)
 	KCHECK(get(x, s + 3 * PG) == 33 && get(y, p + 3 * PG) == 33);
 	KCHECK(put(y, p + 3 * PG, 34) && get(x, s + 3 * PG) == 33);
 	KCHECK(put(x, s + 4 * PG, 44) && get(y, p + 4 * PG) == 44);
+	KCHECK(put(x, s + 2 * PG, 22) && get(y, p + 2 * PG) == 22);	/* a neighbour of a copied page is not copied */
 	KCHECK(vm_fault(x, s + 11 * PG, PROT_READ) == VMF_BUS);
 	KCHECK(vm_fault(x, s + 10 * PG, PROT_READ) == VMF_OK);
 	KCHECK(put(x, s + 5 * PG + 200, 55));

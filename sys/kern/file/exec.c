@@ -463,7 +463,7 @@ segment_map(struct vmspace *vs, struct image *im, const struct elf_phdr *ph)
 	int error = 0;
 
 	if (ph->p_filesz != 0)
-		error = vm_mmap(vs, &at, page_round(file_end) - at, prot, MAP_PRIVATE | MAP_FIXED,
+		error = vm_mmap(vs, &at, page_round(file_end) - at, prot, MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE,
 		    im->i_vn->v_obj,
 		    page_trunc(ph->p_offset), PROT_READ | PROT_WRITE | PROT_EXEC);
 	if (error == 0 && ph->p_filesz != 0 && ph->p_memsz > ph->p_filesz && (prot & PROT_WRITE) != 0 &&

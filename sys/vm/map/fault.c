@@ -428,8 +428,10 @@ copy_object_page(struct fault *f, struct page *pg)
 
 /*
  * The same for the whole window, from pages of the object that are there, into
- * one run: a program's data is small and most of it is written.  o_tok held
- * and kept.  `run` has a page for each page of the window; those used are
+ * one run: a program's data is small and most of it is written.  Only where
+ * the mapping was made with MAP_DENYWRITE (programs, libraries): elsewhere a
+ * page that was not written shows what others write to the object later on.
+ * o_tok held and kept.  `run` has a page for each page of the window; those used are
  * marked by their leaf, the others stay the caller's.
  */
 static int
@@ -469,7 +471,7 @@ copy_object(struct fault *f, struct page *pg)
 	uaddr_t start, end;
 	int r;
 
-	if (f->e->e_end - f->e->e_start <= COPY_ENTRY_BYTES && page_plenty())
+	if ((f->e->e_flags & MAP_DENYWRITE) != 0 && f->e->e_end - f->e->e_start <= COPY_ENTRY_BYTES && page_plenty())
 		run = page_alloc_run(WINDOW_ORDER, 0);
 	if (run == NULL)
 		return copy_object_page(f, pg);

@@ -51,7 +51,8 @@ void	vmobj_unmap(struct vmobj *o, uint64_t first, uint64_t last, bool even_copie
 #define VME_DONTFORK	(1u << 0)
 #define VME_WIPEONFORK	(1u << 1)
 #define VME_NOHUGE	(1u << 2)
-#define VME_KEEP	(MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_STACK | MAP_NORESERVE)	/* flags that live on */
+/* Flags that live on. */
+#define VME_KEEP	(MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_STACK | MAP_NORESERVE | MAP_DENYWRITE)
 
 #define ENTRIES_MAX	65530u			/* per space, as Linux's vm.max_map_count */
 #define GUARD_GAP	(256 * PAGE_BYTES)	/* kept free below a mapping that grows down */
