@@ -2,7 +2,8 @@
 /*
  * kmem/debug - a free object holds a pattern, apart from the word that links
  * it.  Freed twice: the pattern is there already.  Written after being
- * freed: the pattern is damaged when the object is handed out again.
+ * freed: the pattern is damaged when the object is handed out again.  On with
+ * the kernel argument `kmem_debug`; `page_poison` does the same for pages.
  */
 #include <core/rt/rt.h>
 #include <sys/debug/bootarg.h>
@@ -11,6 +12,7 @@
 #include "kmem_int.h"
 
 #define POISON		0xfeedface0ddba115ull
+#define FRESH		0xa11a11a11a11a11aull	/* so that a new object is neither zero nor as if freed */
 #define LINK_BYTES	8u
 
 bool kmem_debug;
@@ -19,6 +21,7 @@ void
 kmem_debug_init(void)
 {
 	kmem_debug = boot_arg("kmem_debug", NULL, 0);
+	page_poison = boot_arg("page_poison", NULL, 0);
 	if (kmem_debug)
 		(void)kmem_trim();	/* what was freed before holds no pattern */
 }
@@ -45,11 +48,11 @@ kmem_poison_freed(void *p, size_t bytes)
 }
 
 void
-kmem_check_object(const void *p, size_t bytes)
+kmem_check_object(void *p, size_t bytes)
 {
-	const uint64_t *w = (const uint64_t *)((const char *)p + LINK_BYTES);
+	uint64_t *w = (uint64_t *)((char *)p + LINK_BYTES);
 
-	for (size_t i = 0; i < (bytes - LINK_BYTES) / 8; i++)
+	for (size_t i = 0; i < (bytes - LINK_BYTES) / 8; w[i++] = FRESH)
 		if (w[i] != POISON)
 			panic("kmem: object %p of %zu bytes was written after it was freed: word %zu is %#llx",
 			    p, bytes, i + 1, (unsigned long long)w[i]);

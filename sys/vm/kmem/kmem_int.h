@@ -7,7 +7,7 @@ extern bool kmem_debug;		/* const after boot */
 void	kmem_debug_init(void);
 size_t	kmem_poison_object(void *p, size_t bytes);	/* words that were not so before */
 void	kmem_poison_freed(void *p, size_t bytes);
-void	kmem_check_object(const void *p, size_t bytes);
+void	kmem_check_object(void *p, size_t bytes);
 
 static inline void
 kmem_poison_new(void *p, size_t bytes)
@@ -24,7 +24,7 @@ kmem_poison(void *p, size_t bytes)
 }
 
 static inline void
-kmem_check(const void *p, size_t bytes)
+kmem_check(void *p, size_t bytes)
 {
 	if (kmem_debug)
 		kmem_check_object(p, bytes);
