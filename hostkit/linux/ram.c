@@ -24,7 +24,7 @@
  *       into a guard page.
  *
  * Locking: none.  The caller does not map and unmap one range at a time from
- * two threads.  collapse_off is [atomic: a hint].
+ * two threads.  collapse_off and collapse_after are [atomic: hints].
  * Not here: who owns which page.
  */
 #include <errno.h>
@@ -56,6 +56,15 @@
 #define ADDR_MAX	(1ull << 47)	/* first address that no process can map */
 
 static _Atomic bool collapse_off;	/* this host has no such advice */
+
+/*
+ * A collapse takes 0.1 ms, or, when it has to wait until every host CPU has
+ * looked up from its work, a tick or two: more than the faults it saves.  It
+ * then is left alone for some multiple of what it took.
+ */
+#define COLLAPSE_DEAR_NS	1000000ull
+#define COLLAPSE_REST		40
+static _Atomic uint64_t collapse_after;
 
 /*
  * A memfd of `len` bytes.  `may_exec` is for one that will be executed with
@@ -242,9 +251,11 @@ hk_ram_prepare(uint64_t pa, size_t len)
 	pa = (pa + HK_BLOCK - 1) & ~(uint64_t)(HK_BLOCK - 1);
 	for (; pa < end; pa += HK_BLOCK) {
 		uint8_t *block = (uint8_t *)hk_m.m_ram_base + pa;
+		uint64_t began = hk_clock_mono(), took;
 		long error;
 
-		if (atomic_load_explicit(&collapse_off, memory_order_relaxed))
+		if (atomic_load_explicit(&collapse_off, memory_order_relaxed) ||
+		    began < atomic_load_explicit(&collapse_after, memory_order_relaxed))
 			return;
 		/* An empty block cannot be collapsed.  Adding nothing is a touch that loses no store. */
 		__atomic_fetch_or(block, 0, __ATOMIC_RELAXED);
@@ -252,6 +263,9 @@ hk_ram_prepare(uint64_t pa, size_t len)
 		/* EINVAL: no such advice on this host.  Anything else may be different next time. */
 		if (error == -EINVAL)
 			atomic_store_explicit(&collapse_off, true, memory_order_relaxed);
+		took = hk_clock_mono() - began;
+		if (took > COLLAPSE_DEAR_NS)
+			atomic_store_explicit(&collapse_after, began + took * COLLAPSE_REST, memory_order_relaxed);
 	}
 }
 
