@@ -18,8 +18,6 @@
 #                 returns 0 or an error number; the result goes to sm_result
 # out=table       systable.c         sysent_linux[], sysent_own[]: dispatch, and
 #                 what --strace needs: struct sysent in <sys/syscall/sysent.h>
-#
-# A call whose handler is not linked gets a weak one that reports it as missing.
 
 function fatal(why) {
 	printf "%s:%d: %s\n", FILENAME, FNR, why >"/dev/stderr"
@@ -97,7 +95,6 @@ BEGIN {
 	for (i = 1; i <= nargs[n]; i++) {
 		argument(args[i])
 		proto[n] = proto[n] ", " ctype " " aname
-		unused[n] = unused[n] "\t(void)" aname ";\n"
 		call[n] = call[n] ", (" ctype ")m->sm_arg[" i - 1 "]"
 		kinds[n] = kinds[n] (i > 1 ? ", " : "") kind
 		names[n] = names[n] (i > 1 ? ", " : "") "\"" aname "\""
@@ -122,8 +119,6 @@ END {
 			printf "int sys_%s(%s);\n", name[i], proto[i]
 	} else {
 		print "#include <gen/sysnum.h>\n#include <gen/syscalls.h>\n"
-		for (i = 1; i <= n; i++)
-			printf "__attribute__((weak)) int\nsys_%s(%s)\n{\n%s\treturn syscall_missing(m);\n}\n\n", name[i], proto[i], unused[i]
 		for (i = 1; i <= n; i++)
 			printf "static int\ncall_%s(struct sysmsg *m)\n{\n\treturn sys_%s(%s);\n}\n\n", name[i], name[i], call[i]
 		for (own = 0; own <= 1; own++) {

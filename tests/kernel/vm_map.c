@@ -539,7 +539,8 @@ KTEST(vm_mremap_keeps_contents)
 	KCHECK(put(vs, b, 1) && get(c, b) == 5);
 	a = 0x60000000;
 	KCHECK(vm_mremap(c, b + PG, 4 * PG, 2 * PG, MREMAP_MAYMOVE | MREMAP_FIXED, &a) == 0);
-	KCHECK(get(c, a) == PG + 5 && get(c, b) == 5 && get(c, b + PG) == UINT64_MAX && get(c, b + 5 * PG) == 5 * PG + 5);
+	KCHECK(get(c, a) == PG + 5 && get(c, b) == 5);
+	KCHECK(get(c, b + PG) == UINT64_MAX && get(c, b + 5 * PG) == 5 * PG + 5);
 	KCHECK(vm_mremap(vs, b, 12 * MB, PG, 0, &a) == 0 && get(vs, b + PG) == UINT64_MAX);
 	KCHECK(vm_mremap(vs, b, PG, 0, 0, &a) == EINVAL && vm_mremap(vs, a + MB, PG, PG, 0, &a) == EFAULT);
 	KCHECK(bad == 0);

@@ -121,7 +121,8 @@ in_a_child(void)
 	add((uint64_t)st);
 }
 
-static const int advices[] = { MADV_DONTNEED, MADV_DONTNEED, MADV_WILLNEED, MADV_NORMAL, MADV_DONTFORK, MADV_DOFORK, 18, 19 };
+static const int advices[] = { MADV_DONTNEED, MADV_DONTNEED, MADV_WILLNEED, MADV_NORMAL, MADV_DONTFORK, MADV_DOFORK,
+	18 /* MADV_WIPEONFORK */, 19 /* MADV_KEEPONFORK */ };
 
 static void
 step(void)

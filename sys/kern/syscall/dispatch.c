@@ -2,9 +2,9 @@
 /*
  * dispatch - from a number to a handler.
  *
- * The table is made from syscalls.tbl.  A number that is not in it, or whose
- * handler is not linked, is ENOSYS and said once per program and number, so
- * that a program which asks a thousand times does not fill the log.
+ * The table is made from syscalls.tbl.  A number that is not in it is ENOSYS
+ * and said once per program and number, so that a program which asks a
+ * thousand times does not fill the log.
  *
  * Locking: seen[] is a hint; a lost update costs one more line.
  */

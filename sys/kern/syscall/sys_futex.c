@@ -32,7 +32,11 @@ enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX
 #define FUTEX_PRIVATE		128
 #define FUTEX_CLOCK_REALTIME	256
 #define FUTEX_CMD_MASK		127
+#define FUTEX_WAITERS		0x80000000u
+#define FUTEX_OWNER_DIED	0x40000000u
+#define FUTEX_TID_MASK		0x3fffffffu
 #define ANY			UINT32_MAX	/* bitset */
+#define ROBUST_MAX		2048u		/* entries of a list that are looked at */
 
 struct bucket {
 	struct spin	b_spin;
@@ -377,6 +381,62 @@ sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout
 	}
 }
 
+/* ------------------------------------------------------- a thread's end -- */
+
+struct robust_head {
+	uint64_t	next;		/* of the entries, whose first word is the next's address; bit 0: not for us */
+	int64_t		offset;		/* from an entry to its futex word */
+	uint64_t	pending;	/* an entry that is just being taken or given back */
+};
+
+/* The owner of this lock has died: say so in the word and wake one who waits. */
+static void
+owner_died(uaddr_t word, uint32_t tid)
+{
+	uint32_t was, seen;
+	uint64_t key[2];
+
+	if ((word & 3) != 0 || uload32(word, &was) != 0)
+		return;
+	while ((was & FUTEX_TID_MASK) == tid) {
+		if (ucas32(word, was, (was & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen) != 0)
+			return;
+		if (seen == was) {
+			if ((was & FUTEX_WAITERS) != 0 && key_of(word, false, key) == 0)
+				(void)wake(key, 1, ANY);
+			return;
+		}
+		was = seen;
+		lwkt_poll();
+	}
+}
+
+/* The list is the program's: as long as it likes, and ours only up to a bound. */
+static void
+robust_exit(struct lwp *l)
+{
+	uint32_t tid = (uint32_t)l->l_tid;
+	struct robust_head head;
+	uint64_t at;
+
+	if (l->l_robust_list == 0 || copyin(&head, l->l_robust_list, sizeof head) != 0)
+		return;
+	at = head.next & ~1ull;
+	for (uint32_t i = 0; i < ROBUST_MAX && at != l->l_robust_list; i++) {
+		uint64_t next;
+		int error = copyin(&next, at, sizeof next);	/* first: the lock may be freed once it is given up */
+
+		if (at != (head.pending & ~1ull))
+			owner_died(at + (uint64_t)head.offset, tid);
+		if (error != 0)
+			break;
+		at = next & ~1ull;
+		lwkt_poll();
+	}
+	if (head.pending != 0)
+		owner_died((head.pending & ~1ull) + (uint64_t)head.offset, tid);
+}
+
 /* A thread that ends clears the word it was told to, and wakes who waits for that. */
 static void
 futex_lwp_exit(struct lwp *l)
@@ -384,7 +444,11 @@ futex_lwp_exit(struct lwp *l)
 	struct proc *p = l->l_proc;
 	uint64_t key[2];
 
-	if (l->l_clear_tid == 0 || p->p_vmspace == NULL)
+	if (p->p_vmspace == NULL)
+		return;
+	robust_exit(l);
+	l->l_robust_list = 0;
+	if (l->l_clear_tid == 0)
 		return;
 	if (p->p_nlwps == 1 && !p->p_vm_shared)
 		return;			/* nobody is left to look; and a page copied for this would be dear */

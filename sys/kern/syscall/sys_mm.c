@@ -29,7 +29,8 @@
 
 /* The object behind a mapping of fp, and the most that mprotect may later ask for. */
 static int
-map_file(struct file *fp, uint32_t prot, uint32_t flags, struct vmobj **obj, uint64_t *off, uint32_t *max_prot)
+map_file(struct file *fp, uint32_t prot, uint32_t flags, struct vmobj **obj, uint64_t *off,
+    uint32_t *max_prot)
 {
 	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
 
@@ -107,7 +108,8 @@ sys_brk(struct sysmsg *m, uaddr_t brk)
 }
 
 int
-sys_mremap(struct sysmsg *m, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, uaddr_t new_addr)
+sys_mremap(struct sysmsg *m, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
+    uaddr_t new_addr)
 {
 	int error = vm_mremap(vmspace_current(), old, old_len, new_len, flags, &new_addr);
 

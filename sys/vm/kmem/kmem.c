@@ -28,7 +28,9 @@
 #define SMALL_MAX	2048u
 #define EMPTY_MAX	1u		/* slabs without objects kept per class */
 
-static const uint16_t class_size[KMEM_CLASSES] = { 16, 32, 48, 64, 128, 192, 256, 320, 512, 768, 1024, 1344, 2048 };
+static const uint16_t class_size[KMEM_CLASSES] = {
+	16, 32, 48, 64, 128, 192, 256, 320, 512, 768, 1024, 1344, 2048
+};
 static uint8_t class_of[SMALL_MAX / 16 + 1];	/* const after boot: by (bytes + 15) / 16 */
 
 void
@@ -196,8 +198,10 @@ large_alloc(size_t bytes, uint32_t flags)
 void *
 kmalloc(size_t bytes, uint32_t flags)
 {
-	void *p = vm_should_fail() ? NULL : bytes <= SMALL_MAX ? small_alloc(bytes, flags) : large_alloc(bytes, flags);
+	void *p = NULL;
 
+	if (!vm_should_fail())
+		p = bytes <= SMALL_MAX ? small_alloc(bytes, flags) : large_alloc(bytes, flags);
 	if (p != NULL && (flags & KM_ZERO) != 0)
 		memset(p, 0, bytes);
 	return p;

@@ -17,7 +17,8 @@
 
 /* Move [old, +old_len), all in entry e, to `to`, where new_len is free.  Exclusive. */
 static int
-mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_len, uint64_t new_len, uaddr_t to)
+mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_len, uint64_t new_len,
+    uaddr_t to)
 {
 	struct vm_entry want = *e;
 	struct anonfam *fam;
@@ -93,7 +94,8 @@ mremap_in_place(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t ol
 }
 
 static int
-mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags, uaddr_t *addr)
+mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
+    uaddr_t *addr)
 {
 	struct vm_entry *e = entry_find(vs, old);
 	int error;
@@ -128,7 +130,10 @@ mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_le
 	}
 	if ((flags & MREMAP_MAYMOVE) == 0)
 		return ENOMEM;
-	error = (flags & MREMAP_FIXED) != 0 ? space_unmap(vs, *addr, *addr + new_len) : space_gap(vs, new_len, 0, addr);
+	if ((flags & MREMAP_FIXED) != 0)
+		error = space_unmap(vs, *addr, *addr + new_len);
+	else
+		error = space_gap(vs, new_len, 0, addr);
 	if (error != 0)
 		return error;
 	return mremap_move(vs, entry_find(vs, old), old, old_len, new_len, *addr);

@@ -257,7 +257,8 @@ wants_big(const struct fault *f)
 {
 	uaddr_t w = f->va & ~(BLOCK_BYTES - 1);
 
-	return f->e->e_end - f->e->e_start >= BIG_ENTRY_BYTES && w >= f->e->e_start && w + BLOCK_BYTES <= f->e->e_end &&
+	return f->e->e_end - f->e->e_start >= BIG_ENTRY_BYTES &&
+	    w >= f->e->e_start && w + BLOCK_BYTES <= f->e->e_end &&
 	    (f->e->e_advice & VME_NOHUGE) == 0 && f->val == 0 && f->span >= BLOCK_BYTES &&
 	    md_boot()->b_ram_bytes > BIG_RAM_BYTES && page_plenty();
 }
@@ -443,7 +444,8 @@ copy_window(struct fault *f, struct page *run, uaddr_t start, uaddr_t end)
 	gather_init(&g, f->vs, MD_INVAL_DROP);
 	spin_lock(&f->vs->vs_pt);
 	p = pmap_make(f->vs, start, 0, &f->spare);
-	for (struct page *pg = p == NULL ? NULL : vmobj_lookup_from(f->e->e_obj, first); pg != NULL; pg = vmobj_next(pg)) {
+	for (struct page *pg = p == NULL ? NULL : vmobj_lookup_from(f->e->e_obj, first); pg != NULL;
+	    pg = vmobj_next(pg)) {
 		uint64_t i = pg->pg_index - first, old;
 
 		if (start + i * PAGE_BYTES >= end)

@@ -97,7 +97,7 @@ struct vm_entry *entry_prev(const struct vm_entry *e);
 int	space_clip(struct vmspace *vs, uaddr_t start, uaddr_t end);
 int	space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end);	/* exclusive */
 int	space_insert(struct vmspace *vs, const struct vm_entry *want);	/* exclusive; range is free */
-int	space_insert_new(struct vmspace *vs, const struct vm_entry *want);	/* likewise, never joined to a neighbour */
+int	space_insert_new(struct vmspace *vs, const struct vm_entry *want);	/* never joined to a neighbour */
 void	space_extend(struct vmspace *vs, struct vm_entry *e, uint64_t bytes);
 int	space_gap(struct vmspace *vs, uint64_t len, uint32_t flags, uaddr_t *out);
 bool	space_is_free(struct vmspace *vs, uaddr_t start, uaddr_t end);
@@ -133,8 +133,14 @@ struct gather {
 void	gather_init(struct gather *g, struct vmspace *vs, enum md_inval how);
 void	gather_range(struct gather *g, uaddr_t va, uint64_t len);
 void	gather_pages(struct gather *g, struct page *pg, uint32_t n);
-static inline bool gather_full(const struct gather *g) { return g->g_npages + 4 > GATHER_PAGES || g->g_nranges == GATHER_RANGES; }
-void	gather_flush(struct gather *g);	/* tell the machine, wait for CPUs, drop the pages; no lock but vs_lk, o_tok, af_tok */
+/* No room for one leaf more and the tables that become empty with it. */
+static inline bool
+gather_full(const struct gather *g)
+{
+	return g->g_npages + 4 > GATHER_PAGES || g->g_nranges == GATHER_RANGES;
+}
+/* Tell the machine, wait for the CPUs, drop the pages.  No lock held but vs_lk, o_tok, af_tok. */
+void	gather_flush(struct gather *g);
 
 /* One table page put aside for when there is none to be had without sleeping. */
 struct spare { struct page *sp_page[3]; uint32_t sp_n; };
@@ -142,10 +148,11 @@ bool	spare_fill(struct spare *sp);		/* may sleep; false: no memory */
 void	spare_done(struct spare *sp);
 
 int	pmap_init(struct vmspace *vs);			/* a root */
-void	pmap_destroy(struct vmspace *vs, bool keep_root);	/* free everything; the machine knows already or is told */
+void	pmap_destroy(struct vmspace *vs, bool keep_root);	/* free everything; the machine is told if it must know */
 /* Inside vs_pt: the leaf for va, 4 KiB or 2 MiB (*span); NULL: nothing for the whole *span. */
 uint64_t *pmap_find(struct vmspace *vs, uaddr_t va, uint64_t *span);
-uint64_t *pmap_make(struct vmspace *vs, uaddr_t va, uint32_t level, struct spare *sp);	/* level 0: 4 KiB, 1: 2 MiB; NULL: no table page */
+/* The slot for va, made if need be; level 0: 4 KiB, 1: 2 MiB.  NULL: no table page to be had without sleeping. */
+uint64_t *pmap_make(struct vmspace *vs, uaddr_t va, uint32_t level, struct spare *sp);
 uint64_t pmap_set(struct vmspace *vs, uint64_t *ptep, uint64_t val);	/* returns what was there */
 /* Outside vs_pt. */
 uint64_t pmap_peek(struct vmspace *vs, uaddr_t va, uint64_t *span);	/* 0: nothing */

@@ -300,10 +300,7 @@ leaf_gone(struct gather *g, uint64_t old, uint64_t span)
 
 /* ------------------------------------------------------------- ranges -- */
 
-/*
- * Walk the leaves of one table in [va, end); the body sees `p` and `span`.
- * `next` is where to go on.
- */
+/* Walks go table by table: here the one with va in it ends, or the range. */
 static uaddr_t
 table_end(uaddr_t va, uaddr_t end)
 {
@@ -759,12 +756,11 @@ void
 pmap_destroy(struct vmspace *vs, bool keep_root)
 {
 	uint64_t *root = md_p2v(vs->vs_root);
-	struct page *pg = page_of(vs->vs_root), *old = NULL;
+	struct page *pg = page_of(vs->vs_root);
 	struct md_range all = { MD_USER_MIN, MD_USER_MAX - MD_USER_MIN };
 	md_space_t s = vs->vs_space;
 	uint64_t saved[256];
 
-	(void)old;
 	ASSERT(keep_root || s == MD_NOSPACE);
 	spin_lock(&vs->vs_pt);
 	for (uint32_t i = 0; i < 256; i++)

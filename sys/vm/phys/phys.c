@@ -458,7 +458,8 @@ void
 vm_phys_init(void)
 {
 	const struct md_boot *b = md_boot();
-	uint64_t end = page_round(rt_max(b->b_kernel_end, b->b_initrd_bytes == 0 ? 0 : b->b_initrd + b->b_initrd_bytes));
+	uint64_t archive = b->b_initrd_bytes == 0 ? 0 : b->b_initrd + b->b_initrd_bytes;
+	uint64_t end = page_round(rt_max(b->b_kernel_end, archive));
 	uint64_t nblocks = b->b_ram_bytes / BLOCK_BYTES, first;
 
 	spin_init(&phys.ph_spin);

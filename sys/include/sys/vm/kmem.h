@@ -6,7 +6,8 @@
 #define KM_ZERO		1u
 #define KM_WAIT		2u	/* may sleep; NULL only when memory is truly exhausted */
 
-void	*kmalloc(size_t bytes, uint32_t flags) __must_check;	/* 16-byte aligned; 64 for >= 64; pages for >= 4096 */
+/* 16-byte aligned; 64 from 64 bytes on; to pages from 4096 on. */
+void	*kmalloc(size_t bytes, uint32_t flags) __must_check;
 void	kfree(void *p);						/* NULL is fine; any CPU */
 char	*kstrdup(const char *s, uint32_t flags) __must_check;
 void	*kmalloc_array(size_t n, size_t each, uint32_t flags) __must_check;	/* NULL on overflow too */

@@ -43,7 +43,8 @@ _Static_assert(sizeof(struct page) == 64, "one cache line; the boot layout count
 #define PAGE_RESERVE	(1u << 2)	/* may use the last pages: for freeing memory */
 
 struct page *page_alloc(uint32_t flags);			/* pg_refs 1 */
-struct page *page_alloc_run(uint32_t order, uint32_t flags);	/* 2^order contiguous, aligned; each pg_refs 1, freed singly */
+/* 2^order contiguous, aligned; each pg_refs 1, freed singly. */
+struct page *page_alloc_run(uint32_t order, uint32_t flags);
 void	page_hold(struct page *pg);
 void	page_drop(struct page *pg);				/* last reference frees */
 struct page *page_of(paddr_t pa);
