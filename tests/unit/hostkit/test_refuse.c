@@ -156,10 +156,65 @@ nothing_is_left(const struct left *before, long n)
 
 /* ---------------------------------------------------------------- the run -- */
 
-static void
-quiet(void *arg)
+GUEST(toucher, "1: movb $1, (%rdi); add $4096, %rdi; dec %ecx; jnz 1b; syscall");
+
+static bool with_guests;	/* whole_life() makes and runs some */
+static bool guests_lived;
+
+/* Code and data at their usual places, without a space. */
+static uint64_t
+tables_make(void)
 {
+	uint64_t root = ram_pages(1), code = ram_pages(1);
+
+	memcpy(ram_at(code), CODE(toucher));
+	pt_map(root, CODE_VA, code, 1, PTE_RO);
+	pt_map(root, DATA_VA, ram_pages(DATA_PAGES), DATA_PAGES, PTE_RW | PTE_NX);
+	return root;
+}
+
+/* A guest that runs twice, its pages dropped in between.  False: something was refused; then it is dead or never was. */
+static bool
+guest_life(uint64_t root)
+{
+	const struct hk_range data = { DATA_VA, DATA_PAGES * HK_PAGE };
+	static uint8_t fpu[SLOT_SIZE] __attribute__((aligned(64)));
+	struct guest g = { .g_root = root };
+	bool ok;
+
+	if (hk_space_create(&g.g_space) != HK_OK)
+		return false;
+	ok = hk_space_root(g.g_space, root) == HK_OK;
+	for (int run = 0; ok && run < 2; run++) {
+		enum hk_stop stop;
+
+		g.g_frame = (struct hk_frame){ .rip = CODE_VA, .rsp = DATA_VA + 8, .rflags = 0x202,
+		    .rdi = DATA_VA, .rcx = DATA_PAGES };
+		stop = guest_run(&g);
+		CHECK(stop == HK_SYSCALL || stop == HK_DEAD);
+		ok = stop == HK_SYSCALL;
+		CHECK(!ok || (guest_data(&g)[0] & 0xff) == 1);
+		hk_fpu_get(0, g.g_space, fpu);
+		hk_fpu_set(0, g.g_space, fpu);
+		hk_invalidate(g.g_space, &data, 1, run == 0 ? HK_INVAL_WRPROTECT : HK_INVAL_DROP);
+	}
+	hk_space_destroy(g.g_space);
+	return ok;
+}
+
+static void
+life_of_cpu(void *arg)
+{
+	uint64_t root;
+
 	(void)arg;
+	if (with_guests) {
+		machine_brk = 2 * HK_BLOCK;
+		root = tables_make();
+		guests_lived = true;
+		for (int i = 0; i < 3; i++)
+			guests_lived &= guest_life(root);
+	}
 	hk_exit(0);
 }
 
@@ -188,12 +243,12 @@ whole_life(uint32_t ncpu)
 	hk_ram_release(HK_BLOCK, HK_PAGE);
 	assert_int_equal(*(uint32_t *)(hk_ram_base() + HK_BLOCK), 0);
 	munmap((void *)va, 4 * HK_PAGE);
-	if (hk_cpu_start(0, &machine_mailbox[0], 0, top, quiet, NULL) == HK_OK)
+	if (hk_cpu_start(0, &machine_mailbox[0], 0, top, life_of_cpu, NULL) == HK_OK)
 		assert_int_equal(hk_serve(), 0);
 	else
 		ok = false;
 	hk_fini();
-	return ok;
+	return ok && (!with_guests || guests_lived);
 }
 
 static void
@@ -239,6 +294,16 @@ a_forbidden_call_leaves_nothing_behind(void **state)
 {
 	(void)state;
 	refuse_everything(2, -EPERM);
+}
+
+static void
+a_guest_lives_or_dies_cleanly_whatever_is_refused(void **state)
+{
+	(void)state;
+	with_guests = true;
+	refuse_everything(1, -ENOMEM);
+	refuse_everything(2, -EPERM);
+	with_guests = false;
 }
 
 /* ----------------------------------------------------------- what is lacking -- */
@@ -355,6 +420,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(want_of_memory_leaves_nothing_behind),
 		cmocka_unit_test(a_forbidden_call_leaves_nothing_behind),
+		cmocka_unit_test(a_guest_lives_or_dies_cleanly_whatever_is_refused),
 		cmocka_unit_test(what_the_host_lacks_is_named),
 		cmocka_unit_test(a_small_limit_on_mappings_is_refused),
 		cmocka_unit_test(views_that_make_no_sense_are_refused),

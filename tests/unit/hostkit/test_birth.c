@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A thread that is born in a stub takes its role from registers fixed before
+ * and puts its filter on before anything else can matter: under births beside
+ * faults, with a busy neighbour on the host's CPUs, exactly one task of a stub
+ * has the mapper's filter alone, and every other has the strict one too.
+ */
+#include <dirent.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "machine.h"
+
+enum { CPUS = 4, ROUNDS = 150 };
+
+GUEST(toucher, "1: movb $1, (%rdi); add $4096, %rdi; dec %ecx; jnz 1b; syscall");
+
+static struct guest current;
+static _Atomic long round_no;		/* CPUs above 0 enter `current` when it grows */
+static _Atomic int inside;		/* how many of them have not finished the round */
+
+static void
+touch_all(uint32_t cpu)
+{
+	struct hk_frame f = current.g_frame;
+	enum hk_stop stop;
+
+	f.rdi = DATA_VA;
+	f.rcx = DATA_PAGES;
+	do {
+		atomic_store(&machine_mailbox[cpu], 0);
+		stop = hk_run(cpu, current.g_space, &f);
+	} while (stop == HK_INTR);
+	CHECK_EQ(stop, HK_SYSCALL);
+}
+
+static void
+other_cpu(void *arg)
+{
+	uint32_t cpu = (uint32_t)(uintptr_t)arg;
+
+	for (long seen = 0;;) {
+		long now = atomic_load(&round_no);
+
+		if (now < 0)
+			hk_cpu_stop();
+		if (now == seen) {
+			sched_yield();
+			continue;
+		}
+		seen = now;
+		touch_all(cpu);
+		atomic_fetch_sub(&inside, 1);
+	}
+}
+
+/* How many filters the host says a task has; -1: it does not say. */
+static int
+filters_of(const char *task)
+{
+	char line[128];
+	FILE *f = fopen(task, "r");
+	int n = -1;
+
+	CHECK(f != NULL);
+	while (fgets(line, sizeof line, f) != NULL)
+		sscanf(line, "Seccomp_filters: %d", &n);
+	fclose(f);
+	return n;
+}
+
+static void
+tasks_are_right(long pid)
+{
+	char path[300];
+	unsigned int mappers = 0, guests = 0;
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof path, "/proc/%ld/task", pid);
+	d = opendir(path);
+	CHECK(d != NULL);
+	while ((e = readdir(d)) != NULL) {
+		int n;
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "/proc/%ld/task/%s/status", pid, e->d_name);
+		n = filters_of(path);
+		CHECK(n == 1 || n == 2);
+		mappers += n == 1;
+		guests += n == 2;
+	}
+	closedir(d);
+	CHECK_EQ(mappers, 1);
+	CHECK_EQ(guests, CPUS);
+}
+
+static void
+births_beside_faults(void)
+{
+	uint64_t brk = machine_brk;
+
+	for (uintptr_t cpu = 1; cpu < CPUS; cpu++)
+		CHECK_EQ(hk_cpu_start((uint32_t)cpu, &machine_mailbox[cpu], 0,
+		    (uint64_t)(uintptr_t)machine_stack[cpu] + sizeof machine_stack[cpu], other_cpu, (void *)cpu), HK_OK);
+	for (long i = 1; i <= times(ROUNDS); i++) {
+		struct hk_space_rec *sp;
+
+		machine_brk = brk;
+		guest_make(&current, CODE(toucher));
+		sp = hk_space_rec(current.g_space);
+		atomic_store(&inside, CPUS - 1);
+		atomic_store(&round_no, i);
+		touch_all(0);
+		while (atomic_load(&inside) > 0)
+			sched_yield();
+		tasks_are_right(atomic_load(&sp->sp_pid));
+		hk_space_kill(sp);		/* not back to the pool: the next one is born too */
+		hk_space_destroy(current.g_space);
+	}
+	atomic_store(&round_no, -1);
+}
+
+static void
+one_mapper_in_every_stub(void **state)
+{
+	pid_t hog[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		hog[i] = fork();
+		if (hog[i] == 0)
+			for (;;)
+				;
+		assert_true(hog[i] > 0);
+	}
+	machine_run_with(&(struct hk_config){ .ncpu = CPUS, .ram_bytes = RAM_BYTES, .pool_low = 1, .pool_high = 1 },
+	    births_beside_faults);
+	for (int i = 0; i < 2; i++) {
+		kill(hog[i], SIGKILL);
+		waitpid(hog[i], NULL, 0);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_mapper_in_every_stub),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
