@@ -167,6 +167,7 @@ struct hk_cpu_rec {
 	uint32_t		c_kicks;	/* kicks so far */
 	/* watchdog.c: main thread only */
 	uint32_t		w_kick;		/* the kick being watched */
+	uint32_t		w_runs;		/* c_place_runs at the last heartbeat */
 	uint32_t		w_asleep;	/* heartbeats that found the guest asleep, or the mailbox unread */
 	uint64_t		w_cpu_ns;	/* CPU time of the stub when first seen */
 	/* cpu.c's and place.c's own */
@@ -186,7 +187,7 @@ struct hk_cpu_rec {
 	uint64_t		c_place_seen_ns, c_place_idle_ns;
 	struct hk_place_seen	c_place_seen[3];
 	_Atomic int32_t		c_place_space;	/* the guest to look at; HK_NOSPACE: none */
-	uint32_t		c_place_runs;	/* hk_run()s so far */
+	_Atomic uint32_t	c_place_runs;	/* hk_run()s so far */
 } __attribute__((aligned(64)));
 
 /* Where the host puts things in a signal frame, learnt from the first thread ever born. */

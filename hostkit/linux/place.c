@@ -17,11 +17,12 @@
  * that was mostly idle is better; and if there is none, but this one has more
  * than its share of what is runnable, a random one may be, and is tried half of the
  * time, so that many machines that see the same do not all do the same.
+ * A CPU whose guest computes without a stop is made to look by the watchdog.
  *
  * Invariants
  *   I1  place_used counts, per host CPU, the CPUs of this machine that have it.
- *   I2  c_hostcpu is changed by the CPU's own thread only, and never while
- *       it is inside a guest.
+ *   I2  c_hostcpu is changed by the CPU's own thread only; when that is while
+ *       its guest runs, the guest's threads follow at once.
  *   I3  an answer that the host refuses to give means "stay".
  *
  * Locking: place_lock for place_used.

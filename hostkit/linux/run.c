@@ -81,6 +81,18 @@ guest_kick(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 	(void)HK_SYS3(SYS_tgkill, atomic_load(&sp->sp_pid), sp->sp_slot[cpu].sl_tid, STUB_SIG_KICK);
 }
 
+/* Judge the place of this CPU, when it is time to; its guest follows where it goes. */
+static void
+look_at_place(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, bool judge)
+{
+	if (judge) {
+		atomic_store_explicit(&c->c_place_space, sp->sp_id, memory_order_relaxed);
+		hk_place_tick(c);
+	}
+	if (sp->sp_slot[cpu].sl_hostcpu != atomic_load_explicit(&c->c_hostcpu, memory_order_relaxed))
+		hk_place_follow(sp, cpu);
+}
+
 /* Wait until the guest has stopped, kicking it when the mailbox fills (R3, R4).  False: dead. */
 static bool
 guest_wait(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct hk_slot *s)
@@ -106,7 +118,10 @@ guest_wait(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 			kicked = true;
 			guest_kick(c, sp, cpu, s);
 		}
-		(void)hk_futex_wait(&s->s_vksleep, 1, 0);
+		/* Woken with nothing to do: the watchdog's heartbeat found a guest that computes and computes. */
+		if (hk_futex_wait(&s->s_vksleep, 1, 0) == 0 && !kicked && atomic_load(c->c_mailbox) == 0 &&
+		    atomic_load(&s->s_state) != ST_STOPPED)
+			look_at_place(c, sp, cpu, true);
 	}
 	atomic_store_explicit(&s->s_vksleep, 0, memory_order_relaxed);
 	if (kicked) {
@@ -366,6 +381,7 @@ hk_run(uint32_t cpu, hk_space s, struct hk_frame *f)
 	struct hk_space_rec *sp = hk_space_rec(s);
 	struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
 	enum hk_stop stop;
+	uint32_t runs;
 	bool ok;
 
 	ASSERT(cpu < hk_m.m_ncpu);
@@ -385,12 +401,9 @@ hk_run(uint32_t cpu, hk_space s, struct hk_frame *f)
 			return HK_DEAD;
 		}
 	}
-	if (++c->c_place_runs % PLACE_RUNS == 0) {
-		atomic_store_explicit(&c->c_place_space, s, memory_order_relaxed);
-		hk_place_tick(c);
-	}
-	if (sp->sp_slot[cpu].sl_hostcpu != atomic_load_explicit(&c->c_hostcpu, memory_order_relaxed))
-		hk_place_follow(sp, cpu);
+	runs = atomic_load_explicit(&c->c_place_runs, memory_order_relaxed) + 1;
+	atomic_store_explicit(&c->c_place_runs, runs, memory_order_relaxed);
+	look_at_place(c, sp, cpu, runs % PLACE_RUNS == 0);
 
 	atomic_fetch_add_explicit(&hk_m.n_runs, 1, memory_order_relaxed);
 	atomic_store_explicit(&c->c_space, s, memory_order_relaxed);

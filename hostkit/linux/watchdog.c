@@ -24,6 +24,7 @@
 
 #define BEAT_NS		1000000000ull
 #define BEAT_FAST_NS	100000000ull
+#define BEAT_BUSY_NS	150000000ull	/* while a guest computes without a stop */
 #define CPU_MAX_NS	100000000ull	/* per thread of the stub */
 #define ASLEEP_MAX	5u		/* heartbeats */
 
@@ -101,8 +102,23 @@ watch_kick(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, uint32_t
 		hk_space_kill(sp);
 }
 
-/* Watch one CPU.  True: something is going on that deserves a fast heartbeat. */
+/* A guest that has not stopped since the last heartbeat: its CPU's thread may want to judge its place. */
 static bool
+watch_computing(struct hk_cpu_rec *c, _Atomic uint32_t *word)
+{
+	uint32_t runs = atomic_load_explicit(&c->c_place_runs, memory_order_relaxed);
+
+	if (runs != c->w_runs) {
+		c->w_runs = runs;
+		return false;
+	}
+	atomic_store(word, 0);
+	hk_futex_wake(word, 1);
+	return true;
+}
+
+/* Watch one CPU.  Returns after how long it should be looked at again. */
+static uint64_t
 watch_cpu(struct hk_cpu_rec *c, uint32_t cpu)
 {
 	const int32_t id = atomic_load(&c->c_space);
@@ -112,29 +128,32 @@ watch_cpu(struct hk_cpu_rec *c, uint32_t cpu)
 
 	if (id < 0 || word == NULL) {
 		c->w_kick = 0;
-		return false;
+		return BEAT_NS;
 	}
 	sp = hk_m.m_space[id];
 	if (kick != 0) {
 		watch_kick(c, sp, cpu, kick);
-		return true;
+		return BEAT_FAST_NS;
 	}
 	c->w_kick = 0;
 	if (atomic_load(c->c_mailbox) == 0)
-		return false;
+		return watch_computing(c, word) ? BEAT_BUSY_NS : BEAT_NS;
 	/* Mail, but no kick: its thread has not run yet, or its guest spoilt the word that it sleeps on. */
 	atomic_store(word, 0);
 	hk_futex_wake(word, 1);
-	return true;
+	return BEAT_FAST_NS;
 }
 
 uint64_t
 hk_watchdog(void)
 {
-	bool fast = false;
+	uint64_t next = BEAT_NS;
 	uint32_t cpu;
 
-	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++)
-		fast |= watch_cpu(&hk_m.m_cpu[cpu], cpu);
-	return fast ? BEAT_FAST_NS : BEAT_NS;
+	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++) {
+		uint64_t wish = watch_cpu(&hk_m.m_cpu[cpu], cpu);
+
+		next = wish < next ? wish : next;
+	}
+	return next;
 }
