@@ -25,6 +25,7 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #define WAIT_MS		10000
@@ -56,20 +57,32 @@ pump(int timeout_ms)
 	return true;
 }
 
+static long
+now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The time is for the text, not for the next byte: what keeps drawing must not be waited for without end. */
 static void
 expect(const char *text)
 {
 	size_t len = strlen(text);
+	long end = now_ms() + WAIT_MS;
 
 	for (;;) {
 		char *at = memmem(shown, shown_len, text, len);
+		long left = end - now_ms();
 
 		if (at != NULL) {
 			shown_len -= (size_t)(at + len - shown);
 			memmove(shown, at + len, shown_len);
 			return;
 		}
-		if (!pump(WAIT_MS)) {
+		if (left <= 0 || !pump((int)left)) {
 			fprintf(stderr, "pty: \"%s\" did not appear\n", text);
 			kill(child, SIGKILL);
 			exit(99);
