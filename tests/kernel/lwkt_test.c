@@ -194,7 +194,7 @@ KTEST(wake_one_wakes_each_waiter_once)
 
 /* ----------------------------------------------------- tokens and locks -- */
 
-static struct token tok = TOKEN_INIT("test");
+static struct token tok = TOKEN_INIT(tok, "test");
 
 static void
 take_token(void *arg)

@@ -72,3 +72,13 @@ md_entropy(void *buf, size_t len)
 {
 	hk_entropy(buf, len);
 }
+
+/* A CPU waits for another for a microsecond or two; if that takes longer the other one's host thread may not be running. */
+void
+md_spin(uint32_t *turns)
+{
+	if (++*turns % 64 == 0)
+		hk_yield();
+	else
+		__builtin_ia32_pause();
+}

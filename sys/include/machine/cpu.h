@@ -22,11 +22,43 @@ struct md_percpu {
 	_Atomic uint32_t	mailbox;
 };
 int	md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top);	/* enters kmain_secondary() */
-void	md_kick(uint32_t cpu, uint32_t bits);	/* OR into its mailbox; ends its idle or its guest */
+void	md_kick(uint32_t cpu, uint32_t bits);	/* OR into its mailbox (a full fence); 0 to not 0 ends its idle or its guest */
 void	md_idle(void);				/* until this CPU's mailbox is not zero; may return early */
 /* Up: the number of the CPU we run on. */
 uint32_t kcpu_id(void);
-static inline void md_pause(void) { __asm__ volatile("pause" ::: "memory"); }
+/*
+ * Stands in every loop that waits for another CPU.  `turns` counts this wait's
+ * turns, from 0; a machine whose CPUs may be fewer than ours gives way
+ * when the other one seems not to be running.
+ */
+void	md_spin(uint32_t *turns);
+
+/*
+ * Scheduling points: where the order of CPUs can make a difference.  In
+ * deterministic mode (kernel.md 11) one of them runs at a time and changes
+ * only here; `value` goes into the hash of events.  Otherwise nothing.
+ */
+enum md_point {
+	MD_PT_TOKEN,		/* get, release, contended */
+	MD_PT_SPIN,		/* a spin lock is about to be taken, or waited for */
+	MD_PT_CRIT,		/* the outermost critical section was left */
+	MD_PT_RING,		/* an IPI or a wake-up was put or taken */
+	MD_PT_PORT,		/* a message was put or taken */
+	MD_PT_KICK,
+	MD_PT_PTE,		/* a page table entry was changed, a page made busy or free */
+	MD_PT_COPY,		/* a chunk of user memory was copied */
+	MD_PT_ENTER,		/* a guest is about to run */
+	MD_PT_LEAVE,		/* it stopped */
+	MD_PT_SYSCALL,		/* value: number and result */
+};
+extern bool md_deterministic;		/* const after boot */
+void	md_point_slow(enum md_point what, uint64_t value);
+static inline void
+md_point(enum md_point what, uint64_t value)
+{
+	if (__builtin_expect(md_deterministic, 0))
+		md_point_slow(what, value);
+}
 
 /*
  * Kernel contexts: a stack pointer with everything else saved on the stack.

@@ -55,7 +55,7 @@ struct bucket {
 };
 
 static struct bucket	lockf_bucket[BUCKETS];
-static struct token	lockf_waits_tok = TOKEN_INIT("lockf_waits");
+static struct token	lockf_waits_tok = TOKEN_INIT(lockf_waits_tok, "lockf_waits");
 static struct list	lockf_waits = LIST_INIT(lockf_waits);	/* [lockf_waits_tok] */
 static _Atomic uint32_t	lockf_ranges;				/* in existence: most closes see 0 and are done */
 

@@ -34,7 +34,7 @@
 #define RDEV_PTMX	MKDEV(5, 2)
 #define TTY_GID		5u		/* Debian's group tty */
 
-static struct token	pty_tok = TOKEN_INIT("pty table");
+static struct token	pty_tok = TOKEN_INIT(pty_tok, "pty table");
 static struct pty	*pty_table[PTY_MAX];	/* [pty_tok] Y1 */
 
 static const struct file_ops ptm_file_ops;

@@ -12,10 +12,13 @@
 void
 spin_lock(struct spin *s)
 {
+	uint32_t turns = 0;
+
 	crit_enter();
+	md_point(MD_PT_SPIN, 0);
 	while (atomic_exchange_explicit(&s->sp_held, 1, memory_order_acquire) != 0)
 		while (atomic_load_explicit(&s->sp_held, memory_order_relaxed) != 0)
-			md_pause();
+			md_spin(&turns);
 }
 
 void

@@ -95,12 +95,12 @@ vm_quiesce(void)
 	atomic_thread_fence(memory_order_seq_cst);
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		struct vm_cpu *v = cpu_find(i)->c_vm;
-		uint32_t seen = atomic_load_explicit(&v->v_usection, memory_order_acquire);
+		uint32_t seen = atomic_load_explicit(&v->v_usection, memory_order_acquire), turns = 0;
 
 		if (i == mycpuid)
 			continue;
 		while ((seen & 1) != 0 && atomic_load_explicit(&v->v_usection, memory_order_acquire) == seen)
-			md_pause();
+			md_spin(&turns);
 	}
 }
 

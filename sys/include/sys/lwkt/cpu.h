@@ -15,6 +15,7 @@
 struct thread;
 struct time_cpu;
 struct vm_cpu;
+struct ipi_cpu;
 
 struct cpu {
 	struct cpu		*c_self;	/* const: %gs:0 reads this */
@@ -27,6 +28,9 @@ struct cpu {
 	uint64_t		c_switches;	/* [cpu] statistics */
 	uint64_t		c_user_ns, c_sys_ns;	/* [cpu] statistics: time booked for user threads */
 	struct list		c_reap;		/* [cpu] threads that have exited, their stacks to free */
+	struct thread		*_Atomic c_wakeups;	/* [atomic] threads to make ready here, newest first: td_wakenext */
+	struct thread		*c_left;	/* [cpu] has just been switched away from: see switch_finish() */
+	struct ipi_cpu		*c_ipi;		/* const: rings of messages */
 	struct time_cpu		*c_time;	/* const: timer layer's */
 	struct vm_cpu		*c_vm;		/* const: page and slab caches */
 };

@@ -24,14 +24,17 @@
 #define TOKENS_MAX	32		/* token_get()s of a thread not yet released */
 #define LWKT_STACK_BYTES	32768u	/* guard page below */
 
-enum td_state { TD_RUNNING, TD_READY, TD_SLEEPING, TD_EXITED };
+enum td_state { TD_RUNNING, TD_READY, TD_SLEEPING, TD_MOVING, TD_EXITED };
 
 struct token;
 struct lwp;
 
 struct thread {
 	uint64_t	td_sp;		/* [cpu] saved stack pointer while not running */
-	struct cpu	*td_cpu;	/* [cpu] owner */
+	struct cpu	*_Atomic td_cpu;	/* [cpu] owner; changed by it alone, when the thread has left its stack */
+	struct cpu	*td_dest;	/* [cpu] where it goes, while TD_MOVING */
+	_Atomic uint32_t td_waking;	/* [atomic] it is on some CPU's c_wakeups, or about to be */
+	struct thread	*td_wakenext;	/* [td_waking] */
 	uint32_t	td_crit;	/* [thread] critical section depth */
 	uint32_t	td_pri;		/* [cpu] */
 	enum td_state	td_state;	/* [cpu] */
@@ -53,12 +56,22 @@ struct thread {
 #define TDF_INTERRUPTIBLE	(1u << 0)	/* in a sleep that lwkt_interrupt() may end */
 #define TDF_TIMEDOUT		(1u << 1)	/* the deadline of the sleep has passed */
 
-int	lwkt_create(void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out);	/* not yet runnable */
+/* Not yet runnable; on this CPU, or on `cpu`. */
+int	lwkt_create(void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out);
+int	lwkt_create_on(uint32_t cpu, void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out);
 void	lwkt_start(struct thread *td);		/* make it runnable on its CPU */
+/* The current thread goes on on `cpu`.  The only way that a thread changes its CPU.  May switch: tokens are lost meanwhile. */
+void	lwkt_migrate(uint32_t cpu);
 _Noreturn void lwkt_exit(void);
 void	lwkt_switch(void);			/* run another; the current thread is queued or asleep */
 void	lwkt_yield(void);			/* let others of the same or higher priority run */
-void	lwkt_wake(struct thread *td);		/* sleeping thread becomes ready; any CPU */
+/*
+ * A sleeping thread becomes ready.  Any CPU, any context; never waits.  The
+ * caller knows that the thread cannot have ended before the call.  A wake-up
+ * may reach a thread that already sleeps for another reason, so every
+ * sleep looks again at what it waited for.
+ */
+void	lwkt_wake(struct thread *td);
 void	lwkt_interrupt(struct thread *td);	/* end its interruptible sleep (EINTR); stays set until lwkt_intr_clear */
 static inline void lwkt_intr_clear(struct thread *td) { atomic_store_explicit(&td->td_intr, 0, memory_order_relaxed); }
 /*

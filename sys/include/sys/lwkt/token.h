@@ -7,15 +7,24 @@
  */
 #pragma once
 #include <machine/types.h>
+#include <sys/lwkt/wait.h>
 
+/*
+ * token_get() of a token that another CPU keeps for long sleeps, and like any
+ * sleep gives up what the caller holds: whoever takes a second token looks
+ * again at what the first one guards.
+ */
 struct thread;
 struct token {
 	struct thread	*_Atomic t_owner;	/* [atomic] NULL: free */
 	uint32_t	t_generation;		/* [t_owner] grows each time another thread takes it */
 	struct thread	*t_last;		/* [t_owner] */
+	_Atomic uint32_t t_waiters;		/* [atomic] asleep, or about to be, until it is free */
+	struct waitq	t_waitq;
+	uint64_t	t_gets, t_contended;	/* [t_owner] statistics */
 	const char	*t_name;		/* const */
 };
-#define TOKEN_INIT(name)	{ .t_name = (name) }
+#define TOKEN_INIT(t, name)	{ .t_waitq = WAITQ_INIT((t).t_waitq), .t_name = (name) }
 void	token_init(struct token *t, const char *name);
 void	token_get(struct token *t);
 bool	token_try(struct token *t);
