@@ -113,6 +113,19 @@ hk_post(uint32_t cpu, uint32_t bits)
 }
 
 void
+hk_rouse(uint32_t cpu)
+{
+	if (cpu < HK_CPU_MAX)
+		rouse(&hk_m.m_cpu[cpu]);
+}
+
+void
+hk_yield(void)
+{
+	HK_SYS0(SYS_sched_yield);
+}
+
+void
 hk_idle(uint32_t cpu)
 {
 	struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];

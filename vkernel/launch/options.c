@@ -169,6 +169,8 @@ set_timeout(struct options *o, const char *text)
 	return false;
 }
 
+#define CPUS_MAX	256u
+
 static bool
 set_cpus(struct options *o, const char *text)
 {
@@ -179,11 +181,11 @@ set_cpus(struct options *o, const char *text)
 		say_error(NULL, "--cpus=%s: not a number of processors", text);
 		return false;
 	}
-	if (n != 1) {
-		say_error("leave the option out", "--cpus=%s: this version runs one processor", text);
+	if (n > CPUS_MAX) {
+		say_error(NULL, "--cpus=%s: more than %u processors", text, CPUS_MAX);
 		return false;
 	}
-	o->o_ncpu = 1;
+	o->o_ncpu = (uint32_t)n;
 	return true;
 }
 

@@ -142,6 +142,15 @@ _Noreturn void hk_cpu_stop(void);		/* CPU call: end this host thread */
  */
 void	hk_post(uint32_t cpu, uint32_t bits);
 
+/*
+ * The caller itself made the mailbox of `cpu` go from zero to not zero, by a
+ * read-modify-write that is a full fence: the rest of hk_post().
+ */
+void	hk_rouse(uint32_t cpu);
+
+/* Give the host's processor away for a moment: another CPU of ours is waited for and may not be running. */
+void	hk_yield(void);
+
 /* CPU call: sleep until the mailbox is not zero.  May return early. */
 void	hk_idle(uint32_t cpu);
 

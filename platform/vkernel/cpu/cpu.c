@@ -5,6 +5,7 @@
 #include <hk/hk.h>
 #include <machine/boot.h>
 #include <machine/cpu.h>
+#include <stdatomic.h>
 
 #include "../dev/stdio.h"
 
@@ -36,9 +37,12 @@ secondary(void *arg)
 	kmain_secondary((uint32_t)(uintptr_t)arg);
 }
 
+static struct md_percpu *areas[HK_CPU_MAX] = { (struct md_percpu *)&cpu0 };	/* const once a CPU runs */
+
 int
 md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top)
 {
+	areas[cpu] = area;
 	return hk_cpu_start(cpu, &area->mailbox, (uint64_t)area, stack_top, secondary,
 	    (void *)(uintptr_t)cpu) == HK_OK ? 0 : ENOMEM;
 }
@@ -46,7 +50,8 @@ md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top)
 void
 md_kick(uint32_t cpu, uint32_t bits)
 {
-	hk_post(cpu, bits);
+	if (atomic_fetch_or(&areas[cpu]->mailbox, bits) == 0)
+		hk_rouse(cpu);
 }
 
 void
@@ -81,4 +86,13 @@ md_spin(uint32_t *turns)
 		hk_yield();
 	else
 		__builtin_ia32_pause();
+}
+
+bool md_deterministic;
+
+void
+md_point_slow(enum md_point what, uint64_t value)
+{
+	(void)what;
+	(void)value;
 }

@@ -23,6 +23,7 @@
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/map.h>
+#include <sys/vm/page.h>
 
 extern _Atomic bool kprint_to_console;
 
@@ -82,18 +83,48 @@ boot_late(void *arg)
 		panic("process 1 cannot be made: error %d", error);
 }
 
+static void *
+mem_for_ever(size_t bytes)
+{
+	return kmalloc(bytes, KM_ZERO);
+}
+
+/* Everything that a CPU owns exists before anybody counts CPUs. */
+static void
+make_cpus(uint64_t stack_top[CPU_MAX])
+{
+	struct cpu *c;
+
+	for (uint32_t i = 1; i < md_boot()->b_ncpu; i++) {
+		if (lwkt_make_cpu(i, &c, &stack_top[i]) != 0 || vm_cpu_init(c) != 0)
+			panic("no memory for cpu %u", i);
+		time_init_cpu(c);
+	}
+}
+
+static void
+start_cpus(const uint64_t stack_top[CPU_MAX])
+{
+	for (uint32_t i = 1; i < cpu_count; i++)
+		if (md_cpu_start(i, (struct md_percpu *)cpu_find(i), stack_top[i]) != 0)
+			panic("cpu %u cannot be started", i);
+}
+
 _Noreturn void
 kmain(void)
 {
+	static uint64_t stack_top[CPU_MAX];
 	struct thread *td;
 
 	atomic_store(&kprint_to_console, (md_boot()->b_flags & MD_BOOT_VERBOSE) != 0);
 	lwkt_boot_cpu(&cpu0, &boot_thread, (uint64_t)boot_stack);
+	lwkt_init();
 	time_init();
 	time_init_cpu(&cpu0);
 	vm_phys_init();
 	vm_kmem_init();
-	lwkt_set_needs(&(struct lwkt_needs){ kstack_alloc, kstack_free, timeout_arm, timeout_disarm });
+	lwkt_set_needs(&(struct lwkt_needs){ kstack_alloc, kstack_free, mem_for_ever, timeout_arm, timeout_disarm });
+	make_cpus(stack_top);
 	vm_map_init();
 	proc_init();
 	file_init();
@@ -102,6 +133,7 @@ kmain(void)
 
 	if (lwkt_create(boot_late, NULL, LWKT_PRI_KERN, "boot", &td) != 0)
 		panic("no memory for the first thread");
+	start_cpus(stack_top);
 	lwkt_start(td);
 	lwkt_idle();
 }
@@ -109,5 +141,6 @@ kmain(void)
 _Noreturn void
 kmain_secondary(uint32_t cpu)
 {
-	panic("cpu %u: more than one CPU is not supported yet", cpu);
+	ASSERT(mycpuid == cpu);
+	lwkt_idle();
 }

@@ -55,3 +55,17 @@ crit_exit_slow(void)
 	intr_dispatch(c);
 	c->c_curthread->td_crit--;
 }
+
+static void
+from_other_cpus(void *arg)
+{
+	(void)arg;
+	wakeups_take(mycpu);
+	ipi_interrupt(mycpu);
+}
+
+void
+lwkt_init(void)
+{
+	intr_attach(MD_INTR_IPI, from_other_cpus, NULL);
+}

@@ -7,6 +7,12 @@
 void	token_release_all(struct thread *td);
 void	token_reacquire_all(struct thread *td);
 
+void	lwkt_switch_bare(void);
+
+/* MD_INTR_IPI: threads woken by other CPUs, and messages (ipi.c).  In a critical section. */
+void	wakeups_take(struct cpu *c);
+void	ipi_interrupt(struct cpu *c);
+
 /* Take this CPU's mailbox bits and run their handlers until it is empty.  In a critical section. */
 void	intr_dispatch(struct cpu *c);
 

@@ -6,8 +6,11 @@
  * Making a thread of another CPU runnable is a message to its owner; only
  * the owner touches the queue, inside a critical section, which is a counter.
  *
- * A thread is RUNNING, READY (on exactly one run queue), SLEEPING (on none)
- * or EXITED.  It leaves the processor only in lwkt_switch().
+ * That message is the thread itself: it is put on the owner's list of threads
+ * to wake, at most once, so a wake-up never waits for room.
+ *
+ * A thread is RUNNING, READY (on exactly one run queue), SLEEPING, MOVING to
+ * another CPU (both on none) or EXITED.  It leaves the processor only in lwkt_switch().
  *
  * Invariants
  *   T1  c_curthread is RUNNING and on no run queue.
@@ -17,6 +20,12 @@
  *   T4  a thread that switches away has given up its tokens, and holds them
  *       again when lwkt_switch() returns to it.
  *   T5  a stack is freed only by another thread, after its owner has left it.
+ *   T6  td_cpu changes only from the CPU it names, after the thread has left
+ *       its stack there: the next CPU finds it complete.
+ *   T7  a thread with td_waking is on, or about to be put on, one list of
+ *       wake-ups, and is not freed.
+ *   T8  a deadline is armed only while the thread sleeps: so the timer is
+ *       always its own CPU's.
  *
  * The struct thread lies at the upper end of its own stack.
  *
@@ -35,6 +44,7 @@ static struct cpu *cpus[CPU_MAX];	/* const after boot */
 static struct spin all_spin;
 static struct list all_threads = LIST_INIT(all_threads);	/* [all_spin] */
 static _Atomic uint64_t last_id;
+static void (*idle_hook)(void);		/* const after boot */
 
 struct cpu *
 cpu_find(uint32_t id)
@@ -43,10 +53,33 @@ cpu_find(uint32_t id)
 	return cpus[id];
 }
 
+int
+lwkt_make_cpu(uint32_t id, struct cpu **out, uint64_t *stack_top)
+{
+	uint64_t stack = lwkt_needs.stack_alloc(LWKT_STACK_BYTES);
+	struct cpu *c = lwkt_needs.mem_alloc(sizeof *c);
+	struct thread *idle = lwkt_needs.mem_alloc(sizeof *idle);
+
+	if (stack == 0 || c == NULL || idle == NULL)
+		return ENOMEM;			/* at boot: nobody goes on */
+	c->c_self = c;
+	c->c_id = id;
+	lwkt_boot_cpu(c, idle, stack);
+	*out = c;
+	*stack_top = stack + LWKT_STACK_BYTES;
+	return 0;
+}
+
 void
 lwkt_set_needs(const struct lwkt_needs *n)
 {
 	lwkt_needs = *n;
+}
+
+void
+lwkt_set_idle_hook(void (*fn)(void))
+{
+	idle_hook = fn;
 }
 
 static void
@@ -131,32 +164,59 @@ better_is_ready(const struct cpu *c)
 /* ------------------------------------------------------------- switch -- */
 
 /*
+ * On the stack of whoever runs now: the one before it has left its own.  If
+ * it goes to another CPU, that one may have it now: T6.
+ */
+static void
+switch_finish(void)
+{
+	struct thread *td = mycpu->c_left;
+
+	mycpu->c_left = NULL;
+	if (td == NULL)
+		return;
+	atomic_store_explicit(&td->td_cpu, td->td_dest, memory_order_release);
+	lwkt_wake(td);
+}
+
+/* The switch itself; tokens are the caller's business.  In a critical section. */
+void
+lwkt_switch_bare(void)
+{
+	struct cpu *c = mycpu;
+	struct thread *td = c->c_curthread, *next;
+
+	ASSERT(td->td_crit > 0);
+	ASSERT(td->td_state != TD_RUNNING || td == c->c_idle);
+	next = runq_choose(c);
+	if (next == td) {
+		td->td_state = TD_RUNNING;
+		return;
+	}
+	if (td->td_leave != NULL)
+		td->td_leave(td);
+	next->td_crit++;					/* T3: until it is out of here itself */
+	c->c_switches++;
+	c->c_left = td->td_state == TD_MOVING ? td : NULL;
+	c->c_curthread = next;
+	next->td_state = TD_RUNNING;
+	md_ctx_switch(&td->td_sp, next->td_sp);
+	switch_finish();					/* perhaps on another CPU than above */
+	td->td_crit--;
+}
+
+/*
  * The current thread has been queued, put to sleep or has exited; run the
  * next one.  Returns when this thread is chosen again.
  */
 void
 lwkt_switch(void)
 {
-	struct cpu *c;
-	struct thread *td = curthread, *next;
+	struct thread *td = curthread;
 
 	crit_enter();
-	ASSERT(td->td_state != TD_RUNNING || td == mycpu->c_idle);
 	token_release_all(td);					/* T4 */
-	c = mycpu;
-	next = runq_choose(c);
-	if (next != td) {
-		if (td->td_leave != NULL)
-			td->td_leave(td);
-		next->td_crit++;				/* T3: until it is out of here itself */
-		c->c_switches++;
-		c->c_curthread = next;
-		next->td_state = TD_RUNNING;
-		md_ctx_switch(&td->td_sp, next->td_sp);
-		td->td_crit--;
-	} else {
-		td->td_state = TD_RUNNING;
-	}
+	lwkt_switch_bare();
 	token_reacquire_all(td);
 	crit_exit();
 }
@@ -166,6 +226,7 @@ thread_main(void *arg)
 {
 	struct thread *td = arg;
 
+	switch_finish();
 	td->td_crit--;			/* taken for us by the switch that came here */
 	crit_enter();
 	crit_exit();			/* look at the mailbox */
@@ -176,10 +237,11 @@ thread_main(void *arg)
 static void
 reap(struct cpu *c)
 {
-	struct thread *td;
 
 	crit_enter();
-	while ((td = list_first(&c->c_reap, struct thread, td_runlink)) != NULL) {
+	list_foreach_safe(td, &c->c_reap, struct thread, td_runlink) {
+		if (atomic_load_explicit(&td->td_waking, memory_order_acquire) != 0)
+			continue;			/* T7 */
 		list_remove(&td->td_runlink);
 		lwkt_needs.stack_free(td->td_stack, LWKT_STACK_BYTES);
 	}
@@ -188,6 +250,12 @@ reap(struct cpu *c)
 
 int
 lwkt_create(void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out)
+{
+	return lwkt_create_on(mycpuid, fn, arg, pri, name, out);
+}
+
+int
+lwkt_create_on(uint32_t cpu, void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out)
 {
 	struct thread *td;
 	uint64_t stack, top;
@@ -199,7 +267,7 @@ lwkt_create(void (*fn)(void *), void *arg, uint32_t pri, const char *name, struc
 		return ENOMEM;
 	top = (stack + LWKT_STACK_BYTES - sizeof *td) & ~63ull;
 	td = (struct thread *)top;
-	thread_init(td, mycpu, stack, pri, name);
+	thread_init(td, cpu_find(cpu), stack, pri, name);
 	td->td_state = TD_SLEEPING;
 	td->td_fn = fn;
 	td->td_arg = arg;
@@ -244,31 +312,112 @@ lwkt_yield(void)
 	crit_exit();
 }
 
-/* A thread sleeps only on its own CPU, so "sleeping" cannot change under us here. */
+/* ------------------------------------------------------------ wake-up -- */
+
+/* On its own CPU, in a critical section. */
+static void
+wake_here(struct thread *td)
+{
+	if (td->td_state != TD_SLEEPING && td->td_state != TD_MOVING)
+		return;
+	if ((td->td_flags & TDF_TIMED) != 0) {
+		td->td_flags &= ~TDF_TIMED;
+		lwkt_needs.timeout_disarm(td);		/* T8 */
+	}
+	runq_insert(mycpu, td);
+}
+
+/* Put td on the list of its CPU.  td_waking is ours. */
+static void
+wake_there(struct thread *td, struct cpu *c)
+{
+	struct thread *first = atomic_load_explicit(&c->c_wakeups, memory_order_relaxed);
+
+	do {
+		td->td_wakenext = first;
+	} while (!atomic_compare_exchange_weak_explicit(&c->c_wakeups, &first, td,
+	    memory_order_release, memory_order_relaxed));
+	md_point(MD_PT_RING, td->td_id);
+	md_kick(c->c_id, MD_INTR_IPI);
+}
+
+/*
+ * While td_waking is set nobody else needs to do anything: whoever takes the
+ * thread off the list clears it before looking at the state, and the thread
+ * looks at what it waits for after it became SLEEPING and before it leaves
+ * its CPU.
+ */
 void
 lwkt_wake(struct thread *td)
 {
+	struct cpu *c;
+
 	crit_enter();
-	ASSERT(td->td_cpu == mycpu);	/* other owners get a message; there is one CPU as yet */
-	if (td->td_state == TD_SLEEPING)
-		runq_insert(mycpu, td);
+	c = atomic_load_explicit(&td->td_cpu, memory_order_acquire);
+	if (c == mycpu)
+		wake_here(td);
+	else if (atomic_exchange_explicit(&td->td_waking, 1, memory_order_acq_rel) == 0)
+		wake_there(td, c);
 	crit_exit();
 }
 
+/* MD_INTR_IPI: threads to make ready, oldest first. */
+void
+wakeups_take(struct cpu *c)
+{
+	struct thread *td = atomic_exchange_explicit(&c->c_wakeups, NULL, memory_order_acquire);
+	struct thread *oldest = NULL, *next;
+
+	for (; td != NULL; td = next) {
+		next = td->td_wakenext;
+		td->td_wakenext = oldest;
+		oldest = td;
+	}
+	for (td = oldest; td != NULL; td = next) {
+		struct cpu *owner = atomic_load_explicit(&td->td_cpu, memory_order_acquire);
+
+		next = td->td_wakenext;
+		if (owner != c) {
+			wake_there(td, owner);		/* it has moved: after it */
+			continue;
+		}
+		atomic_exchange_explicit(&td->td_waking, 0, memory_order_acq_rel);
+		wake_here(td);
+	}
+}
+
+/*
+ * The wake-up of a thread of another CPU interrupts that CPU whatever the
+ * thread does, so a guest ends too.  If one is under way already, its end
+ * comes after our store.
+ */
 void
 lwkt_interrupt(struct thread *td)
 {
-	atomic_store_explicit(&td->td_intr, 1, memory_order_release);
+	atomic_store_explicit(&td->td_intr, 1, memory_order_seq_cst);
+	lwkt_wake(td);
+}
+
+void
+lwkt_migrate(uint32_t cpu)
+{
+	struct thread *td = curthread;
+
+	ASSERT(td->td_crit == 0);
+	if (cpu == mycpuid)
+		return;
 	crit_enter();
-	if ((td->td_flags & TDF_INTERRUPTIBLE) != 0)
-		lwkt_wake(td);
+	td->td_dest = cpu_find(cpu);
+	td->td_state = TD_MOVING;
+	lwkt_switch();
+	ASSERT(mycpu == td->td_cpu);
 	crit_exit();
 }
 
 void
 lwkt_timed_out(struct thread *td)
 {
-	td->td_flags |= TDF_TIMEDOUT;
+	td->td_flags = (td->td_flags | TDF_TIMEDOUT) & ~TDF_TIMED;	/* a timer of our own CPU: T8 */
 	lwkt_wake(td);
 }
 
@@ -328,7 +477,9 @@ lwkt_idle(void)
 			lwkt_switch();
 		else if (!list_empty(&c->c_reap))
 			reap(c);
-		else
+		if (idle_hook != NULL && c->c_runmask == 0)
+			idle_hook();
+		if (c->c_runmask == 0)
 			md_idle();
 	}
 }

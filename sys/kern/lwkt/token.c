@@ -8,6 +8,12 @@
  * be kept by callers.  The price: what a token guards may have changed
  * across anything that sleeps.
  *
+ * Who wants a token that a thread on another CPU holds spins for a few
+ * microseconds, as long as such a holder usually needs, and answers its
+ * mailbox meanwhile.  Then it sleeps until the token is free; the holder's
+ * CPU may not even be running.  A sleep is a sleep: the tokens that it already
+ * had go, and all come back together, in order of their addresses.
+ *
  * Who holds what is written in the thread, because a token that was given up
  * may meanwhile be another thread's.
  *
@@ -15,6 +21,9 @@
  *   K1  t_owner is a thread that is running on some CPU, or NULL.
  *   K2  a running thread owns exactly the tokens in its td_tok[]; one that
  *       occurs k times there was taken k times and not yet released.
+ *   K3  who frees a token looks at t_waiters after it stored NULL; who sleeps
+ *       counted itself there before its last try.  Both are full fences, so
+ *       one of them sees the other: no wake-up is lost.
  */
 #include <stdatomic.h>
 #include <sys/debug/kprint.h>
@@ -22,10 +31,13 @@
 
 #include "lwkt_int.h"
 
+#define SPIN_TURNS	200u	/* some microseconds */
+
 void
 token_init(struct token *t, const char *name)
 {
 	memset(t, 0, sizeof *t);
+	waitq_init(&t->t_waitq);
 	t->t_name = name;
 }
 
@@ -42,18 +54,92 @@ acquire(struct token *t, struct thread *td)
 	struct thread *owner = NULL;
 
 	if (!atomic_compare_exchange_strong_explicit(&t->t_owner, &owner, td,
-	    memory_order_acquire, memory_order_relaxed)) {
-		if (owner == td)
-			return true;
-		if (owner->td_cpu == td->td_cpu)		/* K1 */
-			panic("token %s is held by %s, which does not run", t->t_name, owner->td_name);
-		return false;
-	}
+	    memory_order_acquire, memory_order_relaxed))
+		return owner == td;
 	if (t->t_last != td) {
 		t->t_last = td;
 		t->t_generation++;
 	}
+	t->t_gets++;
 	return true;
+}
+
+static void
+let_go(struct token *t)
+{
+	atomic_store_explicit(&t->t_owner, NULL, memory_order_seq_cst);
+	if (atomic_load_explicit(&t->t_waiters, memory_order_seq_cst) != 0)	/* K3 */
+		wake_one(&t->t_waitq);
+}
+
+static bool
+spin_for(struct token *t, struct thread *td)
+{
+	uint32_t turns = 0;
+
+	while (turns < SPIN_TURNS) {
+		if (td->td_crit == 0)
+			lwkt_poll();
+		md_spin(&turns);
+		if (acquire(t, td))
+			return true;
+	}
+	return false;
+}
+
+/* Sleep until somebody lets go of t.  The thread holds nothing.  In a critical section. */
+static void
+sleep_for(struct token *t, struct thread *td)
+{
+	struct waiter w;
+
+	wait_begin(&t->t_waitq, &w);
+	atomic_fetch_add_explicit(&t->t_waiters, 1, memory_order_seq_cst);
+	while (atomic_load_explicit(&t->t_owner, memory_order_seq_cst) != NULL &&
+	    atomic_exchange_explicit(&w.w_woken, 0, memory_order_acquire) == 0) {
+		td->td_state = TD_SLEEPING;
+		lwkt_switch_bare();
+	}
+	atomic_fetch_sub_explicit(&t->t_waiters, 1, memory_order_relaxed);
+	wait_end(&w);
+}
+
+/* One pass over the tokens by address; NULL when all are ours, else the one that is not and none is. */
+static struct token *
+acquire_all(struct thread *td)
+{
+	struct token *last = NULL, *next;
+
+	for (;;) {
+		next = NULL;
+		for (uint32_t i = 0; i < td->td_ntok; i++)
+			if (td->td_tok[i] > last && (next == NULL || td->td_tok[i] < next))
+				next = td->td_tok[i];
+		if (next == NULL)
+			return NULL;
+		if (!acquire(next, td))
+			break;
+		last = next;
+	}
+	token_release_all(td);
+	return next;
+}
+
+void
+token_release_all(struct thread *td)
+{
+	for (uint32_t i = 0; i < td->td_ntok; i++)
+		if (atomic_load_explicit(&td->td_tok[i]->t_owner, memory_order_relaxed) == td)
+			let_go(td->td_tok[i]);
+}
+
+void
+token_reacquire_all(struct thread *td)
+{
+	struct token *t;
+
+	while (td->td_ntok > 0 && (t = acquire_all(td)) != NULL)
+		sleep_for(t, td);
 }
 
 bool
@@ -62,6 +148,7 @@ token_try(struct token *t)
 	struct thread *td = curthread;
 
 	ASSERT(td->td_ntok < TOKENS_MAX);
+	md_point(MD_PT_TOKEN, 0);
 	if (!acquire(t, td))
 		return false;
 	td->td_tok[td->td_ntok++] = t;
@@ -71,10 +158,22 @@ token_try(struct token *t)
 void
 token_get(struct token *t)
 {
-	while (!token_try(t)) {
-		lwkt_poll();
-		md_pause();
+	struct thread *td = curthread;
+
+	ASSERT(td->td_crit == 0);
+	if (token_try(t))
+		return;
+	if (!spin_for(t, td)) {
+		crit_enter();
+		token_release_all(td);
+		td->td_tok[td->td_ntok++] = t;
+		token_reacquire_all(td);
+		t->t_contended++;
+		crit_exit();
+		return;
 	}
+	t->t_contended++;
+	td->td_tok[td->td_ntok++] = t;
 }
 
 void
@@ -88,20 +187,6 @@ token_release(struct token *t)
 	for (uint32_t i = 0; i < td->td_ntok; i++)
 		if (td->td_tok[i] == t)
 			return;
-	atomic_store_explicit(&t->t_owner, NULL, memory_order_release);
-}
-
-void
-token_release_all(struct thread *td)
-{
-	for (uint32_t i = 0; i < td->td_ntok; i++)
-		atomic_store_explicit(&td->td_tok[i]->t_owner, NULL, memory_order_release);
-}
-
-void
-token_reacquire_all(struct thread *td)
-{
-	for (uint32_t i = 0; i < td->td_ntok; i++)
-		while (!acquire(td->td_tok[i], td))
-			md_pause();
+	let_go(t);
+	md_point(MD_PT_TOKEN, 1);
 }

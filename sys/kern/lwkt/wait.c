@@ -39,7 +39,7 @@ wait_end(struct waiter *w)
 	spin_unlock(&w->w_queue->wq_spin);
 }
 
-/* One sleep of the current thread, in a critical section; tells why it ended. */
+/* One sleep of the current thread, in a critical section; tells why it ended.  0: perhaps for nothing. */
 static int
 sleep_once(struct thread *td, _Atomic uint32_t *woken, nsec_t deadline, uint32_t flags)
 {
@@ -50,15 +50,15 @@ sleep_once(struct thread *td, _Atomic uint32_t *woken, nsec_t deadline, uint32_t
 	if ((flags & WAIT_INTR) != 0 && atomic_load_explicit(&td->td_intr, memory_order_acquire) != 0)
 		return EINTR;
 
-	td->td_flags &= ~(TDF_TIMEDOUT | TDF_INTERRUPTIBLE);
+	td->td_flags &= ~TDF_TIMEDOUT;
 	if ((flags & WAIT_INTR) != 0)
 		td->td_flags |= TDF_INTERRUPTIBLE;
-	if (timed)
+	if (timed) {
+		td->td_flags |= TDF_TIMED;
 		lwkt_needs.timeout_arm(td, deadline);
+	}
 	td->td_state = TD_SLEEPING;
 	lwkt_switch();
-	if (timed)
-		lwkt_needs.timeout_disarm(td);
 	td->td_flags &= ~TDF_INTERRUPTIBLE;
 
 	if (woken != NULL && atomic_exchange_explicit(woken, 0, memory_order_acquire) != 0)

@@ -7,19 +7,21 @@
  * due runs, in order.
  *
  * Invariants
- *   R1  t_cpu is not NULL exactly while the timer is in that CPU's tree.
+ *   R1  t_armed is set exactly while the timer is in the tree of t_cpu, the
+ *       CPU that armed it last.
  *   R2  after any change the machine's deadline is not later than the
  *       earliest timer's.  (It may be earlier: a cancelled timer costs one
  *       empty interrupt, which is cheaper than telling the machine twice.)
  *
  * Locking: [cpu].  A timer is armed on the CPU that asks; cancelling one of
- * another CPU is a message to it, once there are others.
+ * another CPU is a call to that one: there no timer function runs meanwhile.
+ * Whoever arms and cancels one timer from several CPUs takes turns.
  */
 #include <drv/intr.h>
 #include <machine/clock.h>
+#include <sys/lwkt/ipi.h>
 #include <sys/lwkt/thread.h>
 #include <sys/time/time.h>
-
 
 struct time_cpu {
 	struct rb_tree	tc_tree;
@@ -50,9 +52,36 @@ ask_machine(struct time_cpu *tc)
 static void
 unlink_timer(struct timer *t)
 {
-	ASSERT(t->t_cpu == mycpu);
+	ASSERT(t->t_armed && t->t_cpu == mycpu);
 	rb_remove(&mycpu->c_time->tc_tree, &t->t_node);
-	t->t_cpu = NULL;
+	t->t_armed = false;
+}
+
+/* On the timer's own CPU, in a critical section. */
+static void
+cancel_here(void *arg, uint64_t was_armed)
+{
+	struct timer *t = arg;
+
+	*(bool *)was_armed = t->t_armed;
+	if (t->t_armed)
+		unlink_timer(t);
+}
+
+bool
+timer_cancel(struct timer *t)
+{
+	struct cpu *c = t->t_cpu;
+	bool armed = false;
+
+	if (c == mycpu) {
+		crit_enter();
+		cancel_here(t, (uint64_t)&armed);
+		crit_exit();
+	} else if (c != NULL) {
+		ipi_call(c->c_id, cancel_here, t, (uint64_t)&armed);
+	}
+	return armed;
 }
 
 void
@@ -61,9 +90,11 @@ timer_arm(struct timer *t, nsec_t when)
 	struct time_cpu *tc;
 	struct rb_node **link, *parent = NULL;
 
+	if (t->t_cpu != mycpu)
+		(void)timer_cancel(t);
 	crit_enter();
 	tc = mycpu->c_time;
-	if (t->t_cpu != NULL)
+	if (t->t_armed)
 		unlink_timer(t);
 	t->t_when = when;
 	link = &tc->tc_tree.rb_root;
@@ -73,21 +104,9 @@ timer_arm(struct timer *t, nsec_t when)
 	}
 	rb_insert(&tc->tc_tree, &t->t_node, parent, link);
 	t->t_cpu = mycpu;
+	t->t_armed = true;
 	ask_machine(tc);
 	crit_exit();
-}
-
-bool
-timer_cancel(struct timer *t)
-{
-	bool armed;
-
-	crit_enter();
-	armed = t->t_cpu != NULL;
-	if (armed)
-		unlink_timer(t);
-	crit_exit();
-	return armed;
 }
 
 /* MD_INTR_TIMER. */

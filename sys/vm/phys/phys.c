@@ -30,12 +30,14 @@
  * Locking: ph_spin for the lists; the per-CPU list by its CPU in a critical
  * section.  Not here: choosing what to give up (reclaim.c).
  */
+#include <abi/errno.h>
 #include <core/rt/rt.h>
 #include <machine/boot.h>
 #include <machine/clock.h>
 #include <sys/debug/kprint.h>
 #include <sys/lwkt/spin.h>
 #include <sys/lwkt/wait.h>
+#include <sys/vm/kmem.h>
 #include "../vm_int.h"
 
 #define CPU_PAGES_MAX	128u		/* single pages that a CPU keeps */
@@ -451,6 +453,17 @@ vm_cpu_setup(struct cpu *c, struct vm_cpu *v)
 	list_init(&v->v_pages);
 	kmem_cpu_setup(c, v);
 	c->c_vm = v;
+}
+
+int
+vm_cpu_init(struct cpu *c)
+{
+	struct vm_cpu *v = kmalloc(sizeof *v, KM_ZERO);
+
+	if (v == NULL)
+		return ENOMEM;
+	vm_cpu_setup(c, v);
+	return 0;
 }
 
 /* Reserved: the kernel, the archive, our arrays.  The block where they end is split; later ones are fresh. */

@@ -53,8 +53,9 @@ struct thread {
 	uint64_t	td_timeout[12];	/* [cpu] the time layer's timer for this thread's sleeps */
 	char		td_name[24];
 };
-#define TDF_INTERRUPTIBLE	(1u << 0)	/* in a sleep that lwkt_interrupt() may end */
-#define TDF_TIMEDOUT		(1u << 1)	/* the deadline of the sleep has passed */
+#define TDF_TIMED	(1u << 0)	/* a deadline is armed */
+#define TDF_TIMEDOUT	(1u << 1)	/* the deadline of the sleep has passed */
+#define TDF_INTERRUPTIBLE (1u << 2)	/* in a sleep that lwkt_interrupt() ends */
 
 /* Not yet runnable; on this CPU, or on `cpu`. */
 int	lwkt_create(void (*fn)(void *), void *arg, uint32_t pri, const char *name, struct thread **out);
@@ -72,7 +73,8 @@ void	lwkt_yield(void);			/* let others of the same or higher priority run */
  * sleep looks again at what it waited for.
  */
 void	lwkt_wake(struct thread *td);
-void	lwkt_interrupt(struct thread *td);	/* end its interruptible sleep (EINTR); stays set until lwkt_intr_clear */
+/* End its interruptible sleep (EINTR) or its stay in user mode; stays set until lwkt_intr_clear. */
+void	lwkt_interrupt(struct thread *td);
 static inline void lwkt_intr_clear(struct thread *td) { atomic_store_explicit(&td->td_intr, 0, memory_order_relaxed); }
 /*
  * Stands in every loop without a small constant bound and after every 64 KiB
@@ -90,14 +92,20 @@ void	lwkt_foreach(void (*fn)(struct thread *, void *), void *arg);
 struct lwkt_needs {
 	uint64_t (*stack_alloc)(size_t bytes);		/* lowest address, 0: none */
 	void	(*stack_free)(uint64_t stack, size_t bytes);
+	void	*(*mem_alloc)(size_t bytes);		/* zeroed, for ever; NULL: none */
 	void	(*timeout_arm)(struct thread *td, nsec_t deadline);	/* calls lwkt_timed_out(td) then */
 	void	(*timeout_disarm)(struct thread *td);
 };
 void	lwkt_set_needs(const struct lwkt_needs *n);
 void	lwkt_timed_out(struct thread *td);
 
+void	lwkt_init(void);		/* once, on the boot CPU, after lwkt_boot_cpu() */
+/* Called on a CPU each time before it idles, outside of critical sections; may make threads ready. */
+void	lwkt_set_idle_hook(void (*fn)(void));
 /* Boot: the running stack becomes this CPU's idle thread; the other one never returns and is its life. */
 void	lwkt_boot_cpu(struct cpu *c, struct thread *idle, uint64_t stack);
+/* Another CPU, with its idle thread: its area and the end of its stack, for md_cpu_start().  ENOMEM. */
+int	lwkt_make_cpu(uint32_t id, struct cpu **out, uint64_t *stack_top);
 _Noreturn void lwkt_idle(void);
 
 static inline void crit_enter(void) { curthread->td_crit++; __asm__ volatile("" ::: "memory"); }

@@ -13,12 +13,14 @@ struct cpu;
 struct timer {
 	struct rb_node	t_node;		/* [t_cpu] */
 	nsec_t		t_when;		/* [t_cpu] */
-	struct cpu	*t_cpu;		/* NULL: not armed */
+	struct cpu	*t_cpu;		/* [whoever arms it] armed it last; NULL: nobody has */
+	bool		t_armed;	/* [t_cpu] */
 	void		(*t_fn)(struct timer *t);	/* on t_cpu, thread context, critical section: must not block */
 };
 void	timer_init(struct timer *t, void (*fn)(struct timer *t));
 void	timer_arm(struct timer *t, nsec_t when);	/* replaces an earlier request */
-bool	timer_cancel(struct timer *t);			/* true: it was armed and will not run */
+/* True: it was armed and will not run.  On return it does not run.  Not in a critical section, but for a timer of this CPU. */
+bool	timer_cancel(struct timer *t);
 
 nsec_t	time_now(void);		/* monotonic */
 nsec_t	time_wall(void);	/* UTC: the machine's clock plus what settimeofday moved it by */

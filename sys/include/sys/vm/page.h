@@ -56,6 +56,8 @@ extern bool page_poison;		/* [tests] fill freed pages, check them when they are 
 struct page_stats { uint64_t total, free, anon, cache, kernel; };	/* pages */
 void	page_stats(struct page_stats *out);
 void	vm_phys_init(void);		/* kmain, before any allocation */
+struct cpu;
+int	vm_cpu_init(struct cpu *c);	/* kmain, another CPU's caches; ENOMEM */
 void	vm_phys_free_range(paddr_t pa, uint64_t len);	/* whole pages inside are ours now: the initial archive */
 void	vm_phys_start(void);		/* kmain, when threads can be made: the thread that trims and prepares */
 /*
