@@ -436,22 +436,6 @@ lwkt_poll(void)
 }
 
 void
-lwkt_set_pri(struct thread *td, uint32_t pri)
-{
-	ASSERT(pri < LWKT_PRI_MAX);
-	crit_enter();
-	ASSERT(td->td_cpu == mycpu);
-	if (td->td_state == TD_READY) {
-		runq_remove(mycpu, td);
-		td->td_pri = pri;
-		runq_insert(mycpu, td);
-	} else {
-		td->td_pri = pri;
-	}
-	crit_exit();
-}
-
-void
 lwkt_foreach(void (*fn)(struct thread *, void *), void *arg)
 {
 	spin_lock(&all_spin);

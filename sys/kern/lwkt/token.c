@@ -24,6 +24,9 @@
  *   K3  who frees a token looks at t_waiters after it stored NULL; who sleeps
  *       counted itself there before its last try.  Both are full fences, so
  *       one of them sees the other: no wake-up is lost.
+ *   K4  one waiter is woken for each time a token becomes free.  It tries that
+ *       token first, so that if it must give up again, for another one's
+ *       sake, letting go wakes the next.
  */
 #include <stdatomic.h>
 #include <sys/debug/kprint.h>
@@ -138,8 +141,10 @@ token_reacquire_all(struct thread *td)
 {
 	struct token *t;
 
-	while (td->td_ntok > 0 && (t = acquire_all(td)) != NULL)
+	while (td->td_ntok > 0 && (t = acquire_all(td)) != NULL) {
 		sleep_for(t, td);
+		(void)acquire(t, td);		/* K4 */
+	}
 }
 
 bool

@@ -81,7 +81,6 @@ static inline void lwkt_intr_clear(struct thread *td) { atomic_store_explicit(&t
  * of copying: takes pending mailbox bits, and yields to a thread of higher priority.
  */
 void	lwkt_poll(void);			/* switches only when the caller holds no token and is not in a critical section */
-void	lwkt_set_pri(struct thread *td, uint32_t pri);
 /* Walk all threads (debug, ps): fn under a spin lock, must not block. */
 void	lwkt_foreach(void (*fn)(struct thread *, void *), void *arg);
 

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Threads of all CPUs at once: wake-ups, migration, tokens, locks, messages,
+ * timers and births.  With one CPU they are the same tests on one CPU.
+ */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <machine/clock.h>
+#include <stdatomic.h>
+#include <sys/debug/ktest.h>
+#include <sys/lwkt/lock.h>
+#include <sys/lwkt/port.h>
+#include <sys/lwkt/thread.h>
+#include <sys/lwkt/token.h>
+#include <sys/time/time.h>
+
+#define GROUP_MAX	64u
+
+/* A group of threads: all are started, all end. */
+static struct {
+	struct waitq	q;
+	_Atomic uint32_t ended;
+	uint32_t	started;
+	uint64_t	rounds;
+} grp;
+
+static void
+grp_begin(uint64_t normal, uint64_t longer)
+{
+	waitq_init(&grp.q);
+	grp.started = 0;
+	atomic_store(&grp.ended, 0);
+	grp.rounds = ktest_rounds(normal, longer);
+}
+
+static void
+grp_start(uint32_t cpu, void (*fn)(void *), void *arg)
+{
+	struct thread *td;
+
+	if (!KCHECK(lwkt_create_on(cpu % cpu_count, fn, arg, LWKT_PRI_KERN, "smp", &td) == 0))
+		return;
+	grp.started++;
+	lwkt_start(td);
+}
+
+static void
+grp_member_ends(void)
+{
+	atomic_fetch_add(&grp.ended, 1);
+	wake_all(&grp.q);
+}
+
+static void
+grp_wait(void)
+{
+	int error;
+
+	WAIT_FOR(&grp.q, atomic_load(&grp.ended) == grp.started, NSEC_NEVER, 0, error);
+	KCHECK(error == 0);
+}
+
+/* ------------------------------------------------------------- wake-ups -- */
+
+static struct {
+	struct waitq	q;
+	_Atomic uint32_t turn;
+} ring[GROUP_MAX];
+
+/* Each waits for its turn and gives the next one its own: one lost wake-up stops all. */
+static void
+pass_on(void *arg)
+{
+	uint32_t me = (uint32_t)(uintptr_t)arg, next = (me + 1) % grp.started;
+	int error;
+
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		WAIT_FOR(&ring[me].q, atomic_load(&ring[me].turn) != 0, NSEC_NEVER, 0, error);
+		KCHECK(error == 0);
+		atomic_store(&ring[me].turn, 0);
+		atomic_store(&ring[next].turn, 1);
+		wake_one(&ring[next].q);
+	}
+	grp_member_ends();
+}
+
+KTEST(a_wakeup_reaches_a_thread_of_another_cpu)
+{
+	uint32_t n = rt_min(cpu_count * 2, GROUP_MAX);
+
+	grp_begin(300, 100000);
+	for (uint32_t i = 0; i < n; i++) {
+		waitq_init(&ring[i].q);
+		atomic_store(&ring[i].turn, i == 0);
+	}
+	grp.started = n;			/* before the first one looks */
+	for (uint32_t i = 0; i < n; i++) {
+		grp.started--;
+		grp_start(i, pass_on, (void *)(uintptr_t)i);
+		grp.started = n;
+	}
+	grp_wait();
+}
+
+static struct waitq crowd;
+static _Atomic uint64_t crowd_count;
+static _Atomic bool crowd_over;
+
+static void
+crowd_member(void *arg)
+{
+	struct waiter w;
+
+	(void)arg;
+	wait_begin(&crowd, &w);
+	while (!atomic_load(&crowd_over)) {
+		int error = wait_sleep(&w, md_now() + 1000000, 0);
+
+		KCHECK(error == 0 || error == ETIMEDOUT);
+		atomic_fetch_add(&crowd_count, 1);
+	}
+	wait_end(&w);
+	grp_member_ends();
+}
+
+/* Deadlines and wake-ups from everywhere meet in one queue. */
+static void
+crowd_caller(void *arg)
+{
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		if (((uintptr_t)arg + i) % 3 == 0)
+			wake_all(&crowd);
+		else
+			wake_one(&crowd);
+		lwkt_yield();
+	}
+	grp_member_ends();
+}
+
+KTEST(deadlines_and_wakeups_meet)
+{
+	uint32_t callers = rt_min(cpu_count, 8u), n = rt_min(cpu_count * 2, GROUP_MAX / 2);
+	int error;
+
+	waitq_init(&crowd);
+	atomic_store(&crowd_over, false);
+	grp_begin(500, 100000);
+	for (uint32_t i = 0; i < n; i++)
+		grp_start(i, crowd_member, NULL);
+	for (uint32_t i = 0; i < callers; i++)
+		grp_start(i, crowd_caller, (void *)(uintptr_t)i);
+	WAIT_FOR(&grp.q, atomic_load(&grp.ended) == callers, NSEC_NEVER, 0, error);
+	atomic_store(&crowd_over, true);
+	wake_all(&crowd);
+	grp_wait();
+	KCHECK(error == 0 && atomic_load(&crowd_count) > 0);
+}
+
+/* ------------------------------------------------------------ migration -- */
+
+static _Atomic uint64_t hops;
+
+static void
+hop(void *arg)
+{
+	uint32_t to = (uint32_t)(uintptr_t)arg;
+	uint64_t mine[8];
+
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		to = (to * 5 + 3 + (uint32_t)i) % cpu_count;
+		for (uint32_t k = 0; k < countof(mine); k++)
+			mine[k] = i * 8 + k;
+		lwkt_migrate(to);
+		KCHECK(mycpuid == to && curthread->td_cpu == mycpu);
+		for (uint32_t k = 0; k < countof(mine); k++)
+			KCHECK(mine[k] == i * 8 + k);		/* our stack came with us */
+		atomic_fetch_add(&hops, 1);
+	}
+	grp_member_ends();
+}
+
+KTEST(a_thread_moves_by_its_own_call)
+{
+	uint32_t n = rt_min(cpu_count * 3, GROUP_MAX);
+
+	atomic_store(&hops, 0);
+	grp_begin(200, 50000);
+	for (uint32_t i = 0; i < n; i++)
+		grp_start(i, hop, (void *)(uintptr_t)i);
+	grp_wait();
+	KCHECK(atomic_load(&hops) == n * grp.rounds);
+}
+
+static struct waitq nomad_q;
+static _Atomic bool nomad_over;
+static _Atomic uint64_t nomad_wakes;
+
+/* Sleeps on one CPU after another while others wake it wherever it was. */
+static void
+nomad(void *arg)
+{
+	struct waiter w;
+
+	wait_begin(&nomad_q, &w);
+	for (uint32_t i = (uint32_t)(uintptr_t)arg; !atomic_load(&nomad_over); i++) {
+		(void)wait_sleep(&w, NSEC_NEVER, 0);
+		atomic_fetch_add(&nomad_wakes, 1);
+		lwkt_migrate(i % cpu_count);
+	}
+	wait_end(&w);
+	grp_member_ends();
+}
+
+static void
+nomad_caller(void *arg)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		wake_all(&nomad_q);
+		lwkt_yield();
+	}
+	grp_member_ends();
+}
+
+KTEST(a_wakeup_follows_a_thread_that_moves)
+{
+	uint32_t callers = rt_min(cpu_count, 4u);
+	int error;
+
+	waitq_init(&nomad_q);
+	atomic_store(&nomad_over, false);
+	atomic_store(&nomad_wakes, 0);
+	grp_begin(2000, 200000);
+	for (uint32_t i = 0; i < rt_min(cpu_count, 16u); i++)
+		grp_start(i, nomad, (void *)(uintptr_t)i);
+	for (uint32_t i = 0; i < callers; i++)
+		grp_start(i, nomad_caller, NULL);
+	WAIT_FOR(&grp.q, atomic_load(&grp.ended) == callers, NSEC_NEVER, 0, error);
+	atomic_store(&nomad_over, true);
+	wake_all(&nomad_q);
+	grp_wait();
+	KCHECK(error == 0 && atomic_load(&nomad_wakes) > 0);
+}
+
+/* ----------------------------------------------------- tokens and locks -- */
+
+static struct token tok[3] = { TOKEN_INIT(tok[0], "a"), TOKEN_INIT(tok[1], "b"), TOKEN_INIT(tok[2], "c") };
+static uint64_t guarded[3];		/* [tok of the same index] */
+static _Atomic uint32_t holders[3];
+
+static void
+under(uint32_t k)
+{
+	KCHECK(token_held(&tok[k]));
+	KCHECK(atomic_fetch_add(&holders[k], 1) == 0);		/* nobody else is in here */
+	guarded[k]++;
+	KCHECK(atomic_fetch_sub(&holders[k], 1) == 1);
+}
+
+/* Pairs in every order, recursion, and sleep in the middle. */
+static void
+token_storm(void *arg)
+{
+	uint32_t x = (uint32_t)(uintptr_t)arg;
+
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		uint32_t a = (x + (uint32_t)i) % 3, b = (a + 1 + (uint32_t)(i / 3) % 2) % 3;
+
+		token_get(&tok[a]);
+		under(a);
+		token_get(&tok[b]);
+		token_get(&tok[a]);
+		under(a);
+		under(b);
+		if (i % 16 == 0)
+			lwkt_yield();
+		under(b);
+		token_release(&tok[a]);
+		token_release(&tok[b]);
+		KCHECK(!token_held(&tok[b]));
+		under(a);
+		token_release(&tok[a]);
+		KCHECK(!token_held(&tok[a]));
+	}
+	grp_member_ends();
+}
+
+KTEST(tokens_in_any_order_never_deadlock)
+{
+	uint32_t n = rt_min(cpu_count * 2, GROUP_MAX);
+
+	memset(guarded, 0, sizeof guarded);
+	grp_begin(500, 200000);
+	for (uint32_t i = 0; i < n; i++)
+		grp_start(i, token_storm, (void *)(uintptr_t)i);
+	grp_wait();
+	KCHECK(guarded[0] + guarded[1] + guarded[2] == n * grp.rounds * 5);
+	for (uint32_t k = 0; k < 3; k++)
+		KCHECK(tok[k].t_owner == NULL && atomic_load(&tok[k].t_waiters) == 0);
+}
+
+static struct lk lock;
+static uint64_t locked[2];		/* [lock] always equal outside of it */
+
+static void
+lock_storm(void *arg)
+{
+	uint32_t x = (uint32_t)(uintptr_t)arg;
+
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		if ((x + i) % 4 == 0) {
+			lk_excl(&lock);
+			locked[0]++;
+			if (i % 8 == 0)
+				lwkt_yield();
+			locked[1]++;
+		} else {
+			lk_shared(&lock);
+			KCHECK(locked[0] == locked[1]);
+		}
+		lk_release(&lock);
+	}
+	grp_member_ends();
+}
+
+KTEST(a_lock_is_shared_or_exclusive_on_all_cpus)
+{
+	uint32_t n = rt_min(cpu_count * 2, GROUP_MAX);
+
+	lk_init(&lock);
+	memset(locked, 0, sizeof locked);
+	grp_begin(400, 100000);
+	for (uint32_t i = 0; i < n; i++)
+		grp_start(i, lock_storm, (void *)(uintptr_t)i);
+	grp_wait();
+	KCHECK(locked[0] == locked[1] && locked[0] > 0 && lk_try_excl(&lock));
+	lk_release(&lock);
+}
+
+/* ------------------------------------------------------------- messages -- */
+
+#define WINDOW	8u
+
+static struct port server;
+static uint64_t expected[GROUP_MAX];	/* [server's thread] the next number of each sender */
+
+struct numbered {
+	struct msg	m;
+	uint64_t	seq;
+	uint32_t	sender;
+};
+
+static void
+serve_all(void *arg)
+{
+	uint64_t n = (uint64_t)(uintptr_t)arg;
+
+	for (uint64_t i = 0; i < n; i++) {
+		struct numbered *q = container_of(port_wait(&server), struct numbered, m);
+
+		KCHECK(q->seq == expected[q->sender]);
+		expected[q->sender]++;
+		msg_reply(&q->m, (int)(q->seq & 0xff));
+	}
+	grp_member_ends();
+}
+
+/* Sends a window of messages, each from another CPU, and takes the replies. */
+static void
+wandering_sender(void *arg)
+{
+	uint32_t me = (uint32_t)(uintptr_t)arg;
+	struct numbered q[WINDOW];
+	struct port reply;
+
+	port_init(&reply);
+	for (uint64_t i = 0; i < grp.rounds; i += WINDOW) {
+		for (uint32_t k = 0; k < WINDOW; k++) {
+			q[k] = (struct numbered){ .seq = i + k, .sender = me };
+			port_send(&server, &q[k].m, &reply);
+			lwkt_migrate((me + (uint32_t)i + k) % cpu_count);
+		}
+		for (uint32_t k = 0; k < WINDOW; k++) {
+			struct numbered *back = container_of(port_wait(&reply), struct numbered, m);
+
+			KCHECK(back == &q[k] && back->m.m_error == (int)(back->seq & 0xff));
+		}
+	}
+	grp_member_ends();
+}
+
+static void
+calling_sender(void *arg)
+{
+	uint32_t me = (uint32_t)(uintptr_t)arg;
+
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		struct numbered q = { .seq = i, .sender = me };
+
+		KCHECK(port_call(&server, &q.m) == (int)(i & 0xff));
+	}
+	grp_member_ends();
+}
+
+KTEST(messages_of_a_sender_keep_their_order_although_it_moves)
+{
+	uint32_t n = rt_min(cpu_count * 2, GROUP_MAX);
+
+	port_init(&server);
+	memset(expected, 0, sizeof expected);
+	grp_begin(WINDOW * 20, WINDOW * 5000);
+	grp_start(cpu_count - 1, serve_all, (void *)(uintptr_t)(n * grp.rounds));
+	for (uint32_t i = 0; i < n; i++)
+		grp_start(i, i % 3 == 0 ? calling_sender : wandering_sender, (void *)(uintptr_t)i);
+	grp_wait();
+}
+
+/* A proxy: the put-function ships the message, and the answer comes from elsewhere. */
+static int
+ship(struct port *p, struct msg *m)
+{
+	struct port *wire = p->p_arg;
+
+	return wire->p_put(wire, m);
+}
+
+KTEST(a_proxy_port_looks_like_any_other)
+{
+	struct port proxy;
+
+	port_init(&server);
+	port_init_put(&proxy, ship, &server);
+	memset(expected, 0, sizeof expected);
+	grp_begin(100, 10000);
+	grp_start(1, serve_all, (void *)(uintptr_t)grp.rounds);
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		struct numbered q = { .seq = i };
+
+		KCHECK(port_call(&proxy, &q.m) == (int)(i & 0xff));
+	}
+	grp_wait();
+}
+
+/* --------------------------------------------------------------- timers -- */
+
+static _Atomic bool timer_may_run;
+static _Atomic uint64_t timer_runs;
+
+static void
+timer_ran(struct timer *t)
+{
+	(void)t;
+	KCHECK(atomic_load(&timer_may_run));
+	atomic_fetch_add(&timer_runs, 1);
+}
+
+/* Armed here, cancelled there: after the cancel it does not run, nor is it still running. */
+static void
+cancel_elsewhere(void *arg)
+{
+	uint64_t armed = 0;
+	struct timer t;
+
+	(void)arg;
+	timer_init(&t, timer_ran);
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		atomic_store(&timer_may_run, true);
+		timer_arm(&t, md_now() + (i % 4) * 20000);
+		lwkt_migrate((mycpuid + 1) % cpu_count);
+		armed += timer_cancel(&t);
+		atomic_store(&timer_may_run, false);
+		lwkt_poll();
+	}
+	KCHECK(armed + atomic_load(&timer_runs) == grp.rounds);
+	grp_member_ends();
+}
+
+KTEST(a_timer_is_cancelled_from_another_cpu)
+{
+	grp_begin(200, 20000);
+	atomic_store(&timer_runs, 0);
+	grp_start(0, cancel_elsewhere, NULL);
+	grp_wait();
+}
+
+/* --------------------------------------------------------------- births -- */
+
+static _Atomic uint64_t born;
+
+static void
+child(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(&born, 1);
+	grp_member_ends();
+}
+
+static void
+parent(void *arg)
+{
+	uint32_t cpu = (uint32_t)(uintptr_t)arg;
+	struct thread *td;
+
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		if (KCHECK(lwkt_create_on((cpu + (uint32_t)i) % cpu_count, child, NULL, LWKT_PRI_KERN, "child", &td) == 0))
+			lwkt_start(td);
+		lwkt_yield();
+	}
+	grp_member_ends();
+}
+
+KTEST(threads_are_born_on_any_cpu)
+{
+	uint32_t n = rt_min(cpu_count, 16u);
+
+	grp_begin(50, 5000);
+	atomic_store(&born, 0);
+	for (uint32_t i = 0; i < n; i++)
+		grp_start(i, parent, (void *)(uintptr_t)i);
+	grp.started += (uint32_t)(n * grp.rounds);
+	grp_wait();
+	KCHECK(atomic_load(&born) == n * grp.rounds);
+}
