@@ -500,11 +500,13 @@ parent(void *arg)
 {
 	uint32_t cpu = (uint32_t)(uintptr_t)arg;
 	struct thread *td;
+	int error;
 
 	for (uint64_t i = 0; i < grp.rounds; i++) {
 		if (KCHECK(lwkt_create_on((cpu + (uint32_t)i) % cpu_count, child, NULL, LWKT_PRI_KERN, "child", &td) == 0))
 			lwkt_start(td);
-		lwkt_yield();
+		WAIT_FOR(&grp.q, atomic_load(&born) + 16 * 16 >= i * rt_min(cpu_count, 16u), NSEC_NEVER, 0, error);
+		KCHECK(error == 0);		/* never more at once than there is memory for */
 	}
 	grp_member_ends();
 }

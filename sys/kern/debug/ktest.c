@@ -7,6 +7,7 @@
 #include <machine/cpu.h>
 #include <sys/debug/bootarg.h>
 #include <sys/debug/ktest.h>
+#include <sys/debug/report.h>
 #include <sys/lwkt/wait.h>
 
 extern const struct ktest *const __ktests_start[], *const __ktests_end[];
@@ -81,5 +82,6 @@ ktest_run(const char *name)
 		say("%s %u - %s\n", failures == 0 ? "ok" : "not ok", n, (*t)->kt_name);
 	}
 	say("1..%u\n", n);
+	report_end();
 	md_power_off(bad == 0 && n > 0 ? 0 : 1);
 }

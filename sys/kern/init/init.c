@@ -18,6 +18,7 @@
 #include <machine/boot.h>
 #include <stdatomic.h>
 #include <sys/debug/kprint.h>
+#include <sys/debug/report.h>
 #include <sys/file/exec.h>
 #include <sys/file/file.h>
 #include <sys/file/tty.h>
@@ -198,6 +199,7 @@ power_off_with(int status)
 	int sig = status & 0x7f;
 
 	stdio_drain();
+	report_end();
 	if (sig != 0)
 		md_power_off_as(MD_OUT_SIGNAL, 128 + sig);
 	md_power_off((status >> 8) & 0xff);

@@ -12,6 +12,7 @@
 #include <sys/debug/bootarg.h>
 #include <sys/debug/kprint.h>
 #include <sys/debug/ktest.h>
+#include <sys/debug/report.h>
 #include <sys/file/memdev.h>
 #include <sys/file/procfs.h>
 #include <sys/file/tty.h>
@@ -133,6 +134,7 @@ kmain(void)
 
 	if (lwkt_create(boot_late, NULL, LWKT_PRI_KERN, "boot", &td) != 0)
 		panic("no memory for the first thread");
+	report_start();
 	start_cpus(stack_top);
 	lwkt_start(td);
 	lwkt_idle();

@@ -45,15 +45,18 @@ intr_dispatch(struct cpu *c)
 	}
 }
 
-/* Called with td_crit 0 and bits waiting. */
+/* Called with td_crit 0.  One that comes while bits are taken waits for the next look. */
 void
 crit_exit_slow(void)
 {
 	struct cpu *c = mycpu;
 
+	if ((c->c_watch & CPU_WATCH_GAPS) != 0)
+		gap_note(c, (uint64_t)__builtin_return_address(0));
 	c->c_curthread->td_crit++;
 	intr_dispatch(c);
 	c->c_curthread->td_crit--;
+	md_point(MD_PT_CRIT, 0);
 }
 
 static void

@@ -13,6 +13,8 @@ void	lwkt_switch_bare(void);
 void	wakeups_take(struct cpu *c);
 void	ipi_interrupt(struct cpu *c);
 
+void	gap_note(struct cpu *c, uint64_t pc);
+
 /* Take this CPU's mailbox bits and run their handlers until it is empty.  In a critical section. */
 void	intr_dispatch(struct cpu *c);
 

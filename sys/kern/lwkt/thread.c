@@ -112,6 +112,7 @@ lwkt_boot_cpu(struct cpu *c, struct thread *idle, uint64_t stack)
 	for (uint32_t p = 0; p < LWKT_PRI_MAX; p++)
 		list_init(&c->c_runq[p]);
 	list_init(&c->c_reap);
+	c->c_watch = md_deterministic ? CPU_WATCH_POINTS : 0;
 	rt_snprintf(name, sizeof name, "idle%u", c->c_id);
 	thread_init(idle, c, stack, LWKT_PRI_IDLE, name);
 	idle->td_state = TD_RUNNING;
@@ -429,7 +430,7 @@ lwkt_poll(void)
 
 	if (td->td_crit != 0)
 		return;
-	if (atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) != 0)
+	if ((atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) | c->c_watch) != 0)
 		crit_exit_slow();
 	if (td->td_ntok == 0 && better_is_ready(c))
 		lwkt_yield();
@@ -455,7 +456,7 @@ lwkt_idle(void)
 
 	ASSERT(curthread == c->c_idle && curthread->td_crit == 0);
 	for (;;) {
-		if (atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) != 0)
+		if ((atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) | c->c_watch) != 0)
 			crit_exit_slow();
 		if (c->c_runmask != 0)
 			lwkt_switch();

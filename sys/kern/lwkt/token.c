@@ -50,6 +50,39 @@ token_held(const struct token *t)
 	return atomic_load_explicit(&t->t_owner, memory_order_relaxed) == curthread;
 }
 
+/* By name, so that a million tokens of one kind are one line.  Kinds beyond the table share its last line. */
+static struct {
+	const char	*_Atomic name;
+	_Atomic uint64_t times, slept;
+} kinds[32];
+
+static void
+contended(const struct token *t, bool slept)
+{
+	uint32_t k = 0;
+
+	for (; k < countof(kinds) - 1; k++) {
+		const char *name = NULL;
+
+		if (atomic_compare_exchange_strong(&kinds[k].name, &name, t->t_name) || name == t->t_name)
+			break;
+	}
+	atomic_fetch_add_explicit(&kinds[k].times, 1, memory_order_relaxed);
+	if (slept)
+		atomic_fetch_add_explicit(&kinds[k].slept, 1, memory_order_relaxed);
+}
+
+bool
+token_contention(uint32_t index, const char **name, uint64_t *times, uint64_t *slept)
+{
+	if (index >= countof(kinds) || atomic_load(&kinds[index].times) == 0)
+		return false;
+	*name = index == countof(kinds) - 1 ? "others" : atomic_load(&kinds[index].name);
+	*times = atomic_load(&kinds[index].times);
+	*slept = atomic_load(&kinds[index].slept);
+	return true;
+}
+
 /* True when td owns it now, as before or newly. */
 static bool
 acquire(struct token *t, struct thread *td)
@@ -63,7 +96,6 @@ acquire(struct token *t, struct thread *td)
 		t->t_last = td;
 		t->t_generation++;
 	}
-	t->t_gets++;
 	return true;
 }
 
@@ -168,17 +200,17 @@ token_get(struct token *t)
 	ASSERT(td->td_crit == 0);
 	if (token_try(t))
 		return;
-	if (!spin_for(t, td)) {
-		crit_enter();
-		token_release_all(td);
+	if (spin_for(t, td)) {
+		contended(t, false);
 		td->td_tok[td->td_ntok++] = t;
-		token_reacquire_all(td);
-		t->t_contended++;
-		crit_exit();
 		return;
 	}
-	t->t_contended++;
+	contended(t, true);
+	crit_enter();
+	token_release_all(td);
 	td->td_tok[td->td_ntok++] = t;
+	token_reacquire_all(td);
+	crit_exit();
 }
 
 void

@@ -21,6 +21,7 @@ struct cpu {
 	struct cpu		*c_self;	/* const: %gs:0 reads this */
 	_Atomic uint32_t	c_mailbox;	/* [atomic: anybody ORs, the owner takes] */
 	uint32_t		c_id;		/* const */
+	uint32_t		c_watch;	/* const after boot: CPU_WATCH_*, looked at wherever the mailbox is */
 	struct thread		*c_curthread;	/* [cpu] */
 	uint32_t		c_runmask;	/* [cpu] bit p: c_runq[p] is not empty */
 	struct list		c_runq[LWKT_PRI_MAX];	/* [cpu] runnable threads, not the current one */
@@ -31,9 +32,14 @@ struct cpu {
 	struct thread		*_Atomic c_wakeups;	/* [atomic] threads to make ready here, newest first: td_wakenext */
 	struct thread		*c_left;	/* [cpu] has just been switched away from: see switch_finish() */
 	struct ipi_cpu		*c_ipi;		/* const: rings of messages */
+	nsec_t			c_gap_at, c_gap_longest;	/* [cpu] gap.c */
+	uint64_t		c_gap_pc;	/* [cpu] who ended the longest */
 	struct time_cpu		*c_time;	/* const: timer layer's */
 	struct vm_cpu		*c_vm;		/* const: page and slab caches */
 };
+
+#define CPU_WATCH_GAPS	1u
+#define CPU_WATCH_POINTS 2u	/* deterministic mode */
 
 _Static_assert(offsetof(struct cpu, c_mailbox) == offsetof(struct md_percpu, mailbox), "begins as the platform expects");
 

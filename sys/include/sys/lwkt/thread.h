@@ -84,6 +84,10 @@ void	lwkt_poll(void);			/* switches only when the caller holds no token and is n
 /* Walk all threads (debug, ps): fn under a spin lock, must not block. */
 void	lwkt_foreach(void (*fn)(struct thread *, void *), void *arg);
 
+/* Kernel argument `gaps`: measure how long a CPU goes without looking at its mailbox, in its own CPU time. */
+void	lwkt_watch_gaps(void);
+nsec_t	lwkt_longest_gap(uint64_t *pc);		/* of all CPUs; pc: after the call that ended it */
+
 /*
  * What lwkt needs from the layers above it, given at boot: memory for stacks,
  * and timers for sleeps with a deadline.
@@ -108,7 +112,7 @@ int	lwkt_make_cpu(uint32_t id, struct cpu **out, uint64_t *stack_top);
 _Noreturn void lwkt_idle(void);
 
 static inline void crit_enter(void) { curthread->td_crit++; __asm__ volatile("" ::: "memory"); }
-void	crit_exit_slow(void);			/* mailbox bits are waiting */
+void	crit_exit_slow(void);			/* mailbox bits are waiting, or this CPU is watched */
 static inline void
 crit_exit(void)
 {
@@ -117,6 +121,6 @@ crit_exit(void)
 
 	__asm__ volatile("" ::: "memory");
 	ASSERT(td->td_crit > 0);
-	if (--td->td_crit == 0 && atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) != 0)
+	if (--td->td_crit == 0 && (atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) | c->c_watch) != 0)
 		crit_exit_slow();
 }

@@ -21,7 +21,6 @@ struct token {
 	struct thread	*t_last;		/* [t_owner] */
 	_Atomic uint32_t t_waiters;		/* [atomic] asleep, or about to be, until it is free */
 	struct waitq	t_waitq;
-	uint64_t	t_gets, t_contended;	/* [t_owner] statistics */
 	const char	*t_name;		/* const */
 };
 #define TOKEN_INIT(t, name)	{ .t_waitq = WAITQ_INIT((t).t_waitq), .t_name = (name) }
@@ -31,3 +30,6 @@ bool	token_try(struct token *t);
 void	token_release(struct token *t);
 bool	token_held(const struct token *t);
 #define token_assert_held(t)	ASSERT(token_held(t))
+
+/* How often tokens of one name were waited for, most recently started to be counted last.  False: no such index. */
+bool	token_contention(uint32_t index, const char **name, uint64_t *times, uint64_t *slept);

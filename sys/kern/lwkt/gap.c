@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * gap - how long a CPU can go without looking at its mailbox.
+ *
+ * Interrupts never run kernel logic where they land, so what a message or a
+ * timer waits is the time between two places that look: the end of a
+ * critical section, lwkt_poll(), idle and the border to user mode.  The
+ * kernel argument `gaps` makes each of them take the CPU's own time (wall
+ * time would count what the host gives to others) and keeps the longest span
+ * and who ended it.  Otherwise it costs nothing: c_watch is 0, and is looked
+ * at together with the mailbox.
+ */
+#include <machine/clock.h>
+#include <sys/debug/kprint.h>
+#include <sys/debug/symtab.h>
+
+#include "lwkt_int.h"
+
+void
+gap_note(struct cpu *c, uint64_t pc)
+{
+	nsec_t now = md_cpu_time(), gap = now - c->c_gap_at;
+
+	if (c->c_gap_at != 0 && gap > c->c_gap_longest) {
+		c->c_gap_longest = gap;
+		c->c_gap_pc = pc;
+	}
+	c->c_gap_at = now;
+}
+
+void
+lwkt_watch_gaps(void)
+{
+	for (uint32_t i = 0; i < cpu_count; i++)
+		cpu_find(i)->c_watch |= CPU_WATCH_GAPS;
+}
+
+nsec_t
+lwkt_longest_gap(uint64_t *pc)
+{
+	struct cpu *worst = cpu_find(0);
+
+	for (uint32_t i = 1; i < cpu_count; i++)
+		if (cpu_find(i)->c_gap_longest > worst->c_gap_longest)
+			worst = cpu_find(i);
+	*pc = worst->c_gap_pc;
+	return worst->c_gap_longest;
+}
