@@ -38,6 +38,7 @@ static inline struct vm_cpu *vm_mycpu(void) { return mycpu->c_vm; }
 void	vm_cpu_setup(struct cpu *c, struct vm_cpu *v);
 void	kmem_cpu_setup(struct cpu *c, struct vm_cpu *v);
 uint64_t kmem_trim(void);		/* give empty slabs of this CPU back; pages */
+void	kstack_init(void);
 uint64_t kstack_trim(void);		/* and cached stacks */
 void	page_cache_trim(void);		/* and single pages, to the buddy lists */
 

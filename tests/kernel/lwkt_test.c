@@ -247,7 +247,7 @@ KTEST(an_exclusive_lock_is_kept_across_sleep)
 {
 	waitq_init(&fin.q);
 	fin.n = inside = most_inside = 0;
-	lk_init(&lock);
+	lk_init(&lock, LR_test);
 	for (int i = 0; i < 8; i++)
 		start(excl_section, NULL, LWKT_PRI_KERN);
 	KCHECK(done_wait(&fin, 8) == 0);

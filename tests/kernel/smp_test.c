@@ -327,7 +327,7 @@ KTEST(a_lock_is_shared_or_exclusive_on_all_cpus)
 {
 	uint32_t n = rt_min(cpu_count * 2, GROUP_MAX);
 
-	lk_init(&lock);
+	lk_init(&lock, LR_test);
 	memset(locked, 0, sizeof locked);
 	grp_begin(400, 100000);
 	for (uint32_t i = 0; i < n; i++)

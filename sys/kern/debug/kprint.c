@@ -17,7 +17,7 @@
 
 #define LINE_BYTES	512
 
-static struct spin kmsg_spin;
+static struct spin kmsg_spin = SPIN_INIT(kmsg);
 static char kmsg[KMSG_BYTES];		/* [kmsg_spin] */
 static uint64_t kmsg_end;		/* [kmsg_spin] bytes ever written */
 static uint64_t kmsg_start;		/* [kmsg_spin] those before it were cleared */

@@ -2,8 +2,8 @@
 /*
  * report - what was measured, told when the machine is switched off.
  *
- * Kernel arguments: `gaps` (lwkt/gap.c) and `tokens` (how often tokens of each
- * name were waited for).
+ * Kernel arguments: `gaps` (lwkt/gap.c), `tokens` (how often tokens of each
+ * name were waited for) and `witness` (lwkt/witness.c).
  */
 #include <core/rt/rt.h>
 #include <machine/cpu.h>
@@ -30,6 +30,8 @@ report_start(void)
 {
 	if (boot_arg("gaps", NULL, 0))
 		lwkt_watch_gaps();
+	if (boot_arg("witness", NULL, 0))
+		witness_start();
 }
 
 static void

@@ -350,8 +350,8 @@ epoll_create(struct file **out)
 	if (ep == NULL)
 		return ENOMEM;
 	atomic_init(&ep->ep_refs, 1);
-	lk_init(&ep->ep_lk);
-	spin_init(&ep->ep_spin);
+	lk_init(&ep->ep_lk, LR_epoll);
+	spin_init(&ep->ep_spin, LR_epoll_ready);
 	list_init(&ep->ep_ready);
 	waitq_init(&ep->ep_waitq);
 	pollhead_init(&ep->ep_poll);

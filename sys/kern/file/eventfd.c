@@ -154,7 +154,7 @@ eventfd_create(uint32_t count, uint32_t flags, struct file **out)
 
 	if (ev == NULL)
 		return ENOMEM;
-	spin_init(&ev->ev_spin);
+	spin_init(&ev->ev_spin, LR_eventfd);
 	waitq_init(&ev->ev_rwait);
 	waitq_init(&ev->ev_wwait);
 	pollhead_init(&ev->ev_poll);

@@ -67,8 +67,8 @@ file_create(const struct file_ops *ops, uint32_t flags, void *data, struct file 
 	fp->f_ops = ops;
 	fp->f_data = data;
 	fp->f_id = atomic_fetch_add(&file_serial, 1) + 1;
-	lk_init(&fp->f_lk);
-	spin_init(&fp->f_watch_spin);
+	lk_init(&fp->f_lk, LR_file_pos);
+	spin_init(&fp->f_watch_spin, LR_file_watch);
 	list_init(&fp->f_watch);
 	if (curlwp != NULL)
 		fp->f_cred = cred_hold(cred_current());

@@ -175,7 +175,7 @@ kmsg_open(struct vnode *vn, struct file *fp)
 	(void)vn;
 	if (k == NULL)
 		return ENOMEM;
-	lk_init(&k->k_lk);
+	lk_init(&k->k_lk, LR_kmsg_reader);
 	k->k_text = kmalloc(size + 1, KM_WAIT);
 	if (k->k_text == NULL) {
 		kfree(k);

@@ -81,7 +81,7 @@ pipe_new(struct pipe **out)
 	if ((p = kmalloc(sizeof(*p), KM_ZERO | KM_WAIT)) == NULL)
 		return ENOMEM;
 	atomic_fetch_add(&pipe_pages, pages);
-	lk_init(&p->p_lk);
+	lk_init(&p->p_lk, LR_pipe);
 	waitq_init(&p->p_rwait);
 	waitq_init(&p->p_wwait);
 	pollhead_init(&p->p_poll);

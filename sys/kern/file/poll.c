@@ -12,7 +12,7 @@
 void
 pollhead_init(struct pollhead *h)
 {
-	spin_init(&h->ph_spin);
+	spin_init(&h->ph_spin, LR_poll_head);
 	list_init(&h->ph_notes);
 }
 

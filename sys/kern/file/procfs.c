@@ -595,7 +595,7 @@ procfs_open(struct vnode *vn, struct file *fp)
 	s = kmalloc(sizeof *s, KM_ZERO | KM_WAIT);
 	if (s == NULL)
 		return ENOMEM;
-	lk_init(&s->s_lk);
+	lk_init(&s->s_lk, LR_procfs_text);
 	if (n->pn_pid != 0 && (p = procfs_proc(n)) != NULL) {
 		s->s_id = p->p_id;
 		s->s_execs = p->p_execs;

@@ -555,6 +555,6 @@ const struct pentry procfs_root_table[] = {
 void
 procfs_root_init(void)
 {
-	lk_init(&load_lk);
+	lk_init(&load_lk, LR_procfs_load);
 	md_entropy(boot_id, sizeof boot_id);
 }

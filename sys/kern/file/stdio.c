@@ -255,8 +255,8 @@ stream_of(int which)
 	struct stream *st = &stream[which];
 
 	if (st->st_cd == NULL && (st->st_cd = chr_find(stream_name[which])) != NULL) {
-		lk_init(&st->st_rlk);
-		lk_init(&st->st_wlk);
+		lk_init(&st->st_rlk, LR_stream);
+		lk_init(&st->st_wlk, LR_stream);
 		waitq_init(&st->st_waitq);
 		pollhead_init(&st->st_poll);
 		if (st->st_cd->cd_kind != CHR_TTY && st->st_cd->cd_kind != CHR_NONE) {

@@ -9,13 +9,16 @@
  * Invariant: lk_owner != NULL implies lk_shared == 0.
  */
 #include <sys/lwkt/lock.h>
-#include <sys/lwkt/thread.h>
+
+#include "lwkt_int.h"
 
 void
-lk_init(struct lk *l)
+lk_init(struct lk *l, enum lock_rank rank)
 {
 	memset(l, 0, sizeof *l);
+	spin_init(&l->lk_spin, LR_lk_inside);
 	waitq_init(&l->lk_waitq);
+	l->lk_rank = rank;
 }
 
 static bool
@@ -31,8 +34,8 @@ take_shared(struct lk *l)
 	return ok;
 }
 
-bool
-lk_try_excl(struct lk *l)
+static bool
+take_excl(struct lk *l)
 {
 	bool ok;
 
@@ -43,6 +46,16 @@ lk_try_excl(struct lk *l)
 		l->lk_owner = curthread;
 	spin_unlock(&l->lk_spin);
 	return ok;
+}
+
+bool
+lk_try_excl(struct lk *l)
+{
+	if (!take_excl(l))
+		return false;
+	if (witness_on)
+		witness_take(l, l->lk_rank, false);
+	return true;
 }
 
 static void
@@ -59,6 +72,8 @@ lk_shared(struct lk *l)
 	int error;
 
 	ASSERT(l->lk_owner != curthread);
+	if (witness_on)
+		witness_take(l, l->lk_rank, true);
 	WAIT_FOR(&l->lk_waitq, take_shared(l), NSEC_NEVER, 0, error);
 	ASSERT(error == 0);
 }
@@ -68,10 +83,12 @@ lk_excl(struct lk *l)
 {
 	int error;
 
-	if (lk_try_excl(l))
+	if (witness_on)
+		witness_take(l, l->lk_rank, true);
+	if (take_excl(l))
 		return;
 	count_wanted(l, 1);
-	WAIT_FOR(&l->lk_waitq, lk_try_excl(l), NSEC_NEVER, 0, error);
+	WAIT_FOR(&l->lk_waitq, take_excl(l), NSEC_NEVER, 0, error);
 	ASSERT(error == 0);
 	count_wanted(l, -1);
 }
@@ -81,6 +98,8 @@ lk_release(struct lk *l)
 {
 	bool wake;
 
+	if (witness_on)
+		witness_drop(l);
 	spin_lock(&l->lk_spin);
 	if (l->lk_owner != NULL) {
 		ASSERT(l->lk_owner == curthread);

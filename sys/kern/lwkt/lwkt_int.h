@@ -13,6 +13,10 @@ void	lwkt_switch_bare(void);
 void	wakeups_take(struct cpu *c);
 void	ipi_interrupt(struct cpu *c);
 
+extern bool witness_on;		/* const after boot */
+void	witness_take(const void *lock, uint32_t rank, bool waits);
+void	witness_drop(const void *lock);
+
 void	gap_note(struct cpu *c, uint64_t pc);
 
 /* Take this CPU's mailbox bits and run their handlers until it is empty.  In a critical section. */

@@ -31,7 +31,7 @@ put_queue(struct port *p, struct msg *m)
 void
 port_init_put(struct port *p, int (*put)(struct port *, struct msg *), void *arg)
 {
-	spin_init(&p->p_spin);
+	spin_init(&p->p_spin, LR_port);
 	list_init(&p->p_queue);
 	list_init(&p->p_prio);
 	waitq_init(&p->p_waitq);

@@ -7,13 +7,16 @@
  */
 #include <stdatomic.h>
 #include <sys/lwkt/spin.h>
-#include <sys/lwkt/thread.h>
+
+#include "lwkt_int.h"
 
 void
 spin_lock(struct spin *s)
 {
 	uint32_t turns = 0;
 
+	if (witness_on)
+		witness_take(s, s->sp_rank, true);
 	crit_enter();
 	md_point(MD_PT_SPIN, 0);
 	while (atomic_exchange_explicit(&s->sp_held, 1, memory_order_acquire) != 0)
@@ -26,5 +29,7 @@ spin_unlock(struct spin *s)
 {
 	ASSERT(atomic_load_explicit(&s->sp_held, memory_order_relaxed) == 1);
 	atomic_store_explicit(&s->sp_held, 0, memory_order_release);
+	if (witness_on)
+		witness_drop(s);
 	crit_exit();
 }

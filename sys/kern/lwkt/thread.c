@@ -41,7 +41,7 @@
 struct lwkt_needs lwkt_needs;
 uint32_t cpu_count;
 static struct cpu *cpus[CPU_MAX];	/* const after boot */
-static struct spin all_spin;
+static struct spin all_spin = SPIN_INIT(threads);
 static struct list all_threads = LIST_INIT(all_threads);	/* [all_spin] */
 static _Atomic uint64_t last_id;
 static void (*idle_hook)(void);		/* const after boot */

@@ -16,7 +16,7 @@
 void
 waitq_init(struct waitq *q)
 {
-	spin_init(&q->wq_spin);
+	spin_init(&q->wq_spin, LR_waitq);
 	list_init(&q->wq_list);
 }
 

@@ -33,7 +33,7 @@
 #define PID_RESERVED	300	/* not given out again after the first round */
 #define PROC_COST_BYTES	(128u << 10)	/* kernel memory a process may cost: bounds their number */
 
-struct spin proc_tree = SPIN_INIT;
+struct spin proc_tree = SPIN_INIT(proc_tree);
 struct list proc_all = LIST_INIT(proc_all);
 uint32_t proc_max;
 static struct list lwp_hash[HASH_SIZE];	/* [proc_tree] those whose number is not their process's */
@@ -159,6 +159,7 @@ proc_alloc(void)
 	list_init(&p->p_hash);
 	list_init(&p->p_lwps);
 	list_init(&p->p_ptimers);
+	spin_init(&p->p_sig, LR_proc_sig);
 	waitq_init(&p->p_waitq);
 	waitq_init(&p->p_stopq);
 	list_init(&p->p_sigq.sq_list);

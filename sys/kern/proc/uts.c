@@ -6,7 +6,7 @@
 #include <sys/lwkt/spin.h>
 #include <sys/proc/uts.h>
 
-static struct spin uts_spin;
+static struct spin uts_spin = SPIN_INIT(uts);
 static char host[UTS_LEN];		/* [uts_spin] "" until set: the name the machine was started with */
 static char domain[UTS_LEN] = "(none)";	/* [uts_spin] */
 

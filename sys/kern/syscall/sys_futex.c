@@ -463,7 +463,7 @@ void
 futex_init(void)
 {
 	for (uint32_t i = 0; i < BUCKETS; i++) {
-		spin_init(&buckets[i].b_spin);
+		spin_init(&buckets[i].b_spin, LR_futex);
 		list_init(&buckets[i].b_list);
 	}
 	proc_add_hooks(&futex_hooks);

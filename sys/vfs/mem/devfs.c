@@ -25,7 +25,7 @@ struct device {
 	uint64_t	rdev;
 	int		(*open)(struct vnode *vn, struct file *fp);
 };
-static struct spin dev_spin;
+static struct spin dev_spin = SPIN_INIT(devfs);
 static struct device devices[DEVICES_MAX];	/* [dev_spin to add; entries below ndevices are const] */
 static _Atomic uint32_t ndevices;
 static struct mount *the_mount;			/* const after boot */

@@ -55,6 +55,7 @@ tnode_create(struct mount *mp, enum v_type type, uint32_t mode, uint64_t rdev, s
 		atomic_fetch_sub(&tm->tm_inodes, 1);
 		return ENOMEM;
 	}
+	spin_init(&t->t_spin, LR_tmpfs);
 	error = vnode_create(mp, type, &tmpfs_ops, t, &t->t_vnode);
 	if (error != 0) {
 		atomic_fetch_sub(&tm->tm_inodes, 1);

@@ -125,7 +125,7 @@ mount_alloc(const struct fs_ops *fs, const char *source, uint32_t flags)
 	mp->mp_refs = 1;
 	mp->mp_ops = fs;
 	mp->mp_flags = flags & KEPT_FLAGS;
-	lk_init(&mp->mp_rename_lk);
+	lk_init(&mp->mp_rename_lk, LR_rename);
 	list_init(&mp->mp_link);
 	mp->mp_id = ++last_id;
 	mp->mp_dev = MKDEV(0, last_id + 20);
@@ -519,7 +519,7 @@ vfs_init(void)
 	int error;
 
 	list_init(&mounts);
-	lk_init(&mount_lk);
+	lk_init(&mount_lk, LR_mount);
 	ncache_init();
 	fs_register(&tmpfs_fs);
 	fs_register(&devfs_fs);

@@ -55,6 +55,8 @@ void
 ncache_init(void)
 {
 	md_entropy(&secret, sizeof secret);
+	for (uint32_t i = 0; i < BUCKETS; i++)
+		spin_init(&buckets[i].b_spin, LR_ncache_bucket);
 }
 
 static inline struct bucket *
@@ -132,7 +134,7 @@ ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, s
 	n->n_vnode = vn;
 	list_init(&n->n_sibling);
 	list_init(&n->n_children);
-	spin_init(&n->n_spin);
+	spin_init(&n->n_spin, LR_name);
 	n->n_hash = hash_of(parent, name, len);
 	*out = n;
 	return 0;

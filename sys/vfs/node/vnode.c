@@ -40,7 +40,7 @@ vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, vo
 	vn->v_data = data;
 	vn->v_mount = mp;
 	mount_hold(mp);
-	lk_init(&vn->v_lk);
+	lk_init(&vn->v_lk, LR_vnode);
 	vn->v_id = atomic_fetch_add_explicit(&vnode_last_id, 1, memory_order_relaxed) + 1;
 	*out = vn;
 	return 0;

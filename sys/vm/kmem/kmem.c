@@ -58,6 +58,7 @@ void
 vm_kmem_init(void)
 {
 	kmem_debug_init();
+	kstack_init();
 }
 
 static void

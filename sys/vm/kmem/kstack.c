@@ -31,6 +31,12 @@ static struct {
 	uint32_t	ks_next;			/* [ks_spin] where to look first */
 } ks;
 
+void
+kstack_init(void)
+{
+	spin_init(&ks.ks_spin, LR_kstack);
+}
+
 /* A free slot, marked used; KSTACK_SLOTS: none. */
 static uint32_t
 slot_take(void)

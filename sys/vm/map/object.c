@@ -24,7 +24,7 @@
 
 #define REMOVE_CHUNK	8192u		/* pages whose mappings are removed between two polls */
 
-static struct spin objects_spin = SPIN_INIT;
+static struct spin objects_spin = SPIN_INIT(object_list);
 static struct list objects = LIST_INIT(objects);	/* [objects_spin] of o_link */
 static _Atomic uint64_t object_ids;
 

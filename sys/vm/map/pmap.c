@@ -163,7 +163,7 @@ pmap_init(struct vmspace *vs)
 	if (pg == NULL)
 		return ENOMEM;
 	pg->pg_index = 0;
-	spin_init(&vs->vs_pt);
+	spin_init(&vs->vs_pt, LR_pagetable);
 	vs->vs_root = page_pa(pg);
 	vs->vs_tables = 1;
 	return 0;

@@ -663,7 +663,7 @@ vmspace_create(struct vmspace **out)
 	if (pmap_init(vs) != 0)
 		goto undo_fam;
 	vs->vs_refs = 1;
-	lk_init(&vs->vs_lk);
+	lk_init(&vs->vs_lk, LR_vmspace);
 	vs->vs_space = MD_NOSPACE;
 	vs->vs_lim_as = vs->vs_lim_data = vs->vs_lim_stack = UINT64_MAX;
 	vs->vs_skip_len = UINT64_MAX;

@@ -475,7 +475,7 @@ vm_phys_init(void)
 	uint64_t end = page_round(rt_max(b->b_kernel_end, archive));
 	uint64_t nblocks = b->b_ram_bytes / BLOCK_BYTES, first;
 
-	spin_init(&phys.ph_spin);
+	spin_init(&phys.ph_spin, LR_phys);
 	waitq_init(&phys.ph_waitq);
 	for (uint32_t o = 0; o < BLOCK_ORDER; o++)
 		list_init(&phys.ph_free[o]);

@@ -9,8 +9,9 @@ struct lk {
 	struct thread	*lk_owner;	/* [lk_spin] exclusive holder */
 	uint32_t	lk_wanted;	/* [lk_spin] exclusive waiters: new shared holders wait behind them */
 	struct waitq	lk_waitq;
+	uint32_t	lk_rank;	/* const: LR_* */
 };
-void	lk_init(struct lk *l);
+void	lk_init(struct lk *l, enum lock_rank rank);
 void	lk_shared(struct lk *l);
 void	lk_excl(struct lk *l);
 bool	lk_try_excl(struct lk *l);

@@ -51,6 +51,8 @@ struct thread {
 	void		(*td_fn)(void *);
 	void		*td_arg;
 	uint64_t	td_timeout[12];	/* [cpu] the time layer's timer for this thread's sleeps */
+	struct { const void *lock; uint32_t rank; } td_held[16];	/* [thread] witness.c */
+	uint32_t	td_nheld;	/* [thread] */
 	char		td_name[24];
 };
 #define TDF_TIMED	(1u << 0)	/* a deadline is armed */
@@ -87,6 +89,9 @@ void	lwkt_foreach(void (*fn)(struct thread *, void *), void *arg);
 /* Kernel argument `gaps`: measure how long a CPU goes without looking at its mailbox, in its own CPU time. */
 void	lwkt_watch_gaps(void);
 nsec_t	lwkt_longest_gap(uint64_t *pc);		/* of all CPUs; pc: after the call that ended it */
+
+/* Kernel argument `witness`: check the order of locks.  Before there is a second thread. */
+void	witness_start(void);
 
 /*
  * What lwkt needs from the layers above it, given at boot: memory for stacks,

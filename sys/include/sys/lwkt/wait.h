@@ -32,7 +32,7 @@ struct waiter {
 	struct thread	*w_thread;	/* const */
 	_Atomic uint32_t w_woken;	/* [atomic] a wake-up is not yet consumed */
 };
-#define WAITQ_INIT(q)	{ SPIN_INIT, LIST_INIT((q).wq_list) }
+#define WAITQ_INIT(q)	{ SPIN_INIT(waitq), LIST_INIT((q).wq_list) }
 void	waitq_init(struct waitq *q);
 
 #define WAIT_INTR	1u	/* lwkt_interrupt() ends the sleep */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * locks - the one list of locks, in the order in which they are taken.
+ *
+ * Whoever holds a lock takes only such as stand further down.  MANY marks
+ * kinds of which a thread may hold several, in an order that the kind's own
+ * comment gives.  Those before `LR_spins` are kept over sleep (struct lk); the others
+ * are spins.  Tokens are not here: they are given up instead of waited for,
+ * so no order of them can deadlock; but none is taken under a spin.
+ *
+ * The witness (kernel argument `witness`) checks each lock that is taken
+ * against this list and panics with both names.
+ */
+#pragma once
+
+#define MANY	1
+#define LOCKS(L)							\
+	L(none, MANY)		/* a lock that nobody ranked: the witness refuses it */	\
+	L(test, MANY)	/* kernel tests' own */			\
+	L(stream, MANY)		/* file/stdio: one direction of a standard stream: reading, then writing */	\
+	L(file_pos, 0)		/* struct file: f_off */		\
+	L(epoll, 0)		/* an epoll set's members */		\
+	L(kmsg_reader, 0)	/* file/memdev: /dev/kmsg's place */	\
+	L(procfs_text, 0)	/* a procfs file's text */		\
+	L(procfs_load, 0)	/* procfs: load averages */		\
+	L(mount, 0)		/* the mount table */			\
+	L(rename, 0)		/* a mount: renames between its directories */	\
+	L(pipe, 0)								\
+	L(vnode, MANY)		/* v_lk: parents before children, else by address */	\
+	L(vmspace, MANY)	/* vs_lk: a parent's before its child's in fork */	\
+	L(spins, 0)		/* from here on: spins */		\
+	L(proc_tree, 0)		/* who is whose child, hashes of pids */	\
+	L(proc_sig, 0)		/* p_sig */				\
+	L(futex, MANY)		/* hash buckets, by address */		\
+	L(epoll_ready, 0)							\
+	L(eventfd, 0)							\
+	L(file_watch, 0)	/* a file's list of epoll members */	\
+	L(poll_head, 0)							\
+	L(ncache_bucket, 0)							\
+	L(name, MANY)		/* n_spin: a parent's before its child's */	\
+	L(tmpfs, 0)								\
+	L(devfs, 0)								\
+	L(object_list, 0)							\
+	L(pagetable, MANY)	/* vs_pt: a parent's before its child's in fork */	\
+	L(uts, 0)								\
+	L(port, 0)		/* a message port's queues */		\
+	L(lk_inside, 0)		/* the word of a struct lk itself */	\
+	L(waitq, 0)								\
+	L(kstack, 0)								\
+	L(phys, 0)		/* free memory */			\
+	L(threads, 0)		/* the list of all threads */		\
+	L(kmsg, 0)		/* the kernel's own log: anybody may write to it */
+
+enum lock_rank {
+#define L(name, many) LR_##name,
+	LOCKS(L)
+#undef L
+	LR_COUNT
+};
