@@ -25,29 +25,29 @@
 	L(procfs_load, 0)	/* procfs: load averages */		\
 	L(mount, 0)		/* the mount table */			\
 	L(rename, 0)		/* a mount: renames between its directories */	\
-	L(pipe, 0)								\
 	L(vnode, MANY)		/* v_lk: parents before children, else by address */	\
+	L(pipe, 0)								\
 	L(vmspace, MANY)	/* vs_lk: a parent's before its child's in fork */	\
 	L(spins, 0)		/* from here on: spins */		\
 	L(proc_tree, 0)		/* who is whose child, hashes of pids */	\
 	L(proc_sig, 0)		/* p_sig */				\
 	L(futex, MANY)		/* hash buckets, by address */		\
-	L(epoll_ready, 0)							\
 	L(eventfd, 0)							\
 	L(file_watch, 0)	/* a file's list of epoll members */	\
-	L(poll_head, 0)							\
-	L(ncache_bucket, 0)							\
+	L(poll_head, MANY)	/* a watched file's before its epoll set's */	\
+	L(epoll_ready, 0)							\
+	L(ncache_bucket, MANY)	/* by address */		\
 	L(name, MANY)		/* n_spin: a parent's before its child's */	\
 	L(tmpfs, 0)								\
 	L(devfs, 0)								\
 	L(object_list, 0)							\
 	L(pagetable, MANY)	/* vs_pt: a parent's before its child's in fork */	\
 	L(uts, 0)								\
+	L(kstack, 0)								\
+	L(phys, 0)		/* free memory */			\
 	L(port, 0)		/* a message port's queues */		\
 	L(lk_inside, 0)		/* the word of a struct lk itself */	\
 	L(waitq, 0)								\
-	L(kstack, 0)								\
-	L(phys, 0)		/* free memory */			\
 	L(threads, 0)		/* the list of all threads */		\
 	L(kmsg, 0)		/* the kernel's own log: anybody may write to it */
 
