@@ -20,6 +20,7 @@ hk_result hk_fail_host(const char *what, long minus_errno);
 int	hk_memfd(const char *name, uint64_t len, bool may_exec);	/* descriptor or -errno */
 hk_result hk_ram_init(uint64_t base, uint64_t bytes);
 void	hk_ram_fini(void);
+void	hk_ram_work(void);	/* main thread */
 
 /* cpu.c */
 #define HK_SIGNO_TIMER	SIGURG		/* ignored by default, passed on in silence by debuggers */

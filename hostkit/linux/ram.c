@@ -14,7 +14,9 @@
  * Huge pages: the host is asked to collapse a block after one byte of it was
  * touched.  That needs no privilege and no setting, works on a sealed memfd,
  * and makes later mappings of the block some fifty times cheaper; when the
- * host cannot, small pages mean the same and only cost more.
+ * host cannot, small pages mean the same and only cost more.  It can take
+ * milliseconds, so it is the main thread that asks, and hk_ram_prepare() only
+ * leaves a note: whoever prepares a block before it is needed finds it done.
  *
  * Invariants
  *   I1  [m_ram_base, + m_ram_bytes) is mapped from hk_init() to hk_fini() and
@@ -24,7 +26,8 @@
  *       into a guard page.
  *
  * Locking: none.  The caller does not map and unmap one range at a time from
- * two threads.  collapse_off and collapse_after are [atomic: hints].
+ * two threads.  The notes are atomic; collapse_off and collapse_after are the
+ * main thread's.
  * Not here: who owns which page.
  */
 #include <errno.h>
@@ -55,7 +58,11 @@
 
 #define ADDR_MAX	(1ull << 47)	/* first address that no process can map */
 
-static _Atomic bool collapse_off;	/* this host has no such advice */
+static bool collapse_off;		/* this host has no such advice */
+
+/* Blocks to prepare: number + 1, or 0.  When all are taken the hint is lost. */
+#define NOTES	8
+static _Atomic uint64_t notes[NOTES];
 
 /*
  * A collapse takes 0.1 ms, or, when it has to wait until every host CPU has
@@ -64,7 +71,7 @@ static _Atomic bool collapse_off;	/* this host has no such advice */
  */
 #define COLLAPSE_DEAR_NS	1000000ull
 #define COLLAPSE_REST		40
-static _Atomic uint64_t collapse_after;
+static uint64_t collapse_after;
 
 /*
  * A memfd of `len` bytes.  `may_exec` is for one that will be executed with
@@ -161,6 +168,8 @@ hk_ram_init(uint64_t base, uint64_t bytes)
 void
 hk_ram_fini(void)
 {
+	for (uint32_t i = 0; i < NOTES; i++)
+		atomic_store(&notes[i], 0);
 	HK_SYS2(SYS_munmap, hk_m.m_ram_base, hk_m.m_ram_bytes);
 	HK_SYS1(SYS_close, hk_m.m_ram_fd);
 	hk_m.m_ram_base = 0;
@@ -240,6 +249,17 @@ hk_ram_unmap(uint64_t va, size_t len)
 	return got < 0 ? hk_fail_host("cannot unmap a view of RAM", got) : HK_OK;
 }
 
+static void
+leave_note(uint64_t block)
+{
+	for (uint32_t i = 0; i < NOTES; i++) {
+		uint64_t none = 0;
+
+		if (atomic_compare_exchange_strong(&notes[i], &none, block + 1))
+			return;
+	}
+}
+
 void
 hk_ram_prepare(uint64_t pa, size_t len)
 {
@@ -247,25 +267,40 @@ hk_ram_prepare(uint64_t pa, size_t len)
 
 	if ((hk_m.m_flags & HK_F_NO_HUGE) != 0 || !is_ram(pa, len))
 		return;
-	end = (pa + len) & ~(uint64_t)(HK_BLOCK - 1);
-	pa = (pa + HK_BLOCK - 1) & ~(uint64_t)(HK_BLOCK - 1);
-	for (; pa < end; pa += HK_BLOCK) {
-		uint8_t *block = (uint8_t *)hk_m.m_ram_base + pa;
-		uint64_t began = hk_clock_mono(), took;
-		long error;
+	end = (pa + len) / HK_BLOCK;
+	for (uint64_t block = (pa + HK_BLOCK - 1) / HK_BLOCK; block < end; block++)
+		leave_note(block);
+	hk_serve_poke();
+}
 
-		if (atomic_load_explicit(&collapse_off, memory_order_relaxed) ||
-		    began < atomic_load_explicit(&collapse_after, memory_order_relaxed))
-			return;
-		/* An empty block cannot be collapsed.  Adding nothing is a touch that loses no store. */
-		__atomic_fetch_or(block, 0, __ATOMIC_RELAXED);
-		error = HK_SYS3(SYS_madvise, block, HK_BLOCK, MADV_COLLAPSE);
-		/* EINVAL: no such advice on this host.  Anything else may be different next time. */
-		if (error == -EINVAL)
-			atomic_store_explicit(&collapse_off, true, memory_order_relaxed);
-		took = hk_clock_mono() - began;
-		if (took > COLLAPSE_DEAR_NS)
-			atomic_store_explicit(&collapse_after, began + took * COLLAPSE_REST, memory_order_relaxed);
+static void
+collapse(uint8_t *block)
+{
+	uint64_t began = hk_clock_mono(), took;
+	long error;
+
+	if (collapse_off || began < collapse_after)
+		return;
+	/* An empty block cannot be collapsed.  Adding nothing is a touch that loses no store. */
+	__atomic_fetch_or(block, 0, __ATOMIC_RELAXED);
+	error = HK_SYS3(SYS_madvise, block, HK_BLOCK, MADV_COLLAPSE);
+	/* EINVAL: no such advice on this host.  Anything else may be different next time. */
+	if (error == -EINVAL)
+		collapse_off = true;
+	took = hk_clock_mono() - began;
+	if (took > COLLAPSE_DEAR_NS)
+		collapse_after = began + took * COLLAPSE_REST;
+}
+
+/* Main thread: what the notes ask for. */
+void
+hk_ram_work(void)
+{
+	for (uint32_t i = 0; i < NOTES; i++) {
+		uint64_t block = atomic_exchange(&notes[i], 0);
+
+		if (block != 0)
+			collapse((uint8_t *)hk_m.m_ram_base + (block - 1) * HK_BLOCK);
 	}
 }
 

@@ -239,6 +239,7 @@ hk_serve(void)
 		for (long i = 0; i < n; i++)
 			take_event(ev[i].data.u32);
 		hk_spaces_refill();
+		hk_ram_work();
 	}
 	hk_stream_cook();
 	return (int)atomic_load(&exit_status);

@@ -110,10 +110,11 @@ HK_MUST hk_result hk_ram_map(uint64_t va, uint64_t pa, size_t len);
 HK_MUST hk_result hk_ram_unmap(uint64_t va, size_t len);
 
 /*
- * Hints.  prepare: [pa, pa+len) whole blocks, about to be used: back them by
- * huge pages if the host can (unprivileged, by collapse).  Slow (up to
- * milliseconds): never on a latency path.  release: contents become zero and
- * the host gets the memory back; no mapping of them may be in use.
+ * Hints.  prepare: [pa, pa+len) whole blocks, soon to be used: back them by
+ * huge pages if the host can (unprivileged, by collapse).  That may take
+ * milliseconds; hk_serve() does it, and the call returns at once.  release:
+ * contents become zero and the host gets the memory back; no mapping of them
+ * may be in use.
  */
 void	hk_ram_prepare(uint64_t pa, size_t len);
 void	hk_ram_release(uint64_t pa, size_t len);

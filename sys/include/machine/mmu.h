@@ -35,5 +35,5 @@ void	md_prefill(md_space_t s, const struct md_range *r, size_t n);	/* hint: abou
 int	md_kmap(uint64_t va, paddr_t pa, size_t len);
 void	md_kunmap(uint64_t va, size_t len);
 
-void	md_ram_prepare(paddr_t pa, size_t len);		/* hint, slow: whole 2 MiB blocks about to be used */
+void	md_ram_prepare(paddr_t pa, size_t len);		/* hint: whole 2 MiB blocks soon to be used */
 void	md_ram_release(paddr_t pa, size_t len);		/* hint: whole 2 MiB blocks not needed; they read zero */

@@ -235,18 +235,32 @@ thread_main(void *arg)
 	lwkt_exit();
 }
 
+/* One that has ended and that nobody is about to wake; NULL: none. */
+static struct thread *
+reap_one(struct cpu *c)
+{
+	struct thread *found = NULL;
+
+	crit_enter();
+	list_foreach(td, &c->c_reap, struct thread, td_runlink) {
+		if (atomic_load_explicit(&td->td_waking, memory_order_acquire) == 0) {	/* T7 */
+			list_remove(&td->td_runlink);
+			found = td;
+			break;
+		}
+	}
+	crit_exit();
+	return found;
+}
+
+/* The critical section ends after each: there may be hundreds. */
 static void
 reap(struct cpu *c)
 {
+	struct thread *td;
 
-	crit_enter();
-	list_foreach_safe(td, &c->c_reap, struct thread, td_runlink) {
-		if (atomic_load_explicit(&td->td_waking, memory_order_acquire) != 0)
-			continue;			/* T7 */
-		list_remove(&td->td_runlink);
+	while ((td = reap_one(c)) != NULL)
 		lwkt_needs.stack_free(td->td_stack, LWKT_STACK_BYTES);
-	}
-	crit_exit();
 }
 
 int

@@ -15,9 +15,12 @@
  * Whole free blocks wait on two lists.  "Ready" ones have memory of the
  * machine behind them; after a while of not being needed a thread returns
  * it and they become "cold".  Cold blocks, and those never used, read zero.
- * A cold block that is wanted whole is prepared by the machine in one piece,
- * by the one who wants it: that may take as long as a millisecond, but the
- * 512 pages one by one would take several.
+ * The machine can prepare a block in one piece, which is much cheaper than its 512
+ * pages one by one but may take longer than anybody should wait.  So
+ * whoever takes a whole block has the next AHEAD blocks prepared, for those
+ * who come after: they go to the ready list at once, and the machine does its
+ * work beside ours.  If nobody comes they cool down like any other.  A
+ * node that never wants a whole block never prepares one.
  *
  * Invariants
  *   I1  a page with PG_FREE begins a free run of 2^pg_order pages, aligned to
@@ -44,6 +47,7 @@
 #define CPU_PAGES_BATCH	16u		/* and takes at once: 64 KiB, ascending, so that neighbours stay neighbours */
 #define BATCH_ORDER	4u
 #define PAGE_POISON	0xdeadbea7c0ffee11ull
+#define AHEAD		2u		/* whole blocks prepared before somebody wants them */
 #define IDLE_NS		(3 * NSEC_PER_SEC)	/* a ready block may wait so long */
 
 struct block {
@@ -121,18 +125,12 @@ block_init(uint64_t nr, uint16_t flags, uint32_t refs)
 	}
 }
 
-/* A whole block off the lists; NULL: none. */
+/* A whole block that reads zero and has no memory behind it; NULL: none. */
 static struct page *
-block_take(void)
+block_take_cold(void)
 {
 	struct page *pg;
 
-	if (!list_empty(&phys.ph_ready)) {
-		pg = list_first(&phys.ph_ready, struct page, pg_link);
-		phys.ph_nready--;
-		run_pull(pg);
-		return pg;
-	}
 	if (!list_empty(&phys.ph_cold)) {
 		pg = list_first(&phys.ph_cold, struct page, pg_link);
 		run_pull(pg);
@@ -143,6 +141,36 @@ block_take(void)
 	block_init(phys.ph_fresh, PG_CLEAN0, 0);
 	return &phys.ph_page[phys.ph_fresh++ * BLOCK_PAGES];
 }
+
+/* A whole block is free and has memory behind it. */
+static void
+block_ready(struct page *pg)
+{
+	pg->pg_flags |= PG_FREE;
+	pg->pg_order = BLOCK_ORDER;
+	list_push_front(&phys.ph_ready, &pg->pg_link);
+	phys.ph_nready++;
+	block_of(pg)->b_since = md_now();
+	if (phys.ph_resting) {
+		phys.ph_resting = false;
+		wake_all(&phys.ph_waitq);
+	}
+}
+
+/* A whole block off the lists; NULL: none. */
+static struct page *
+block_take(void)
+{
+	struct page *pg;
+
+	if (list_empty(&phys.ph_ready))
+		return block_take_cold();
+	pg = list_first(&phys.ph_ready, struct page, pg_link);
+	phys.ph_nready--;
+	run_pull(pg);
+	return pg;
+}
+
 
 /* A run of 2^order pages; NULL: none. */
 static struct page *
@@ -191,15 +219,7 @@ buddy_give(struct page *pg, uint32_t order)
 		run_push(pg, order);
 		return;
 	}
-	pg->pg_flags |= PG_FREE;
-	pg->pg_order = BLOCK_ORDER;
-	list_push_front(&phys.ph_ready, &pg->pg_link);
-	phys.ph_nready++;
-	block_of(pg)->b_since = md_now();
-	if (phys.ph_resting) {
-		phys.ph_resting = false;
-		wake_all(&phys.ph_waitq);
-	}
+	block_ready(pg);
 }
 
 /* A page that was poisoned when it was freed must still be so: nobody could reach it. */
@@ -289,27 +309,53 @@ page_try(uint32_t flags)
 	return pg;
 }
 
+/* One more block for the ready list, with none of its memory behind it yet; NULL: enough, or none. */
+static struct page *
+block_ahead(void)
+{
+	struct page *pg = NULL;
+
+	spin_lock(&phys.ph_spin);
+	if (phys.ph_nready < AHEAD && phys.ph_nfree > phys.ph_low + 2 * AHEAD * BLOCK_PAGES)
+		pg = block_take_cold();
+	if (pg != NULL) {
+		block_of(pg)->b_used = 1;
+		block_ready(pg);
+	}
+	spin_unlock(&phys.ph_spin);
+	return pg;
+}
+
+static void
+prepare_ahead(void)
+{
+	struct page *pg;
+
+	for (uint32_t i = 0; i < AHEAD && (pg = block_ahead()) != NULL; i++)
+		md_ram_prepare(page_pa(pg), BLOCK_BYTES);
+}
+
 static struct page *
 run_try(uint32_t order, uint32_t flags)
 {
 	uint64_t keep = (flags & PAGE_RESERVE) != 0 ? 0 : phys.ph_low;
 	struct page *pg = NULL;
-	bool cold = false;
 
 	if (vm_should_fail())
 		return NULL;
 	spin_lock(&phys.ph_spin);
 	if (phys.ph_nfree >= keep + (1u << order))
 		pg = buddy_take(order);
-	if (pg != NULL && order == BLOCK_ORDER) {
-		cold = !block_of(pg)->b_used;
+	if (pg != NULL && order == BLOCK_ORDER)
 		block_of(pg)->b_used = 1;
-	}
 	spin_unlock(&phys.ph_spin);
-	if (cold)
-		md_ram_prepare(page_pa(pg), BLOCK_BYTES);
-	for (uint32_t i = 0; pg != NULL && i < (1u << order); i++)
+	if (pg != NULL && order == BLOCK_ORDER)
+		prepare_ahead();
+	for (uint32_t i = 0; pg != NULL && i < (1u << order); i++) {
 		page_make(&pg[i], flags);
+		if (i % 16 == 15)
+			lwkt_poll();
+	}
 	return pg;
 }
 
