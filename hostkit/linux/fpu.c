@@ -146,6 +146,10 @@ hk_fpu_get(uint32_t cpu, hk_space s, void *image)
 		hk_fpu_init(image);
 		return;
 	}
+	if (!hk_slot_ungate(sp, cpu)) {
+		hk_fpu_init(image);
+		return;
+	}
 	memcpy(p, hk_slot_fp(hk_slot_of(sp, cpu)), hk_fpu_bytes());
 	memset(p + SW_RESERVED, 0, LEGACY - SW_RESERVED);
 	put64(p + XSTATE_BV, get64(p + XSTATE_BV) & hk_m.m_lay.f_xfeatures);
@@ -174,6 +178,8 @@ hk_fpu_set(uint32_t cpu, hk_space s, const void *image)
 			return;		/* hk_run() will say HK_DEAD */
 		}
 	}
+	if (!hk_slot_ungate(sp, cpu))
+		return;
 	memcpy(copy, image, hk_fpu_bytes());
 	fpu_accept(copy);
 	fp = hk_slot_fp(hk_slot_of(sp, cpu));

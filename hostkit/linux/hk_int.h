@@ -82,8 +82,7 @@ struct hk_slot {
 	uint32_t		s_pad1[15];
 	_Atomic uint32_t	s_gsleep;
 	uint32_t		s_pad2[15];
-	_Atomic uint32_t	s_spin, s_kreq, s_setfs, s_sig, s_kind;
-	uint32_t		s_pad3;
+	_Atomic uint32_t	s_spin, s_kreq, s_setfs, s_sig, s_kind, s_redo;
 	_Atomic uint64_t	s_info, s_uc, s_frsp, s_fs, s_gs, s_fsnew, s_gsnew;
 };
 
@@ -111,6 +110,8 @@ struct hk_slot_rec {
 	int32_t		sl_tid;
 	int32_t		sl_hostcpu;	/* where place.c pinned the thread; -1: nowhere */
 	uint64_t	sl_fs, sl_gs;	/* what the thread's registers hold */
+	bool		sl_gate;	/* it waits in the call gate, or was told to return from it; then: */
+	struct hk_frame	sl_call;	/* the registers of that call as last seen or put */
 };
 
 /*

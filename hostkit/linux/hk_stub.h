@@ -21,6 +21,9 @@ void	hk_batch_reset(struct hk_space_rec *sp);
 /* run.c: wait for the stop of a thread that this CPU does not run.  False: dead. */
 bool	hk_slot_wait(struct hk_space_rec *sp, struct hk_slot *s);
 
+/* run.c: a thread that waits in the call gate moves into a signal frame, where fpu.c finds the rest.  False: dead. */
+bool	hk_slot_ungate(struct hk_space_rec *sp, uint32_t cpu);
+
 /* The signal frame in a slot.  Words of a ucontext_t by index of 8 bytes from its general registers. */
 enum {
 	UC_R8, UC_R9, UC_R10, UC_R11, UC_R12, UC_R13, UC_R14, UC_R15, UC_RDI, UC_RSI, UC_RBP, UC_RBX,

@@ -21,6 +21,11 @@
  *       stop, and looks at the mailbox before each return to the guest.  So no
  *       kick outlives the stop that answers it, but a signal on its way may
  *       cause one more HK_INTR.
+ *   R5  A thread that came by the call gate has no signal frame.  It can
+ *       return from there only to the frame that it gave, with another rax;
+ *       for anything else it first moves into a frame (hk_slot_ungate).  If
+ *       it is caught on its way out, sl_call holds what its registers were to
+ *       be, and the gate's own address is never shown.
  *
  * Locking: the CPU's own thread; sp_lock around the mapping cache.
  * Deliberately absent: sched_yield() and spinning by default.  Both lose by
@@ -45,9 +50,11 @@
 
 enum { TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14, TRAP_MAX = 31, ERR_INT80 = 0x402, ERR_FETCH = 0x14 };
 
+_Static_assert(HK_GATE == STUB_GUEST + GATE_OFFSET, "the gate is where the interface says");
+
 /* What a slot said, once (R1). */
 struct seen {
-	uint32_t	sig, arch;
+	uint32_t	sig, arch, kind;
 	uint64_t	uc, fs, gs, reg[UC_WORDS];
 };
 
@@ -187,6 +194,20 @@ frame_put(struct hk_slot *s, struct hk_slot_rec *sl, const struct hk_frame *f)
 	sl->sl_gs = f->gsbase;
 }
 
+/* A call by the gate: the same registers from another place, and what SYSCALL does to them. */
+static void
+call_see(struct hk_slot *s, struct seen *v)
+{
+	const _Atomic uint64_t *g = (const _Atomic uint64_t *)(const void *)((const uint8_t *)s + S_GATE);
+
+	for (int i = 0; i < UC_CSGSFS; i++)
+		v->reg[i] = atomic_load_explicit(&g[i], memory_order_relaxed);
+	v->reg[UC_RCX] = v->reg[UC_RIP];
+	v->reg[UC_R11] = (v->reg[UC_RFLAGS] & RFLAGS_USER) | RFLAGS_ALWAYS;
+	v->fs = atomic_load_explicit(&s->s_fs, memory_order_relaxed);
+	v->gs = atomic_load_explicit(&s->s_gs, memory_order_relaxed);
+}
+
 /* Copy out of the slot (R1). */
 static void
 frame_see(struct hk_slot *s, struct seen *v)
@@ -195,6 +216,11 @@ frame_see(struct hk_slot *s, struct seen *v)
 	const uint8_t *info = (const uint8_t *)s + hk_m.m_lay.f_info;
 	int i;
 
+	v->kind = atomic_load_explicit(&s->s_kind, memory_order_relaxed);
+	if (v->kind == KIND_GATE) {
+		call_see(s, v);
+		return;
+	}
 	v->sig = atomic_load_explicit(&s->s_sig, memory_order_relaxed);
 	v->uc = atomic_load_explicit(&s->s_uc, memory_order_relaxed);
 	v->fs = atomic_load_explicit(&s->s_fs, memory_order_relaxed);
@@ -211,10 +237,64 @@ frame_see(struct hk_slot *s, struct seen *v)
 static bool
 is_hostile(const struct seen *v, uint32_t cpu)
 {
-	return v->uc != hk_slot_va(cpu) + hk_m.m_lay.f_uc ||
-	    (v->reg[UC_RIP] >= STUB_BASE && v->reg[UC_RIP] < STUB_END) ||
-	    (v->reg[UC_CSGSFS] & 0xffff) != 0x33 ||
+	if (v->kind != KIND_GATE &&
+	    (v->uc != hk_slot_va(cpu) + hk_m.m_lay.f_uc || (v->reg[UC_CSGSFS] & 0xffff) != 0x33))
+		return true;
+	return (v->reg[UC_RIP] >= STUB_BASE && v->reg[UC_RIP] < STUB_END) || !is_canonical(v->reg[UC_RIP]) ||
 	    !is_canonical(v->fs) || !is_canonical(v->gs);
+}
+
+/* Caught by a kick, or by its own trap, between being told to go on and being gone (R5). */
+static bool
+is_leaving_gate(const struct seen *v, const struct hk_slot_rec *sl, uint32_t cpu)
+{
+	return sl->sl_gate && v->kind == KIND_FRAME && v->uc == hk_slot_va(cpu) + hk_m.m_lay.f_uc &&
+	    v->reg[UC_RIP] >= STUB_GUEST && v->reg[UC_RIP] < STUB_MAPPER &&
+	    (v->sig == STUB_SIG_KICK || (v->sig == SIGSYS && v->reg[UC_RAX] == GATE_NR_REDO));
+}
+
+/* Is f what the thread in the gate can return to by itself? */
+static bool
+is_call_result(const struct hk_slot_rec *sl, const struct hk_frame *f)
+{
+	struct hk_frame c = sl->sl_call;
+
+	c.rax = f->rax;
+	return memcmp(&c, f, offsetof(struct hk_frame, cr2)) == 0;
+}
+
+static void
+call_put(struct hk_slot *s, struct hk_slot_rec *sl, uint64_t rax)
+{
+	_Atomic uint64_t *g = (_Atomic uint64_t *)(void *)((uint8_t *)s + S_GATE);
+
+	atomic_store_explicit(&g[UC_RAX], rax, memory_order_relaxed);
+	atomic_store_explicit(&s->s_redo, 0, memory_order_relaxed);
+	sl->sl_call.rax = rax;
+}
+
+bool
+hk_slot_ungate(struct hk_space_rec *sp, uint32_t cpu)
+{
+	struct hk_slot *s = hk_slot_of(sp, cpu);
+	struct hk_slot_rec *sl = &sp->sp_slot[cpu];
+	struct seen v;
+
+	if (!sl->sl_gate)
+		return true;
+	atomic_store_explicit(&s->s_redo, 1, memory_order_relaxed);
+	guest_go(s);
+	if (!hk_slot_wait(sp, s))
+		return false;
+	frame_see(s, &v);
+	if (!is_leaving_gate(&v, sl, cpu)) {
+		hk_space_kill(sp);
+		return false;
+	}
+	sl->sl_gate = false;
+	sl->sl_fs = v.fs;
+	sl->sl_gs = v.gs;
+	return true;
 }
 
 static void
@@ -358,15 +438,32 @@ run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 	struct seen v;
 	enum hk_stop stop;
 
-	frame_put(s, sl, f);
+	if (sl->sl_gate && !is_call_result(sl, f) && !hk_slot_ungate(sp, cpu))
+		return HK_DEAD;
+	if (sl->sl_gate)
+		call_put(s, sl, f->rax);
+	else
+		frame_put(s, sl, f);
 	guest_go(s);
 	for (;;) {
 		if (!guest_wait(c, sp, cpu, s))
 			return HK_DEAD;
 		frame_see(s, &v);
+		if (is_leaving_gate(&v, sl, cpu)) {
+			sl->sl_gate = false;
+			sl->sl_fs = v.fs;
+			sl->sl_gs = v.gs;
+			*f = sl->sl_call;
+			return HK_INTR;
+		}
 		if (is_hostile(&v, cpu))
 			return HK_HOSTILE;
 		frame_get(&v, sl, f);
+		sl->sl_gate = v.kind == KIND_GATE;
+		if (sl->sl_gate) {
+			sl->sl_call = *f;
+			return HK_SYSCALL;
+		}
 		stop = frame_reason(&v, f);
 		if (stop != HK_FAULT)
 			return stop;

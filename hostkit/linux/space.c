@@ -233,6 +233,7 @@ hk_slot_make(struct hk_space_rec *sp, uint32_t cpu)
 	sl->sl_hostcpu = -1;
 	sl->sl_fs = 0;
 	sl->sl_gs = 0;
+	sl->sl_gate = false;
 	if (!hk_slot_wait(sp, s) || !is_birth(s, hk_slot_va(cpu))) {
 		hk_space_kill(sp);
 		return false;
@@ -298,6 +299,7 @@ slot_clean(struct hk_space_rec *sp, uint32_t cpu)
 	atomic_store_explicit(&hk_slot_uc(s)[UC_FP], va + hk_m.m_lay.f_fp, memory_order_relaxed);
 	sl->sl_fs = 0;
 	sl->sl_gs = 0;
+	sl->sl_gate = false;
 }
 
 /*

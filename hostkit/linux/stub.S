@@ -23,6 +23,9 @@
  *       after the state is seen 0; from `go` to the IRETQ the handler starts
  *       the report again with the outer frame, which the return path does not
  *       touch.  The price: one kick may be reported twice.
+ *       The call gate differs in its last part: from `gate_go` on a kick is
+ *       reported with the gate's own address, and the machine, which knows
+ *       every register of the call's result, puts them in its place.
  *   I4  At the entry of a handler %rsp lies in the signal stack of this very
  *       thread, whatever the guest did, so the slot found from it is right.
  *       After a reset the thread depends on nothing that it held before.
@@ -210,6 +213,7 @@ nt_clear:
 	cmpq	$0x1000, %rax
 	jb	nested
 report:
+	movl	$KIND_FRAME, S_KIND(%rbx)
 	movq	%rsp, S_FRSP(%rbx)
 	movl	%edi, S_SIG(%rbx)
 	movq	%rsi, S_INFO(%rbx)
@@ -252,6 +256,8 @@ wait:
 3:	movl	$0, S_GSLEEP(%rbx)
 	jmp	1b
 go:
+	cmpl	$KIND_FRAME, S_KIND(%rbx)
+	jne	gate_go
 	cmpl	$0, S_KREQ(%rbx)
 	jne	restart
 	movq	S_FRSP(%rbx), %rsp
@@ -273,12 +279,14 @@ nested:
 	cmpq	$(published - guest_page), %rax
 	jb	ignore
 	cmpq	$(win_end - guest_page), %rax
-	jae	ignore
+	jae	in_gate
 	cmpq	$(go - guest_page), %rax
 	jae	restart
 	cmpl	$ST_GUEST, S_STATE(%rbx)
 	jne	ignore
 restart:
+	cmpl	$KIND_FRAME, S_KIND(%rbx)
+	jne	kicked_in_gate
 	movl	$STUB_SIG_KICK, %edi
 	xorl	%esi, %esi
 	movl	$0, S_KREQ(%rbx)
@@ -290,6 +298,14 @@ restart:
 	wrfsbase %rax
 	movq	S_GSNEW(%rbx), %rax
 	wrgsbase %rax
+	jmp	report
+in_gate:
+	cmpq	$(gate_go - guest_page), %rax
+	jb	ignore
+	cmpq	$(gate_end - guest_page), %rax
+	jae	ignore
+kicked_in_gate:					/* there is no outer frame: this one is told */
+	movl	$0, S_KREQ(%rbx)
 	jmp	report
 ignore:
 	subq	$256, %rsp
@@ -322,6 +338,74 @@ reset:
 	jmp	publish
 
 no_return:
+	ud2
+
+/*
+ * The call gate: a system call without a signal.  %rax: number, %rcx: where
+ * to return to, GS base: the slot; %r11 is free.  Returns as SYSCALL does,
+ * every register but %rax as it was, %rcx the return address, %r11 the flags.
+ * The guest's stack is not touched.
+ *
+ * When more than the result is to change, or a kick waits, the call ends by
+ * a trap here, which parks the thread in a signal frame; the machine then
+ * writes all registers there.  So nothing has to be restored first.
+ */
+	.macro	EACH_KEPT op
+	\op	0, %r8
+	\op	8, %r9
+	\op	16, %r10
+	\op	32, %r12
+	\op	40, %r13
+	\op	48, %r14
+	\op	56, %r15
+	\op	64, %rdi
+	\op	72, %rsi
+	\op	80, %rbp
+	\op	96, %rdx
+	.endm
+	.macro	KEEP at, reg
+	movq	\reg, (S_GATE + \at)(%r11)
+	.endm
+	.macro	BRING at, reg
+	movq	(S_GATE + \at)(%rbx), \reg
+	.endm
+
+	.org	guest_page + GATE_OFFSET
+gate:
+	rdgsbase %r11
+	movq	%rsp, (S_GATE + 120)(%r11)
+	leaq	S_GATE_TOP(%r11), %rsp
+	pushfq
+	popq	(S_GATE + 136)(%r11)
+	EACH_KEPT KEEP
+	movq	%rbx, (S_GATE + 88)(%r11)
+	movq	%rax, (S_GATE + 104)(%r11)
+	movq	%rcx, (S_GATE + 128)(%r11)
+	movq	%r11, %rbx
+	movq	%rbx, S_GS(%rbx)
+	rdfsbase %rax
+	movq	%rax, S_FS(%rbx)
+	movl	$KIND_GATE, S_KIND(%rbx)
+	jmp	publish
+gate_go:
+	cmpl	$0, S_KREQ(%rbx)
+	jne	gate_redo
+	cmpl	$0, S_REDO(%rbx)
+	jne	gate_redo
+	EACH_KEPT BRING
+	movq	(S_GATE + 104)(%rbx), %rax
+	movq	(S_GATE + 128)(%rbx), %rcx
+	movq	(S_GATE + 136)(%rbx), %r11
+	leaq	S_GATE_TOP(%rbx), %rsp
+	pushq	%r11
+	popfq
+	movq	(S_GATE + 120)(%rbx), %rsp
+	movq	(S_GATE + 88)(%rbx), %rbx
+	jmp	*%rcx
+gate_end:
+gate_redo:
+	movl	$GATE_NR_REDO, %eax
+	syscall
 	ud2
 
 /* -------------------------------------- part 2: mapper, thread birth -- */

@@ -61,7 +61,8 @@
 #define S_KREQ		0x0c4			/* a kick is wanted */
 #define S_SETFS		0x0c8			/* load S_FSNEW and S_GSNEW */
 #define S_SIG		0x0cc			/* why the guest stopped */
-#define S_KIND		0x0d0			/* 0; room for the call gate's frames */
+#define S_KIND		0x0d0			/* where the registers are: KIND_* */
+#define S_REDO		0x0d4			/* a call by the gate ends by a trap */
 #define S_INFO		0x0d8			/* siginfo_t * */
 #define S_UC		0x0e0			/* ucontext_t * */
 #define S_FRSP		0x0e8			/* stack pointer of the outer handler */
@@ -69,8 +70,16 @@
 #define S_GS		0x0f8
 #define S_FSNEW		0x100
 #define S_GSNEW		0x108
-#define S_GATE		0x800			/* [S_GATE, S_GATE_TOP): room for the call gate's frame and stack */
-#define S_GATE_TOP	0x1000
+#define S_GATE		0x800			/* the call gate's registers, in the order of a ucontext_t's */
+#define S_GATE_TOP	0x1000			/* the end of its stack, which is not the signal stack */
+
+/* Values of S_KIND. */
+#define KIND_FRAME	0			/* in the signal frame */
+#define KIND_GATE	1			/* at S_GATE */
+
+/* The call gate: its address is part of the interface (hk.h); the number of the trap by which a call may end. */
+#define GATE_OFFSET	0x800
+#define GATE_NR_REDO	0x3ffffffe
 
 /* Values of S_STATE. */
 #define ST_GUEST	0			/* the guest thread runs, or will when it sees this */

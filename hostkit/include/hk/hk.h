@@ -251,6 +251,26 @@ void	hk_fpu_init(void *image);
 void	hk_fpu_get(uint32_t cpu, hk_space s, void *image);
 void	hk_fpu_set(uint32_t cpu, hk_space s, const void *image);
 
+/*
+ * The call gate: a system call without an exception, for code that was made
+ * or changed to call it.  Enter at HK_GATE with rax the number, rcx the
+ * address to return to, and the GS base hk_gate_base(cpu) of the CPU that the
+ * thread runs on (the caller of hk_run() puts it into gsbase); r11 is free.  hk_run() says
+ * HK_SYSCALL with the frame that a SYSCALL before that address would give, and the
+ * guest continues there with every register but rax unchanged, rcx the
+ * address and r11 the flags.  The guest's stack is not used.
+ *
+ * It is fastest when the caller of hk_run() changes nothing but rax; it may
+ * change anything.  A gate entered with another GS base is an attack or a
+ * fault like any other of the guest's.
+ */
+#define HK_GATE		0x7fffff000800ull
+static inline uint64_t
+hk_gate_base(uint32_t cpu)
+{
+	return 0x7fffff100000ull + (uint64_t)cpu * 0x8000;
+}
+
 /* ----------------------------------------------------------- streams --- */
 
 /* The process's standard streams, 0..2, each by its own kind. */

@@ -146,6 +146,7 @@ wild_jumps(void)
 		g.g_frame.r13 = places[rnd() % n];
 		g.g_frame.r14 = places[rnd() % n];
 		g.g_frame.r15 = places[rnd() % n];
+		g.g_frame.gsbase = rnd() % 2 == 0 ? hk_gate_base((uint32_t)(rnd() % 3)) : places[rnd() % n];
 		if (rnd() % 2 == 0)
 			g.g_frame.rsp = places[rnd() % n] - rnd() % 64 * 8;
 		stop = attack_run(&g, 2);
@@ -319,12 +320,14 @@ forged_frames(void)
 
 /*
  * A second thread, on another CPU, writes the slot of the first while it
- * runs.  The two may end in any way that hk_run() has, in bounded time.
+ * runs and calls by traps or by the gate.  The two may end in any way that hk_run() has, in bounded time.
  */
 GUEST(scribble, "1: mov %rbx, %rax; shl $13, %rax; xor %rax, %rbx; mov %rbx, %rax; shr $7, %rax; xor %rax, %rbx;"
     "mov %rbx, %rax; shl $17, %rax; xor %rax, %rbx; mov %rbx, %rdx; shr $20, %rdx; and %r14, %rdx; mov %rbx, %rcx; and $3, %ecx;"
     "mov (%rsi,%rcx,8), %rax; mov %rax, (%rdi,%rdx); dec %r15; jnz 1b; 2: syscall; jmp 2b");
 GUEST(caller, "1: mov $39, %eax; syscall; mov %bl, 0x700000; jmp 1b");
+
+GUEST(gate_caller, "1: mov $39, %eax; lea 2f(%rip), %rcx; movabs $0x7fffff000800, %r11; jmp *%r11; 2: mov %bl, 0x700000; jmp 1b");
 
 static struct guest prey;
 static _Atomic uint32_t scribbler_done;
@@ -359,8 +362,12 @@ second_thread(void)
 	enum hk_stop stop;
 	long i, n;
 
-	for (i = 0; i < times(3); i++) {
-		guest_make(&prey, CODE(caller));
+	for (i = 0; i < times(4); i++) {
+		if (i % 2 == 0)
+			guest_make(&prey, CODE(caller));
+		else
+			guest_make(&prey, CODE(gate_caller));
+		prey.g_frame.gsbase = SLOT_VA;
 		memcpy((uint8_t *)ram_at(*pt_entry(prey.g_root, CODE_VA + 2 * HK_PAGE) & 0x000ffffffffff000ull),
 		    guest_scribble, (size_t)(guest_end_scribble - guest_scribble));
 		d = guest_data(&prey);
@@ -375,7 +382,8 @@ second_thread(void)
 			atomic_store(&machine_mailbox[0], 0);
 			stop = hk_run(0, prey.g_space, &prey.g_frame);
 			if (stop != HK_SYSCALL && stop != HK_INTR)
-				prey.g_frame = (struct hk_frame){ .rip = CODE_VA, .rsp = STACK_TOP, .rflags = 0x202 };
+				prey.g_frame = (struct hk_frame){ .rip = CODE_VA, .rsp = STACK_TOP, .rflags = 0x202,
+				    .gsbase = SLOT_VA };
 			if (stop == HK_DEAD)
 				break;
 		}
