@@ -67,7 +67,7 @@ static const char help_text[] =
     "Run a Damselfly kernel as a process, and COMMAND in it; without one, a shell.\n"
     "\n"
     "  -m, --memory=SIZE      RAM of the machine, such as 256M (64M)\n"
-    "  -c, --cpus=N           processors (1; this version runs one)\n"
+    "  -c, --cpus=N           processors, 1 to 256 (1)\n"
     "  -n, --name=NAME        host name of the guest (damselfly)\n"
     "  -r, --root=FILE        initial root: a cpio archive (newc), or one packed by gzip\n"
     "      --init=PATH        run PATH as process 1 instead of the kernel's own\n"

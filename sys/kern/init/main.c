@@ -17,6 +17,7 @@
 #include <sys/file/procfs.h>
 #include <sys/file/tty.h>
 #include <sys/init/init.h>
+#include <sys/lwkt/ipi.h>
 #include <sys/lwkt/thread.h>
 #include <sys/proc/proc.h>
 #include <sys/syscall/syscall.h>
@@ -96,11 +97,16 @@ make_cpus(uint64_t stack_top[CPU_MAX])
 {
 	struct cpu *c;
 
-	for (uint32_t i = 1; i < md_boot()->b_ncpu; i++) {
+	uint32_t n = md_boot()->b_ncpu;
+
+	for (uint32_t i = 1; i < n; i++) {
 		if (lwkt_make_cpu(i, &c, &stack_top[i]) != 0 || vm_cpu_init(c) != 0)
 			panic("no memory for cpu %u", i);
 		time_init_cpu(c);
 	}
+	for (uint32_t i = 0; i < n; i++)
+		if (ipi_init_cpu(i, n) != 0)
+			panic("no memory for the messages of %u cpus", n);
 }
 
 static void

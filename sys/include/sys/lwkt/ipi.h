@@ -13,9 +13,8 @@
  * (Waking a thread is not a message here: lwkt_wake() never waits.)
  */
 #pragma once
+#include <core/ipi/ring.h>
 #include <machine/types.h>
-
-typedef void ipi_fn(void *arg, uint64_t value);
 
 /* Soon: the target is interrupted unless it has been already. */
 void	ipi_send(uint32_t cpu, ipi_fn *fn, void *arg, uint64_t value);
@@ -37,7 +36,7 @@ int	ipi_init_cpu(uint32_t cpu, uint32_t ncpu);
 size_t	ipi_ring_entries(void);		/* const after boot */
 
 struct ipi_stats {
-	uint64_t	is_sent, is_passive, is_interrupts, is_waits;	/* of all CPUs */
+	uint64_t	is_sent, is_passive, is_waits;	/* of all CPUs */
 	uint32_t	is_deepest;					/* nesting seen */
 };
 void	ipi_stats(struct ipi_stats *out);
