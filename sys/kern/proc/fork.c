@@ -44,6 +44,7 @@ lwp_alloc(struct proc *p)
 	list_init(&l->l_sigq.sq_list);
 	list_init(&l->l_us.link);
 	waitq_init(&l->l_us.waitq);
+	usched_first(l);
 	l->l_orig_rax = ~0ull;
 	l->l_proc = p;
 	proc_hold(p);

@@ -72,5 +72,6 @@ bool	proc_oom_dying(void);
 void	usched_init(void);
 void	usched_enter(struct lwp *l);	/* on the way to user mode: returns when it is l's turn */
 void	usched_leave(struct lwp *l);	/* l sleeps or ends: another may run in user mode */
+void	usched_first(struct lwp *l);	/* a new lwp: may run anywhere */
 void	usched_fork(struct lwp *parent, struct lwp *child);
 void	usched_charge(struct lwp *l, nsec_t ran);

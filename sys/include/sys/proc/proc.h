@@ -133,7 +133,10 @@ struct lwp {
 		struct list	link;
 		struct waitq	waitq;
 		uint64_t	vtime;
+		nsec_t		since;		/* when it began to wait */
+		uint32_t	dest;		/* where the owner of the queue sends it; CPU_MAX: nowhere */
 		bool		queued, waiting;
+		_Atomic uint64_t cpus[CPU_MAX / 64];	/* [atomic] on which it may run */
 	} l_us;				/* [cpu] */
 	uaddr_t		l_set_tid;	/* [lwp] CLONE_CHILD_SETTID: written when it starts */
 	void		(*l_start_fn)(void *);	/* [lwp] what a process made by the kernel runs first */
@@ -242,6 +245,9 @@ int	proc_exec_commit(void);
 
 /* Book the time since the last call as user or kernel time of l. */
 void	lwp_account(struct lwp *l, nsec_t now, bool user);
+
+/* On which CPUs a thread may run in user mode; takes effect when it is next at the border, soon.  Not none. */
+void	usched_affinity(struct lwp *l, const uint64_t cpus[CPU_MAX / 64]);
 
 /* Process 1 has ended; fn does not return. */
 void	proc_set_init_exit(void (*fn)(int status));
