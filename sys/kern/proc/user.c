@@ -235,6 +235,11 @@ work_waits(struct lwp *l)
 	    (l->l_orig_rax != ~0ull && rax <= -ERESTARTSYS && rax >= -ERESTART_RESTARTBLOCK);
 }
 
+/*
+ * Returns in a critical section: mailbox bits that come from here on are not
+ * taken but keep the guest from running, so nothing that they make
+ * ready is left behind.
+ */
 static void
 border(struct lwp *l)
 {
@@ -251,8 +256,10 @@ border(struct lwp *l)
 		if ((mycpu->c_runmask >> LWKT_PRI_USER) != 0)
 			lwkt_yield();
 		usched_enter(l);
-		if (!work_waits(l))
+		crit_enter();
+		if (!work_waits(l) && mycpu->c_runmask >> LWKT_PRI_USER == 0)
 			return;
+		crit_exit();
 	}
 }
 
@@ -267,6 +274,7 @@ lwp_run(struct lwp *l)
 		border(l);
 		lwp_account(l, time_now(), false);
 		stop = md_user_run(&l->l_uf, vmspace_machine(p->p_vmspace));
+		crit_exit();
 		lwp_account(l, time_now(), true);
 		l->l_orig_rax = ~0ull;
 		switch (stop) {
