@@ -54,6 +54,8 @@
 
 #define SIGSTACK_BYTES	(64u << 10)	/* AVX-512 and AMX frames, and a caller that prints a back trace */
 #define NEVER		UINT64_MAX
+#define HOST_STACK_MAX	(64u << 20)	/* a host thread's own stack is not larger */
+#define INSPECT_NS	100000000u
 #define IDLE_SPIN	20000u		/* HK_F_SPIN: about 50 us of looking before sleeping */
 
 void	hk_stack_enter(uint64_t top, void (*entry)(void *), void *arg, uint64_t *saved);
@@ -202,14 +204,53 @@ timer_fired(struct hk_cpu_rec *c)
 	hk_post(c->c_index, HK_BIT_TIMER);
 }
 
+/* hk_cpu_inspect() asks: what did the signal interrupt? */
+static void
+be_inspected(struct hk_cpu_rec *c, const ucontext_t *uc)
+{
+	const greg_t *g = uc->uc_mcontext.gregs;
+	uint64_t rsp = (uint64_t)g[REG_RSP], top = c->c_host_rsp;
+
+	c->c_seen = (struct hk_trap){
+		.rip = (uint64_t)g[REG_RIP],
+		.rsp = rsp,
+		.rbp = (uint64_t)g[REG_RBP],
+		.addr = rsp < top && top - rsp < HOST_STACK_MAX ? top & ~15ull : 0,
+	};
+	atomic_store(&c->c_inspect, 2);
+}
+
 static void
 on_timer(int signo, siginfo_t *si, void *uc)
 {
+	uint32_t wanted = 1;
+
 	(void)signo;
-	(void)uc;
+	if (self_cpu == NULL)
+		return;
 	/* The same signal from elsewhere (anybody may send one) is only a spurious look. */
-	if (si->si_code == SI_TIMER && self_cpu != NULL)
+	if (si->si_code == SI_TIMER)
 		timer_fired(self_cpu);
+	else if (atomic_load(&self_cpu->c_inspect) == wanted)
+		be_inspected(self_cpu, uc);
+}
+
+hk_result
+hk_cpu_inspect(uint32_t cpu, struct hk_trap *out)
+{
+	struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
+	uint64_t end = hk_clock_mono() + INSPECT_NS;
+
+	if (cpu >= HK_CPU_MAX || c == self_cpu || atomic_load(&c->c_state) != HK_CPU_RUNNING)
+		return HK_INVAL;
+	atomic_store(&c->c_inspect, 1);
+	HK_SYS3(SYS_tgkill, hk_m.m_pid, atomic_load(&c->c_hosttid), HK_SIGNO_TIMER);
+	while (atomic_load(&c->c_inspect) != 2 && hk_clock_mono() < end)
+		hk_yield();
+	if (atomic_exchange(&c->c_inspect, 0) != 2)
+		return HK_AGAIN;
+	*out = c->c_seen;
+	return HK_OK;
 }
 
 /* --------------------------------------------------------------- traps -- */

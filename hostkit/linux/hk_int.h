@@ -179,6 +179,8 @@ struct hk_cpu_rec {
 	_Atomic uint64_t	c_timer_armed;	/* the host's, or later than that fires; likewise */
 	int32_t			c_timer_id;	/* the host's name of it */
 	bool			c_trapped;	/* a trap was handed to the caller */
+	_Atomic uint32_t	c_inspect;	/* 1: somebody wants c_seen; 2: it is there.  cpu.c */
+	struct hk_trap		c_seen;		/* the handler's, until c_inspect is 2 */
 	uint64_t		c_thread;	/* handle for join */
 	uint64_t		c_sigstack;	/* address of the signal stack */
 	uint64_t		c_host_rsp;	/* the host thread's own stack, while it runs on the caller's */

@@ -175,6 +175,14 @@ struct hk_trap {
 };
 void	hk_on_trap(void (*handler)(const struct hk_trap *));
 
+/*
+ * Where is CPU `cpu` right now?  Its rip, rsp and rbp, taken by a signal after
+ * which it goes on.  In host code `addr` is the upper end of the host thread's
+ * own stack, else 0.  Waits for at most 100 ms.  HK_AGAIN: no answer; HK_INVAL: it does
+ * not run, or is the caller.
+ */
+HK_MUST hk_result hk_cpu_inspect(uint32_t cpu, struct hk_trap *out);
+
 /* ------------------------------------------------------------ spaces --- */
 
 HK_MUST hk_result hk_space_create(hk_space *out);

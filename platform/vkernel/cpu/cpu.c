@@ -47,6 +47,26 @@ md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top)
 	    (void *)(uintptr_t)cpu) == HK_OK ? 0 : ENOMEM;
 }
 
+/*
+ * In the middle of a call to hostkit it is on the host thread's own stack,
+ * at whose end the door (vkernel/image/hostside.S) has left the kernel's frame pointer.
+ */
+bool
+md_cpu_inspect(uint32_t cpu, struct md_ktrap *out)
+{
+	struct hk_trap t;
+
+	if (hk_cpu_inspect(cpu, &t) != HK_OK)
+		return false;
+	if (t.addr != 0) {
+		t.rbp = ((const uint64_t *)t.addr)[-2];
+		t.rsp = t.rbp;
+		t.rip = 0;
+	}
+	*out = (struct md_ktrap){ .kt_rip = t.rip, .kt_rsp = t.rsp, .kt_rbp = t.rbp };
+	return true;
+}
+
 void
 md_kick(uint32_t cpu, uint32_t bits)
 {

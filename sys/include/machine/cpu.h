@@ -21,6 +21,12 @@ struct md_percpu {
 	void			*self;		/* %gs:0 reads this */
 	_Atomic uint32_t	mailbox;
 };
+/*
+ * Where another CPU is right now: kt_rip, kt_rsp, kt_rbp.  False: it does not
+ * answer.  For panics: it goes on meanwhile.
+ */
+struct md_ktrap;
+bool	md_cpu_inspect(uint32_t cpu, struct md_ktrap *out);
 int	md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top);	/* enters kmain_secondary() */
 void	md_kick(uint32_t cpu, uint32_t bits);	/* OR into its mailbox (a full fence); 0 to not 0 ends its idle or its guest */
 void	md_idle(void);				/* until this CPU's mailbox is not zero; may return early */

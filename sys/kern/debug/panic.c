@@ -15,6 +15,7 @@
 #include <sys/debug/kprint.h>
 #include <sys/debug/symtab.h>
 #include <sys/lwkt/thread.h>
+#include <sys/lwkt/token.h>
 
 #define FRAMES_MAX	32
 #define EXIT_PANIC	120
@@ -68,7 +69,7 @@ other_thread(struct thread *td, void *arg)
 	const uint64_t *saved = (const uint64_t *)td->td_sp;
 
 	(void)arg;
-	if (td == curthread || td->td_state == TD_EXITED)
+	if (td->td_state == TD_RUNNING || td->td_state == TD_EXITED)
 		return;
 	kprintf("thread %llu %s (%s)\n", (unsigned long long)td->td_id, td->td_name,
 	    td->td_state == TD_SLEEPING ? "sleeping" : "ready");
@@ -76,10 +77,40 @@ other_thread(struct thread *td, void *arg)
 		backtrace(saved[MD_CTX_RBP], td->td_stack, td->td_stack + LWKT_STACK_BYTES);
 }
 
+/* The others still run, or spin for something that we hold. */
+static void
+other_cpus(void)
+{
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		struct cpu *c = cpu_find(i);
+		struct thread *td = c->c_curthread;
+		struct md_ktrap at;
+
+		if (i == mycpuid || td == c->c_idle)
+			continue;
+		kprintf("cpu %u runs thread %llu %s%s\n", i, (unsigned long long)td->td_id, td->td_name,
+		    td->td_crit > 0 ? ", in a critical section" : "");
+		for (uint32_t k = 0; k < td->td_ntok && k < TOKENS_MAX; k++)
+			kprintf("  with token %s\n", td->td_tok[k]->t_name);
+		if (!md_cpu_inspect(i, &at)) {
+			kprintf("  and does not answer\n");
+			continue;
+		}
+		if (at.kt_rip != 0)
+			print_pc(at.kt_rip, false);
+		if (td->td_stack != 0)
+			backtrace(at.kt_rbp, td->td_stack, td->td_stack + LWKT_STACK_BYTES);
+	}
+}
+
 static void
 begin(void)
 {
-	if (atomic_exchange(&panicking, 1) != 0) {
+	uint32_t nobody = 0, turns = 0;
+
+	if (!atomic_compare_exchange_strong(&panicking, &nobody, mycpuid + 1)) {
+		while (nobody != mycpuid + 1)		/* another CPU's is told first, and ends us all */
+			md_spin(&turns);
 		static const char again[] = "vkernel: panic inside a panic\n";
 
 		md_emergency(again, sizeof again - 1);
@@ -92,6 +123,7 @@ begin(void)
 static _Noreturn void
 finish(void)
 {
+	other_cpus();
 	kprintf("other threads:\n");
 	lwkt_foreach(other_thread, NULL);
 	md_power_off_as(MD_OUT_PANIC, EXIT_PANIC);
