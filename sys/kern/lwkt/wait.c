@@ -99,6 +99,7 @@ wake_all(struct waitq *q)
 {
 	spin_lock(&q->wq_spin);
 	list_foreach(w, &q->wq_list, struct waiter, w_link) {
+		atomic_store_explicit(&w->w_thread->td_waker, mycpuid, memory_order_relaxed);
 		atomic_store_explicit(&w->w_woken, 1, memory_order_release);
 		lwkt_wake(w->w_thread);
 	}
@@ -111,6 +112,7 @@ wake_one(struct waitq *q)
 	spin_lock(&q->wq_spin);
 	list_foreach(w, &q->wq_list, struct waiter, w_link) {
 		if (atomic_exchange_explicit(&w->w_woken, 1, memory_order_acq_rel) == 0) {
+			atomic_store_explicit(&w->w_thread->td_waker, mycpuid, memory_order_relaxed);
 			lwkt_wake(w->w_thread);
 			break;
 		}

@@ -13,8 +13,14 @@
  * a CPU that has nothing to do.  That is not done at once.  What a program
  * forks most often ends, or its parent waits for it, in less time than another CPU
  * takes to wake up and to warm up; so whoever waits is sent away after
- * LONG_WAIT_NS.  A CPU that runs out of work asks the one that has the most,
- * once; nobody polls.
+ * LONG_WAIT_NS, or if nothing is idle then, when some CPU runs out of work:
+ * that one asks the busiest of those that have said so (crowded_cpus).
+ * Nobody polls.  When all are busy, the end of a slice evens out what
+ * differs by two.
+ *
+ * Threads that wake each other all the time are cheapest on one CPU.  Whoever
+ * is woken again and again by the same other CPU, which has nothing else to
+ * run, joins it, unless it has just been sent away from somebody.
  *
  * Tickless: a timer runs only while somebody waits here.  A sleeper comes
  * back with at most SLEEP_CREDIT_NS of advantage, so it is served at once but
@@ -25,11 +31,15 @@
  *   U2  an lwp in us_ready is not asleep in the kernel for another reason:
  *       usched_leave() takes it out.
  *   U3  an lwp with l_us.dest is in no queue, and on its way out of here.
+ *   U4  whoever finds no idle CPU for a waiter has set its bit in crowded_cpus
+ *       before it looked; whoever idles sets its bit in idle_cpus before it looks
+ *       for crowded ones.  So one of them sees the other.
  *
  * Locking: a CPU's struct usched is touched by that CPU, in a critical
- * section; us_load and idle_cpus are atomic hints for the others.
+ * section; us_load and the two sets are atomic hints for the others.
  */
 #include "proc_int.h"
+#include <abi/sched.h>
 #include <core/rt/rt.h>
 #include <sys/lwkt/ipi.h>
 
@@ -38,7 +48,15 @@
 #define PREEMPT_NS	(1ull * 1000000)
 #define SLEEP_CREDIT_NS	(4ull * 1000000)
 #define CPU_LOOK_NS	(10ull * 1000000)
-#define LONG_WAIT_NS	(300ull * 1000)
+#define LONG_WAIT_NS	(500ull * 1000)
+/* after a move, no other for balance, and none to join a waker */
+#define STAY_NS		(3ull * 1000000)
+#define APART_NS	(100ull * 1000000)
+/* wake-ups in a row that make an lwp join its waker; more if that has the higher number, lest both move */
+#define JOIN_DOWN	8u
+#define JOIN_UP		24u
+#define LOOK_MAX	64u		/* waiters looked at in one go */
+#define IDLE_WEIGHT	3u		/* SCHED_IDLE */
 #define NICE_0_WEIGHT	1024u
 #define NOWHERE		CPU_MAX
 
@@ -48,12 +66,15 @@ struct usched {
 	uint64_t	us_min;		/* [cpu] virtual time of the last user: only grows */
 	struct timer	us_timer;
 	nsec_t		us_slice_end;	/* [cpu] of the user, while others wait */
-	bool		us_armed;	/* [cpu] */
+	nsec_t		us_when;	/* [cpu] the timer's; NSEC_NEVER: not armed */
 	bool		us_expired;	/* [cpu] the slice is over */
+	bool		us_idle;	/* [cpu] it has set its bit in idle_cpus, and nobody of this CPU took it back */
 	_Atomic uint32_t us_load;	/* [atomic: owner writes] the user and who waits */
+	_Atomic uint32_t us_asked;	/* [atomic] a give_one() is under way to it */
 };
 static struct usched usched[CPU_MAX];
 static _Atomic uint64_t idle_cpus[CPU_MAX / 64];	/* [atomic] a CPU sets its bit, whoever sends it work takes it */
+static _Atomic uint64_t crowded_cpus[CPU_MAX / 64];	/* [atomic: owner writes its bit] somebody has waited long */
 
 /* ------------------------------------------------------------ affinity -- */
 
@@ -98,14 +119,18 @@ take_idle(const struct lwp *l)
 	return NOWHERE;
 }
 
-static bool
-anybody_idle(void)
+static void
+set_crowded(bool is)
 {
-	uint64_t any = 0;
+	_Atomic uint64_t *word = &crowded_cpus[mycpuid / 64];
+	uint64_t bit = 1ull << mycpuid % 64;
 
-	for (uint32_t w = 0; w * 64 < cpu_count; w++)
-		any |= atomic_load_explicit(&idle_cpus[w], memory_order_relaxed);
-	return any != 0;
+	if (((atomic_load_explicit(word, memory_order_relaxed) & bit) != 0) == is)
+		return;
+	if (is)
+		atomic_fetch_or_explicit(word, bit, memory_order_seq_cst);	/* U4 */
+	else
+		atomic_fetch_and_explicit(word, ~bit, memory_order_relaxed);
 }
 
 static void
@@ -120,8 +145,11 @@ note_load(struct usched *us, int by)
 static uint32_t
 weight(const struct lwp *l)
 {
-	int nice = l->l_proc->p_nice;
+	int nice = atomic_load_explicit(&l->l_proc->p_nice, memory_order_relaxed);
 	uint32_t w = NICE_0_WEIGHT;
+
+	if (atomic_load_explicit(&l->l_us.policy, memory_order_relaxed) == SCHED_IDLE)
+		return IDLE_WEIGHT;
 
 	for (; nice > 0; nice--)
 		w = w * 4 / 5;
@@ -130,21 +158,34 @@ weight(const struct lwp *l)
 	return w;
 }
 
+static bool
+is_ordinary(const struct lwp *l)
+{
+	return atomic_load_explicit(&l->l_proc->p_nice, memory_order_relaxed) == 0 &&
+	    atomic_load_explicit(&l->l_us.policy, memory_order_relaxed) != SCHED_IDLE;
+}
+
 void
 usched_charge(struct lwp *l, nsec_t ran)
 {
-	if (l->l_proc->p_nice == 0)
+	if (is_ordinary(l))
 		l->l_us.vtime += ran;
 	else
 		l->l_us.vtime += ran * NICE_0_WEIGHT / weight(l);
 }
 
+/* SCHED_RESET_ON_FORK is not inherited; it takes a nice value below 0 from a new process. */
 void
 usched_fork(struct lwp *parent, struct lwp *child)
 {
+	uint32_t policy = atomic_load_explicit(&parent->l_us.policy, memory_order_relaxed);
+
 	child->l_us.vtime = parent->l_us.vtime;
+	child->l_us.policy = policy & ~(uint32_t)SCHED_RESET_ON_FORK;
+	if ((policy & SCHED_RESET_ON_FORK) != 0 && child->l_proc != parent->l_proc && child->l_proc->p_nice < 0)
+		child->l_proc->p_nice = 0;
 	for (uint32_t w = 0; w < CPU_MAX / 64; w++)
-		child->l_us.cpus[w] = parent->l_us.cpus[w];
+		child->l_us.cpus[w] = atomic_load_explicit(&parent->l_us.cpus[w], memory_order_relaxed);
 }
 
 void
@@ -155,33 +196,39 @@ usched_first(struct lwp *l)
 	l->l_us.dest = NOWHERE;
 }
 
+/* By `when` at the latest. */
 static void
-timer_start(struct usched *us, nsec_t now, nsec_t len)
+timer_by(struct usched *us, nsec_t when)
 {
-	us->us_armed = true;
-	timer_arm(&us->us_timer, now + len);
+	if (us->us_when <= when)
+		return;
+	us->us_when = when;
+	timer_arm(&us->us_timer, when);
 }
 
-/* The timer that somebody waits for: soon if there are CPUs with nothing to do, else when the slice ends. */
-static void
-watch_waiters(struct usched *us)
+/* When l may be sent to a CPU with nothing to do. */
+static nsec_t
+has_waited_at(const struct lwp *l)
 {
-	nsec_t now = time_now();
-	nsec_t left = us->us_slice_end > now ? us->us_slice_end - now : 0;
-
-	timer_start(us, now, anybody_idle() ? rt_min(left, LONG_WAIT_NS) : left);
+	return rt_max(l->l_us.since + LONG_WAIT_NS, l->l_us.stays_until);
 }
 
+/* Who came last mostly stands last. */
 static void
 ready_insert(struct usched *us, struct lwp *l)
 {
-	struct list *at = us->us_ready.l_next;
+	struct list *at = us->us_ready.l_prev;
 
-	while (at != &us->us_ready && list_entry(at, struct lwp, l_us.link)->l_us.vtime <= l->l_us.vtime)
-		at = at->l_next;
-	list_insert_before(at, &l->l_us.link);
+	while (at != &us->us_ready && list_entry(at, struct lwp, l_us.link)->l_us.vtime > l->l_us.vtime)
+		at = at->l_prev;
+	list_insert_before(at->l_next, &l->l_us.link);
 	l->l_us.queued = true;
+	l->l_us.since = time_now();
 	note_load(us, 1);
+	us->us_slice_end = rt_max(us->us_slice_end, l->l_us.since + PREEMPT_NS);	/* perhaps it was alone for long */
+	timer_by(us, us->us_slice_end);
+	if (cpu_count > 1)
+		timer_by(us, has_waited_at(l));
 }
 
 static void
@@ -190,6 +237,8 @@ ready_remove(struct usched *us, struct lwp *l)
 	list_remove(&l->l_us.link);
 	l->l_us.queued = false;
 	note_load(us, -1);
+	if (list_empty(&us->us_ready) && cpu_count > 1)
+		set_crowded(false);
 }
 
 static void
@@ -202,6 +251,23 @@ set_user(struct usched *us, struct lwp *l)
 		return;
 	us->us_slice_end = time_now() + SLICE_NS;
 	us->us_min = rt_max(us->us_min, l->l_us.vtime);
+	if (!list_empty(&us->us_ready))
+		timer_by(us, us->us_slice_end);
+}
+
+/* The virtual time that everybody here has at least, but for sleepers: the user may have run long alone. */
+static void
+advance(struct usched *us)
+{
+	struct lwp *first = list_first(&us->us_ready, struct lwp, l_us.link);
+	uint64_t least;
+
+	if (us->us_user == NULL)
+		return;
+	least = us->us_user->l_us.vtime;
+	if (first != NULL)
+		least = rt_min(least, first->l_us.vtime);
+	us->us_min = rt_max(us->us_min, least);
 }
 
 /* Make the first that waits the user. */
@@ -210,57 +276,84 @@ choose(struct usched *us)
 {
 	struct lwp *l = list_first(&us->us_ready, struct lwp, l_us.link);
 
+	if (l != NULL)
+		ready_remove(us, l);
 	set_user(us, l);
-	if (l == NULL)
-		return;
-	ready_remove(us, l);
-	wake_all(&l->l_us.waitq);
+	if (l != NULL)
+		wake_all(&l->l_us.waitq);
 }
 
 /* l is at the border and is not the user: may it be at once? */
 static void
 claim(struct usched *us, struct lwp *l)
 {
-	uint64_t least = us->us_min > SLEEP_CREDIT_NS ? us->us_min - SLEEP_CREDIT_NS : 0;
 	struct lwp *user = us->us_user;
+	uint64_t least;
 
+	advance(us);
+	least = us->us_min > SLEEP_CREDIT_NS ? us->us_min - SLEEP_CREDIT_NS : 0;
 	l->l_us.vtime = rt_max(l->l_us.vtime, least);
 	if (user == NULL) {
 		set_user(us, l);
 	} else if (l->l_us.vtime + PREEMPT_NS < user->l_us.vtime) {
-		ready_insert(us, user);
 		set_user(us, l);
-	} else if (!l->l_us.queued) {
-		l->l_us.since = time_now();
+		ready_insert(us, user);
+	} else
 		ready_insert(us, l);
-	}
 }
 
 /* ----------------------------------------------------------- elsewhere -- */
 
 static void
-send_to(struct usched *us, struct lwp *l, uint32_t cpu)
+send_to(struct usched *us, struct lwp *l, uint32_t cpu, nsec_t now)
 {
 	ready_remove(us, l);
 	l->l_us.dest = cpu;				/* U3 */
+	l->l_us.stays_until = now + STAY_NS;
+	l->l_us.apart_until = now + APART_NS;
 	wake_all(&l->l_us.waitq);
 }
 
-/* The longest allowed wait has passed: those whom an idle CPU can take go there. */
-static void
+/* Those who have waited long go where there is nothing to do.  True: somebody could not. */
+static bool
 send_waiters(struct usched *us, nsec_t now)
 {
-	list_foreach_safe(l, &us->us_ready, struct lwp, l_us.link) {
-		uint32_t cpu;
+	uint32_t looks = 0, cpu;
 
-		if (l->l_us.since + LONG_WAIT_NS > now)
+	list_foreach_safe(l, &us->us_ready, struct lwp, l_us.link) {
+		if (++looks > LOOK_MAX)
+			return true;
+		if (has_waited_at(l) > now) {
+			timer_by(us, has_waited_at(l));
 			continue;
+		}
+		set_crowded(true);			/* U4 */
 		cpu = take_idle(l);
-		if (cpu == mycpuid)
-			continue;			/* a bit from before this CPU had work */
 		if (cpu == NOWHERE)
+			return true;
+		if (cpu != mycpuid)			/* else a bit from before this CPU had work */
+			send_to(us, l, cpu, now);
+	}
+	return false;
+}
+
+/* All are busy, this one more than another: one goes there. */
+static void
+even_out(struct usched *us, nsec_t now)
+{
+	uint32_t mine = atomic_load_explicit(&us->us_load, memory_order_relaxed), looks = 0;
+
+	list_foreach(l, &us->us_ready, struct lwp, l_us.link) {
+		uint32_t cpu = NOWHERE;
+
+		if (++looks > LOOK_MAX / 8)
 			return;
-		send_to(us, l, cpu);
+		if (has_waited_at(l) <= now)
+			cpu = least_loaded(l);
+		if (cpu != NOWHERE && atomic_load_explicit(&usched[cpu].us_load, memory_order_relaxed) + 2 <= mine) {
+			send_to(us, l, cpu, now);
+			return;
+		}
 	}
 }
 
@@ -269,13 +362,17 @@ timer_fired(struct timer *t)
 {
 	struct usched *us = container_of(t, struct usched, us_timer);
 	nsec_t now = time_now();
+	bool ended = now >= us->us_slice_end;
 
-	us->us_armed = false;
-	if (now >= us->us_slice_end)
+	us->us_when = NSEC_NEVER;
+	if (ended)
 		us->us_expired = true;
-	send_waiters(us, now);
-	if (!us->us_expired && !list_empty(&us->us_ready))
-		watch_waiters(us);
+	if (list_empty(&us->us_ready))
+		return;
+	if (cpu_count > 1 && send_waiters(us, now) && ended)
+		even_out(us, now);
+	if (!ended && !list_empty(&us->us_ready))
+		timer_by(us, us->us_slice_end);
 }
 
 /* From a CPU that has nothing to do: one of those who wait here may go there. */
@@ -284,35 +381,83 @@ give_one(void *unused, uint64_t cpu)
 {
 	struct usched *us = &usched[mycpuid];
 	nsec_t now = time_now();
+	uint32_t looks = 0;
 
 	(void)unused;
+	atomic_store_explicit(&us->us_asked, 0, memory_order_relaxed);
 	list_foreach(l, &us->us_ready, struct lwp, l_us.link) {
-		if (l->l_us.since + LONG_WAIT_NS <= now && allowed(l, (uint32_t)cpu)) {
-			send_to(us, l, (uint32_t)cpu);
+		if (++looks > LOOK_MAX)
+			break;
+		if (has_waited_at(l) <= now && allowed(l, (uint32_t)cpu)) {
+			send_to(us, l, (uint32_t)cpu, now);
 			return;
 		}
 	}
-	if (!list_empty(&us->us_ready))
-		watch_waiters(us);			/* who has not waited long yet is sent by the timer */
+	set_crowded(false);		/* who waits may not go there; the timer tells again */
+}
+
+/* The busiest of those where somebody has waited long; NOWHERE: none. */
+static uint32_t
+most_crowded(void)
+{
+	uint32_t best = NOWHERE, most = 0;
+
+	for (uint32_t w = 0; w * 64 < cpu_count; w++) {
+		uint64_t set = atomic_load_explicit(&crowded_cpus[w], memory_order_seq_cst);
+
+		for (; set != 0; set &= set - 1) {
+			uint32_t cpu = w * 64 + (uint32_t)__builtin_ctzll(set);
+			uint32_t load = atomic_load_explicit(&usched[cpu].us_load, memory_order_relaxed);
+
+			if (load > most && cpu != mycpuid) {
+				best = cpu;
+				most = load;
+			}
+		}
+	}
+	return best;
 }
 
 /* Before a CPU idles: tell, and ask whoever has the most to do. */
 static void
 on_idle(void)
 {
-	uint32_t me = mycpuid, busiest = me, most = 1;
+	uint32_t me = mycpuid, cpu;
 
-	atomic_fetch_or_explicit(&idle_cpus[me / 64], 1ull << me % 64, memory_order_relaxed);
-	for (uint32_t i = 0; i < cpu_count; i++) {
-		uint32_t load = atomic_load_explicit(&usched[i].us_load, memory_order_relaxed);
+	usched[me].us_idle = true;
+	if ((atomic_load_explicit(&idle_cpus[me / 64], memory_order_relaxed) >> me % 64 & 1) == 0)
+		atomic_fetch_or_explicit(&idle_cpus[me / 64], 1ull << me % 64, memory_order_seq_cst);	/* U4 */
+	cpu = most_crowded();
+	if (cpu != NOWHERE && atomic_exchange_explicit(&usched[cpu].us_asked, 1, memory_order_relaxed) == 0)
+		ipi_send(cpu, give_one, NULL, me);
+}
 
-		if (load > most) {
-			busiest = i;
-			most = load;
-		}
+/* This CPU has something to do in user mode. */
+static void
+not_idle(struct usched *us)
+{
+	us->us_idle = false;
+	atomic_fetch_and_explicit(&idle_cpus[mycpuid / 64], ~(1ull << mycpuid % 64), memory_order_relaxed);
+}
+
+/* l has slept and comes back: the CPU of its waker, if it should go on there. */
+static uint32_t
+join_waker(struct lwp *l)
+{
+	uint32_t cpu = atomic_load_explicit(&l->l_thread->td_waker, memory_order_relaxed);
+
+	l->l_us.slept = false;
+	if (cpu == mycpuid || cpu != l->l_us.waker) {
+		l->l_us.waker = cpu;
+		l->l_us.far = 0;
+		return NOWHERE;
 	}
-	if (busiest != me)
-		ipi_send(busiest, give_one, NULL, me);
+	l->l_us.far++;
+	if (l->l_us.far < (cpu < mycpuid ? JOIN_DOWN : JOIN_UP) || !allowed(l, cpu) ||
+	    atomic_load_explicit(&usched[cpu].us_load, memory_order_relaxed) > 1 || time_now() < l->l_us.apart_until)
+		return NOWHERE;
+	l->l_us.far = 0;
+	return cpu;
 }
 
 /* Virtual time is a CPU's own: keep the distance to the others'. */
@@ -329,6 +474,7 @@ move(struct lwp *l, uint32_t cpu)
 
 /* ---------------------------------------------------------- the border -- */
 
+/* Its slice is over, or it gives way. */
 static void
 slice_ends(struct usched *us, struct lwp *l)
 {
@@ -336,7 +482,6 @@ slice_ends(struct usched *us, struct lwp *l)
 	us->us_slice_end = time_now() + SLICE_NS;
 	if (list_empty(&us->us_ready))
 		return;
-	l->l_us.since = time_now();
 	ready_insert(us, l);
 	choose(us);
 	l->l_ru.ru_nivcsw += us->us_user != l;
@@ -354,12 +499,12 @@ try_enter(struct lwp *l)
 		slice_ends(us, l);
 	if (us->us_user != l && !l->l_us.queued)
 		claim(us, l);
-	if (!us->us_armed && !list_empty(&us->us_ready))
-		watch_waiters(us);
-	else if (!us->us_armed && l->l_proc->p_cpu_limit)
-		timer_start(us, time_now(), CPU_LOOK_NS);
+	if (l->l_proc->p_cpu_limit && us->us_when == NSEC_NEVER)
+		timer_by(us, time_now() + CPU_LOOK_NS);
 	user = us->us_user == l;
 	l->l_us.waiting = !user;
+	if (us->us_idle)
+		not_idle(us);
 	crit_exit();
 	return user;
 }
@@ -384,6 +529,8 @@ usched_enter(struct lwp *l)
 		uint32_t dest = l->l_us.dest;
 
 		l->l_us.dest = NOWHERE;
+		if (l->l_us.slept && dest == NOWHERE)
+			dest = join_waker(l);
 		if (!allowed(l, mycpuid))
 			dest = least_loaded(l);
 		if (dest != NOWHERE && dest != mycpuid) {
@@ -406,10 +553,28 @@ usched_leave(struct lwp *l)
 	if (l->l_us.waiting)
 		return;
 	crit_enter();
+	if ((l->l_thread->td_flags & TDF_INTERRUPTIBLE) != 0 && cpu_count > 1)
+		l->l_us.slept = true;
 	if (l->l_us.queued)
 		ready_remove(us, l);			/* U2 */
 	if (us->us_user == l)
 		choose(us);
+	crit_exit();
+}
+
+/* sched_yield: behind the first of those who wait. */
+void
+usched_yield(struct lwp *l)
+{
+	struct usched *us = &usched[mycpuid];
+	struct lwp *first;
+
+	crit_enter();
+	first = list_first(&us->us_ready, struct lwp, l_us.link);
+	if (us->us_user == l && first != NULL) {
+		l->l_us.vtime = rt_max(l->l_us.vtime, first->l_us.vtime);
+		us->us_expired = true;
+	}
 	crit_exit();
 }
 
@@ -428,6 +593,7 @@ usched_init(void)
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		list_init(&usched[i].us_ready);
 		timer_init(&usched[i].us_timer, timer_fired);
+		usched[i].us_when = NSEC_NEVER;
 	}
 	if (cpu_count > 1)
 		lwkt_set_idle_hook(on_idle);

@@ -2,9 +2,10 @@
 /*
  * sys_sched - limits, priorities, scheduling policies, affinity.
  *
- * There is one policy, SCHED_OTHER, with nice values; the real-time ones are
- * refused as Linux refuses them to the unprivileged.  Affinity knows the CPUs
- * that exist.
+ * The policies are SCHED_OTHER and BATCH, which are treated alike, and IDLE,
+ * which has less weight than any nice value; the real-time ones are
+ * refused as Linux refuses them to the unprivileged.  Affinity and policy
+ * belong to a thread, nice values to a process.
  */
 #include <abi/errno.h>
 #include <abi/resource.h>
@@ -150,21 +151,20 @@ static int
 nice_one(struct proc *p, void *arg)
 {
 	struct nice_many *n = arg;
+	int nice = atomic_load_explicit(&p->p_nice, memory_order_relaxed);
 
 	if (!is_meant(p, n))
 		return 0;
 	n->found++;
 	if (!n->set) {
-		n->best = p->p_nice < n->best ? p->p_nice : n->best;
+		n->best = nice < n->best ? nice : n->best;
 	} else if (!may_change(p, CAP_SYS_NICE)) {
 		n->error = EPERM;
-	} else if (n->nice < p->p_nice && !cred_capable(cred_current(), CAP_SYS_NICE) &&
+	} else if (n->nice < nice && !cred_capable(cred_current(), CAP_SYS_NICE) &&
 	    20 - n->nice > (int)rt_min(p->p_rlimit[RLIMIT_NICE][0], 40)) {
 		n->error = EACCES;
 	} else {
-		token_get(&p->p_tok);
-		p->p_nice = n->nice;
-		token_release(&p->p_tok);
+		atomic_store_explicit(&p->p_nice, n->nice, memory_order_relaxed);
 	}
 	return 0;
 }
@@ -199,6 +199,38 @@ sys_setpriority(struct sysmsg *m, int which, int who, int prio)
 	return nice_all(&n);
 }
 
+/* ------------------------------------------------------------- threads -- */
+
+/*
+ * fn on a thread, the current one for 0, under p_sig.  `change`: only with
+ * the right to.  A thread that has ended, but not its process, needs nothing done.
+ */
+static int
+with_thread(int32_t tid, bool change, void (*fn)(struct lwp *, void *), void *arg)
+{
+	struct proc *p;
+	int error = 0;
+
+	if (tid < 0)
+		return ESRCH;
+	p = tid != 0 ? proc_find_tid(tid) : curproc;
+	if (p == NULL)
+		return ESRCH;
+	if (tid == 0)
+		proc_hold(p);
+	if (change && p != curproc && !may_change(p, CAP_SYS_NICE)) {
+		error = EPERM;
+	} else {
+		spin_lock(&p->p_sig);
+		list_foreach(l, &p->p_lwps, struct lwp, l_link)
+			if (tid != 0 ? l->l_tid == tid : l == curlwp)
+				fn(l, arg);
+		spin_unlock(&p->p_sig);
+	}
+	proc_drop(p);
+	return error;
+}
+
 /* ------------------------------------------------------------ policies -- */
 
 static int
@@ -208,7 +240,9 @@ check_pid(int32_t pid)
 
 	if (pid < 0)
 		return EINVAL;
-	p = proc_of(pid);
+	if (pid == 0)
+		return 0;
+	p = proc_find_tid(pid);
 	if (p == NULL)
 		return ESRCH;
 	proc_drop(p);
@@ -219,32 +253,49 @@ int
 sys_sched_yield(struct sysmsg *m)
 {
 	(void)m;
+	usched_yield(curlwp);
 	lwkt_yield();
 	return 0;
+}
+
+static void
+policy_get(struct lwp *l, void *to)
+{
+	*(uint32_t *)to = atomic_load_explicit(&l->l_us.policy, memory_order_relaxed);
+}
+
+static void
+policy_set(struct lwp *l, void *from)
+{
+	atomic_store_explicit(&l->l_us.policy, *(uint32_t *)from, memory_order_relaxed);
 }
 
 int
 sys_sched_getscheduler(struct sysmsg *m, int32_t pid)
 {
-	m->sm_result = SCHED_OTHER;
-	return check_pid(pid);
+	uint32_t policy = SCHED_OTHER;
+	int error = pid < 0 ? EINVAL : with_thread(pid, false, policy_get, &policy);
+
+	m->sm_result = policy;
+	return error;
 }
 
 int
 sys_sched_setscheduler(struct sysmsg *m, int32_t pid, int policy, uaddr_t param)
 {
-	int priority, error = copyin(&priority, param, sizeof priority);
+	uint32_t value = (uint32_t)policy;
+	int priority, error = pid < 0 || param == 0 ? EINVAL : copyin(&priority, param, sizeof priority);
 
 	(void)m;
 	if (error == 0)
-		error = check_pid(pid);
+		error = with_thread(pid, false, policy_get, &(uint32_t){ 0 });		/* does it exist? */
 	if (error != 0)
 		return error;
 	switch (policy & ~SCHED_RESET_ON_FORK) {
 	case SCHED_OTHER:
 	case SCHED_BATCH:
 	case SCHED_IDLE:
-		return priority == 0 ? 0 : EINVAL;
+		return priority != 0 ? EINVAL : with_thread(pid, true, policy_set, &value);
 	case SCHED_FIFO:
 	case SCHED_RR:
 		return priority < 1 || priority > 99 ? EINVAL : EPERM;
@@ -314,38 +365,67 @@ sys_sched_rr_get_interval(struct sysmsg *m, int32_t pid, uaddr_t interval)
 
 /* ------------------------------------------------------------ affinity -- */
 
+static void
+cpus_get(struct lwp *l, void *to)
+{
+	uint64_t *cpus = to;
+
+	for (uint32_t w = 0; w < CPU_MAX / 64; w++)
+		cpus[w] = atomic_load_explicit(&l->l_us.cpus[w], memory_order_relaxed);
+}
+
+static void
+cpus_set(struct lwp *l, void *from)
+{
+	usched_affinity(l, from);
+}
+
+/* Only those that exist.  True: there are some. */
+static bool
+cpus_exist(uint64_t cpus[CPU_MAX / 64])
+{
+	uint64_t any = 0;
+
+	for (uint32_t w = 0; w < CPU_MAX / 64; w++) {
+		if (w * 64 >= cpu_count)
+			cpus[w] = 0;
+		else if (cpu_count - w * 64 < 64)
+			cpus[w] &= (1ull << (cpu_count - w * 64)) - 1;
+		any |= cpus[w];
+	}
+	return any != 0;
+}
+
 int
 sys_sched_getaffinity(struct sysmsg *m, int32_t pid, uint32_t len, uaddr_t to)
 {
-	uint8_t mask[CPU_MAX / 8] = { 0 };
+	uint64_t cpus[CPU_MAX / 64];
 	size_t bytes = (cpu_count + 63) / 64 * 8;
-	int error = check_pid(pid);
+	int error;
 
-	if (error != 0)
-		return error;
 	if (len < bytes || (len & 7) != 0)
 		return EINVAL;
-	for (uint32_t c = 0; c < cpu_count; c++)
-		mask[c / 8] |= (uint8_t)(1u << c % 8);
+	memset(cpus, 0xff, sizeof cpus);
+	error = with_thread(pid, false, cpus_get, cpus);
+	if (error != 0)
+		return error;
+	(void)cpus_exist(cpus);
 	m->sm_result = (int64_t)bytes;
-	return copyout(to, mask, bytes);
+	return copyout(to, cpus, bytes);
 }
 
 int
 sys_sched_setaffinity(struct sysmsg *m, int32_t pid, uint32_t len, uaddr_t from)
 {
-	uint8_t mask[CPU_MAX / 8] = { 0 };
-	bool any = false;
-	int error = copyin(mask, from, rt_min(len, sizeof mask));
+	uint64_t cpus[CPU_MAX / 64] = { 0 };
+	int error = copyin(cpus, from, rt_min(len, sizeof cpus));
 
 	(void)m;
 	if (error == 0)
-		error = check_pid(pid);
-	if (error != 0)
-		return error;
-	for (uint32_t c = 0; c < cpu_count; c++)
-		any = any || (mask[c / 8] >> c % 8 & 1) != 0;
-	return any ? 0 : EINVAL;
+		error = with_thread(pid, true, cpus_get, &(uint64_t[CPU_MAX / 64]){ 0 });	/* does it exist, may we? */
+	if (error == 0)
+		error = cpus_exist(cpus) ? with_thread(pid, true, cpus_set, cpus) : EINVAL;
+	return error;
 }
 
 /* ------------------------------------------------------------- I/O class - */

@@ -34,6 +34,7 @@ struct thread {
 	struct cpu	*_Atomic td_cpu;	/* [cpu] owner; changed by it alone, when the thread has left its stack */
 	struct cpu	*td_dest;	/* [cpu] where it goes, while TD_MOVING */
 	_Atomic uint32_t td_waking;	/* [atomic] it is on some CPU's c_wakeups, or about to be */
+	_Atomic uint32_t td_waker;	/* [atomic] hint: the CPU that last ended a wait of it by wake_all, wake_one */
 	struct thread	*td_wakenext;	/* [td_waking] */
 	uint32_t	td_crit;	/* [thread] critical section depth */
 	uint32_t	td_pri;		/* [cpu] */

@@ -94,7 +94,7 @@ struct proc {
 	bool		p_no_new_privs;	/* [p_tok] */
 	bool		p_subreaper;	/* [p_tok] */
 	int		p_pdeathsig;	/* [p_tok] */
-	int		p_nice;		/* [p_tok] */
+	_Atomic int	p_nice;		/* [atomic] */
 	struct timer	p_alarm;	/* ITIMER_REAL */
 	/* [p_sig] next (ns, 0 off), interval; of VIRTUAL and PROF in CPU time */
 	uint64_t	p_itimer[3][2];
@@ -134,8 +134,13 @@ struct lwp {
 		struct waitq	waitq;
 		uint64_t	vtime;
 		nsec_t		since;		/* when it began to wait */
+		/* not moved for balance, not to a waker's CPU, before */
+		nsec_t		stays_until, apart_until;
 		uint32_t	dest;		/* where the owner of the queue sends it; CPU_MAX: nowhere */
+		uint32_t	waker, far;	/* [lwp] the CPU that woke it, how often in a row while it was another */
+		bool		slept;		/* [lwp] since it was last at the border */
 		bool		queued, waiting;
+		_Atomic uint32_t policy; /* [atomic] SCHED_*, SCHED_RESET_ON_FORK */
 		_Atomic uint64_t cpus[CPU_MAX / 64];	/* [atomic] on which it may run */
 	} l_us;				/* [cpu] */
 	uaddr_t		l_set_tid;	/* [lwp] CLONE_CHILD_SETTID: written when it starts */
@@ -247,6 +252,7 @@ int	proc_exec_commit(void);
 void	lwp_account(struct lwp *l, nsec_t now, bool user);
 
 /* On which CPUs a thread may run in user mode; takes effect when it is next at the border, soon.  Not none. */
+void	usched_yield(struct lwp *l);		/* the current lwp lets one that waits for user mode go first */
 void	usched_affinity(struct lwp *l, const uint64_t cpus[CPU_MAX / 64]);
 
 /* Process 1 has ended; fn does not return. */
