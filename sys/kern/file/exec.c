@@ -690,7 +690,7 @@ static int
 take_identity(struct exec *x)
 {
 	struct proc *p = curproc;
-	struct cred *old = p->p_cred, *cr;
+	struct cred *cr;
 	struct vattr va;
 	int error = vn_getattr(x->x_prog.i_vn, &va);
 	bool suid = (va.va_mode & S_ISUID) != 0, sgid = (va.va_mode & (S_ISGID | 010)) == (S_ISGID | 010);
@@ -699,7 +699,7 @@ take_identity(struct exec *x)
 		return error;
 	if ((x->x_prog.i_vn->v_mount->mp_flags & MS_NOSUID) != 0 || p->p_no_new_privs)
 		suid = sgid = false;
-	cr = cred_copy(old);
+	cr = cred_copy(cred_current());
 	if (cr == NULL)
 		return ENOMEM;
 	if (suid)
@@ -715,11 +715,10 @@ take_identity(struct exec *x)
 	cr->cr_cap_eff = cr->cr_euid == 0 ? cr->cr_cap_perm : cr->cr_cap_amb;
 	x->x_secure = cr->cr_euid != cr->cr_uid || cr->cr_egid != cr->cr_gid;
 	token_get(&p->p_tok);
-	p->p_cred = cr;
+	proc_set_cred(cr);
 	if (x->x_secure)
 		p->p_pdeathsig = 0;
 	token_release(&p->p_tok);
-	cred_drop(old);
 	return 0;
 }
 

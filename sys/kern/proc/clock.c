@@ -93,6 +93,7 @@ proc_itimer(int which, const uint64_t val[2], uint64_t old[2])
 	uint64_t now = which == REAL ? time_now() : used_by(p, which);
 
 	ASSERT(which >= REAL && which <= PROF);
+	token_get(&p->p_tok);			/* two threads that set it: one after the other */
 	if (val != NULL && which == REAL)
 		timer_cancel(&p->p_alarm);
 	spin_lock(&p->p_sig);
@@ -111,17 +112,22 @@ proc_itimer(int which, const uint64_t val[2], uint64_t old[2])
 	spin_unlock(&p->p_sig);
 	if (val != NULL && which == REAL && val[0] != 0)
 		timer_arm(&p->p_alarm, p->p_itimer[REAL][0]);
+	token_release(&p->p_tok);
 }
 
 static bool
 cpu_timer_due(struct proc *p, int which)
 {
-	uint64_t now = used_by(p, which), *next = &p->p_itimer[which][0], interval = p->p_itimer[which][1];
+	uint64_t now = used_by(p, which), *next = &p->p_itimer[which][0], interval;
+	bool due;
 
-	if (*next == 0 || now < *next)
-		return false;
-	*next = interval == 0 ? 0 : *next + ((now - *next) / interval + 1) * interval;
-	return true;
+	spin_lock(&p->p_sig);
+	due = *next != 0 && now >= *next;
+	interval = p->p_itimer[which][1];
+	if (due)
+		*next = interval == 0 ? 0 : *next + ((now - *next) / interval + 1) * interval;
+	spin_unlock(&p->p_sig);
+	return due;
 }
 
 void
@@ -129,17 +135,21 @@ proc_cpu_check(struct lwp *l)
 {
 	struct proc *p = l->l_proc;
 	uint64_t sec;
+	bool warn;
 
 	if (cpu_timer_due(p, VIRTUAL))
 		sig_post(p, SIGVTALRM, NULL);
 	if (cpu_timer_due(p, PROF))
 		sig_post(p, SIGPROF, NULL);
 	sec = used_by(p, PROF) / NSEC_PER_SEC;
+	spin_lock(&p->p_sig);
+	warn = sec >= p->p_rlimit[RLIMIT_CPU][0] && sec > p->p_cpu_warned;
+	if (warn)
+		p->p_cpu_warned = sec;
+	spin_unlock(&p->p_sig);
 	if (sec >= p->p_rlimit[RLIMIT_CPU][1])
 		sig_post(p, SIGKILL, NULL);
-	else if (sec >= p->p_rlimit[RLIMIT_CPU][0] && sec > p->p_cpu_warned) {
-		p->p_cpu_warned = sec;
+	else if (warn)
 		sig_post(p, SIGXCPU, NULL);
-	}
 	proc_cpu_watch(p);
 }

@@ -70,5 +70,54 @@ cred_capable(const struct cred *c, uint32_t cap)
 struct cred *
 cred_current(void)
 {
-	return curlwp != NULL ? curproc->p_cred : &kernel_cred;
+	struct lwp *l = curlwp;
+
+	if (l == NULL)
+		return &kernel_cred;
+	if (l->l_cred == NULL)
+		l->l_cred = proc_cred(l->l_proc);
+	return l->l_cred;
+}
+
+struct cred *
+proc_cred(struct proc *p)
+{
+	struct cred *c;
+
+	spin_lock(&p->p_sig);
+	c = cred_hold(p->p_cred);
+	spin_unlock(&p->p_sig);
+	return c;
+}
+
+/*
+ * A system call begins: another thread may have changed who the process is.
+ * The one that we hold cannot come back under the same address, so equal means the same.
+ */
+void
+cred_refresh(struct lwp *l)
+{
+	struct cred *old = l->l_cred;
+
+	if (old == NULL || old == __atomic_load_n(&l->l_proc->p_cred, __ATOMIC_RELAXED))
+		return;
+	l->l_cred = proc_cred(l->l_proc);
+	cred_drop(old);
+}
+
+void
+proc_set_cred(struct cred *c)
+{
+	struct proc *p = curproc;
+	struct cred *old, *mine = curlwp->l_cred;
+
+	token_assert_held(&p->p_tok);
+	curlwp->l_cred = cred_hold(c);
+	spin_lock(&p->p_sig);
+	old = p->p_cred;
+	__atomic_store_n(&p->p_cred, c, __ATOMIC_RELAXED);
+	spin_unlock(&p->p_sig);
+	cred_drop(old);
+	if (mine != NULL)
+		cred_drop(mine);
 }

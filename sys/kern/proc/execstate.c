@@ -46,8 +46,10 @@ proc_exec_commit(void)
 
 	proc_end_others();
 	lwp_remove(l);				/* whichever thread calls exec becomes the first */
+	spin_lock(&p->p_sig);
 	l->l_tid = p->p_pid;
 	p->p_first_gone = false;
+	spin_unlock(&p->p_sig);
 	error = own_space(p, l);
 	if (error != 0)
 		return error;
@@ -63,9 +65,11 @@ proc_exec_commit(void)
 	hooks_exec(p);
 
 	token_get(&p->p_tok);
-	p->p_did_exec = true;
 	p->p_dumpable = true;
-	p->p_exit_signal = SIGCHLD;
 	token_release(&p->p_tok);
+	spin_lock(&proc_tree);
+	p->p_did_exec = true;
+	p->p_exit_signal = SIGCHLD;
+	spin_unlock(&proc_tree);
 	return 0;
 }

@@ -58,12 +58,14 @@ proc_wait_vfork(struct proc *child)
 	wait_begin(&child->p_waitq, &w);
 	while (child->p_vforked) {
 		error = wait_sleep(&w, NSEC_NEVER, WAIT_INTR);
-		if (error != 0 && sig_killed(curlwp))
+		if (error == 0)
+			continue;
+		lwkt_intr_clear(curthread);	/* before looking: what comes now sets it again */
+		if (sig_killed(curlwp))
 			break;
-		if (error != 0)
-			lwkt_intr_clear(curthread);	/* looked at on the way to user mode */
 	}
 	wait_end(&w);
+	lwkt_interrupt(curthread);		/* the rest is looked at on the way to user mode */
 	return error;
 }
 
@@ -216,6 +218,7 @@ lwp_unlink(struct proc *p, struct lwp *l)
 {
 	list_remove(&l->l_link);
 	p->p_nlwps--;
+	p->p_nleaving -= l->l_leaving;
 	p->p_ru.ru_utime += l->l_ru.ru_utime;
 	p->p_ru.ru_stime += l->l_ru.ru_stime;
 	p->p_ru.ru_minflt += l->l_ru.ru_minflt;
@@ -264,8 +267,14 @@ proc_exit_thread(int code)
 	struct proc *p = curproc;
 	bool last;
 
+	/* Two that go at once: exactly one is the last, and waits for the other. */
 	spin_lock(&p->p_sig);
-	last = p->p_nlwps == 1;
+	last = p->p_nlwps - p->p_nleaving == 1;
+	if (!last) {
+		ASSERT(!l->l_leaving);
+		l->l_leaving = true;
+		p->p_nleaving++;
+	}
 	if (l->l_tid == p->p_pid && !last) {
 		p->p_first_gone = true;
 		p->p_first_code = code;
@@ -413,7 +422,8 @@ static int
 look(struct proc *p, const struct wait_args *wa, struct wait_result *wr)
 {
 	struct proc *found = NULL;
-	bool any = false, reap = false;
+	struct cred *cr;
+	bool any = false, reap = false, ended = false;
 
 	memset(wr, 0, sizeof(*wr));
 	spin_lock(&proc_tree);
@@ -426,6 +436,7 @@ look(struct proc *p, const struct wait_args *wa, struct wait_result *wr)
 		found = c;
 		proc_hold(c);
 		reap = c->p_state == P_REAPED;
+		ended = c->p_state == P_ZOMBIE;
 		break;
 	}
 	spin_unlock(&proc_tree);
@@ -433,16 +444,20 @@ look(struct proc *p, const struct wait_args *wa, struct wait_result *wr)
 		return any ? 0 : ECHILD;
 
 	wr->wr_pid = found->p_pid;
-	wr->wr_uid = found->p_cred->cr_uid;
-	if (reap || found->p_state == P_ZOMBIE) {
+	cr = proc_cred(found);
+	wr->wr_uid = cr->cr_uid;
+	cred_drop(cr);
+	if (reap || ended) {				/* E1: no lock */
 		wr->wr_ru = found->p_ru;
 		bill_add(&wr->wr_ru, &found->p_cru);
 		wr->wr_maxrss_kib = found->p_maxrss_kib;
 	} else
 		proc_times(found, &wr->wr_ru);
 	if (reap) {
+		spin_lock(&p->p_sig);			/* another thread may reap another child */
 		bill_add(&p->p_cru, &wr->wr_ru);
 		p->p_cmaxrss_kib = rt_max(p->p_cmaxrss_kib, found->p_maxrss_kib);
+		spin_unlock(&p->p_sig);
 		proc_remove(found);
 	}
 	proc_drop(found);

@@ -56,6 +56,8 @@ void
 lwp_free(struct lwp *l)
 {
 	sig_flush(&l->l_sigq);
+	if (l->l_cred != NULL)
+		cred_drop(l->l_cred);
 	kfree(l->l_uf.uf_fpu);
 	proc_drop(l->l_proc);
 	kfree(l);
@@ -235,7 +237,7 @@ static void
 inherit(struct proc *p, struct proc *c, uint64_t flags)
 {
 	token_get(&p->p_tok);
-	c->p_cred = cred_hold(p->p_cred);
+	c->p_cred = cred_hold(cred_current());
 	memcpy(c->p_rlimit, p->p_rlimit, sizeof(c->p_rlimit));
 	memcpy(c->p_comm, p->p_comm, sizeof(c->p_comm));
 	memcpy(c->p_auxv, p->p_auxv, p->p_auxv_bytes);
@@ -328,7 +330,9 @@ unmake(struct proc *c, struct lwp *l, bool entered)
 {
 	struct vmspace *vs = c->p_vmspace;
 
+	token_get(&c->p_tok);			/* its number may have been found already */
 	c->p_vmspace = NULL;
+	token_release(&c->p_tok);
 	if (l != NULL)
 		lwp_free(l);
 	if (vs != NULL)

@@ -52,6 +52,9 @@ void	sig_chld_info(struct proc *p, int code, struct k_siginfo *info);
 /* sigframe.c */
 int	sigframe_push(struct lwp *l, int sig, const struct k_siginfo *info, const struct k_sigaction *act, sigset_t old);
 
+/* cred.c */
+void	cred_refresh(struct lwp *l);		/* a system call begins */
+
 /* exit.c */
 void	proc_vfork_release(struct proc *child);
 _Noreturn void proc_exit_signal(int sig);

@@ -382,7 +382,13 @@ sig_killed(struct lwp *l)
 bool
 sig_is_ignored_or_blocked(struct lwp *l, int sig)
 {
-	return (l->l_sigmask & sigbit(sig)) != 0 || l->l_proc->p_sigact[sig - 1].sa_handler == SIG_IGN;
+	struct proc *p = l->l_proc;
+	bool yes;
+
+	spin_lock(&p->p_sig);
+	yes = (l->l_sigmask & sigbit(sig)) != 0 || p->p_sigact[sig - 1].sa_handler == SIG_IGN;
+	spin_unlock(&p->p_sig);
+	return yes;
 }
 
 void
@@ -467,15 +473,16 @@ int
 sig_permitted(struct proc *p, int sig)
 {
 	const struct cred *me = cred_current();
+	struct cred *c;
 	uint32_t uid, suid;
 	int32_t mine, theirs, pgid;
 
 	if (p == curproc)
 		return 0;
-	token_get(&p->p_tok);
-	uid = p->p_cred->cr_uid;
-	suid = p->p_cred->cr_suid;
-	token_release(&p->p_tok);
+	c = proc_cred(p);
+	uid = c->cr_uid;
+	suid = c->cr_suid;
+	cred_drop(c);
 	if (me->cr_euid == suid || me->cr_euid == uid || me->cr_uid == suid || me->cr_uid == uid)
 		return 0;
 	if (cred_capable(me, CAP_KILL))
@@ -492,13 +499,15 @@ sig_permitted(struct proc *p, int sig)
 void
 sig_chld_info(struct proc *p, int code, struct k_siginfo *info)
 {
+	struct cred *c = proc_cred(p);
 	struct rusage_acc ru;
 
 	memset(info, 0, sizeof(*info));
 	info->si_signo = SIGCHLD;
 	info->si_code = code;
 	info->u.chld.pid = p->p_pid;
-	info->u.chld.uid = p->p_cred->cr_uid;
+	info->u.chld.uid = c->cr_uid;
+	cred_drop(c);
 	proc_times(p, &ru);
 	info->u.chld.utime = (int64_t)(ru.ru_utime / (NSEC_PER_SEC / 100));
 	info->u.chld.stime = (int64_t)(ru.ru_stime / (NSEC_PER_SEC / 100));

@@ -49,15 +49,18 @@ static int
 weigh(struct proc *p, void *arg)
 {
 	struct victim *v = arg;
-	uint64_t pages;
+	uint64_t pages = 0;
 
-	if (p == proc_first || p->p_vmspace == NULL)
+	token_get(&p->p_tok);			/* its space stays while we count */
+	if (p->p_vmspace != NULL)
+		pages = vm_resident(p->p_vmspace);
+	token_release(&p->p_tok);
+	if (p == proc_first || pages == 0)
 		return 0;
 	if (p->p_state >= P_EXITING || (p->p_sigq.sq_set & sigbit(SIGKILL)) != 0) {
 		v->leaving = true;
 		return 0;
 	}
-	pages = vm_resident(p->p_vmspace);
 	if (v->proc != NULL && pages <= v->pages)
 		return 0;
 	if (v->proc != NULL)
@@ -215,6 +218,7 @@ do_syscall(struct lwp *l)
 	};
 
 	l->l_orig_rax = r->rax;
+	cred_refresh(l);
 	dispatch(l, &m);
 	if (m.sm_noreturn)
 		l->l_orig_rax = ~0ull;		/* another frame: nothing to restart */

@@ -23,15 +23,14 @@ static void
 publish(struct cred *c)
 {
 	struct proc *p = curproc;
-	struct cred *old;
+	const struct cred *old;
 
 	token_get(&p->p_tok);
 	old = p->p_cred;
-	p->p_cred = c;
 	if (c->cr_euid != old->cr_euid || c->cr_egid != old->cr_egid || c->cr_fsuid != old->cr_fsuid)
 		p->p_dumpable = false;
+	proc_set_cred(c);
 	token_release(&p->p_tok);
-	cred_drop(old);
 }
 
 /* Leaving or becoming root takes or gives capabilities. */
@@ -68,15 +67,15 @@ set_unless_keep(uint32_t *field, uint32_t value)
 		*field = value;
 }
 
-int sys_getuid(struct sysmsg *m) { m->sm_result = curproc->p_cred->cr_uid; return 0; }
-int sys_geteuid(struct sysmsg *m) { m->sm_result = curproc->p_cred->cr_euid; return 0; }
-int sys_getgid(struct sysmsg *m) { m->sm_result = curproc->p_cred->cr_gid; return 0; }
-int sys_getegid(struct sysmsg *m) { m->sm_result = curproc->p_cred->cr_egid; return 0; }
+int sys_getuid(struct sysmsg *m) { m->sm_result = cred_current()->cr_uid; return 0; }
+int sys_geteuid(struct sysmsg *m) { m->sm_result = cred_current()->cr_euid; return 0; }
+int sys_getgid(struct sysmsg *m) { m->sm_result = cred_current()->cr_gid; return 0; }
+int sys_getegid(struct sysmsg *m) { m->sm_result = cred_current()->cr_egid; return 0; }
 
 int
 sys_setresuid(struct sysmsg *m, uint32_t ruid, uint32_t euid, uint32_t suid)
 {
-	const struct cred *old = curproc->p_cred;
+	const struct cred *old = cred_current();
 	struct cred *c;
 
 	(void)m;
@@ -97,7 +96,7 @@ sys_setresuid(struct sysmsg *m, uint32_t ruid, uint32_t euid, uint32_t suid)
 int
 sys_setresgid(struct sysmsg *m, uint32_t rgid, uint32_t egid, uint32_t sgid)
 {
-	const struct cred *old = curproc->p_cred;
+	const struct cred *old = cred_current();
 	struct cred *c;
 
 	(void)m;
@@ -117,7 +116,7 @@ sys_setresgid(struct sysmsg *m, uint32_t rgid, uint32_t egid, uint32_t sgid)
 int
 sys_setuid(struct sysmsg *m, uint32_t uid)
 {
-	const struct cred *c = curproc->p_cred;
+	const struct cred *c = cred_current();
 
 	if (uid == KEEP)
 		return EINVAL;
@@ -129,7 +128,7 @@ sys_setuid(struct sysmsg *m, uint32_t uid)
 int
 sys_setgid(struct sysmsg *m, uint32_t gid)
 {
-	const struct cred *c = curproc->p_cred;
+	const struct cred *c = cred_current();
 
 	if (gid == KEEP)
 		return EINVAL;
@@ -142,7 +141,7 @@ sys_setgid(struct sysmsg *m, uint32_t gid)
 int
 sys_setreuid(struct sysmsg *m, uint32_t ruid, uint32_t euid)
 {
-	const struct cred *c = curproc->p_cred;
+	const struct cred *c = cred_current();
 	bool saved = ruid != KEEP || (euid != KEEP && euid != c->cr_uid);
 
 	if (!cred_capable(c, CAP_SETUID) && ruid != KEEP && ruid != c->cr_uid && ruid != c->cr_euid)
@@ -153,7 +152,7 @@ sys_setreuid(struct sysmsg *m, uint32_t ruid, uint32_t euid)
 int
 sys_setregid(struct sysmsg *m, uint32_t rgid, uint32_t egid)
 {
-	const struct cred *c = curproc->p_cred;
+	const struct cred *c = cred_current();
 	bool saved = rgid != KEEP || (egid != KEEP && egid != c->cr_gid);
 
 	if (!cred_capable(c, CAP_SETGID) && rgid != KEEP && rgid != c->cr_gid && rgid != c->cr_egid)
@@ -176,7 +175,7 @@ three_out(uaddr_t a, uaddr_t b, uaddr_t c, uint32_t x, uint32_t y, uint32_t z)
 int
 sys_getresuid(struct sysmsg *m, uaddr_t ruid, uaddr_t euid, uaddr_t suid)
 {
-	const struct cred *c = curproc->p_cred;
+	const struct cred *c = cred_current();
 
 	(void)m;
 	return three_out(ruid, euid, suid, c->cr_uid, c->cr_euid, c->cr_suid);
@@ -185,7 +184,7 @@ sys_getresuid(struct sysmsg *m, uaddr_t ruid, uaddr_t euid, uaddr_t suid)
 int
 sys_getresgid(struct sysmsg *m, uaddr_t rgid, uaddr_t egid, uaddr_t sgid)
 {
-	const struct cred *c = curproc->p_cred;
+	const struct cred *c = cred_current();
 
 	(void)m;
 	return three_out(rgid, egid, sgid, c->cr_gid, c->cr_egid, c->cr_sgid);
@@ -195,7 +194,7 @@ sys_getresgid(struct sysmsg *m, uaddr_t rgid, uaddr_t egid, uaddr_t sgid)
 int
 sys_setfsuid(struct sysmsg *m, uint32_t uid)
 {
-	const struct cred *old = curproc->p_cred;
+	const struct cred *old = cred_current();
 	struct cred *c;
 
 	m->sm_result = old->cr_fsuid;
@@ -216,7 +215,7 @@ sys_setfsuid(struct sysmsg *m, uint32_t uid)
 int
 sys_setfsgid(struct sysmsg *m, uint32_t gid)
 {
-	const struct cred *old = curproc->p_cred;
+	const struct cred *old = cred_current();
 	struct cred *c;
 
 	m->sm_result = old->cr_fsgid;
@@ -233,7 +232,7 @@ sys_setfsgid(struct sysmsg *m, uint32_t gid)
 int
 sys_getgroups(struct sysmsg *m, int size, uaddr_t list)
 {
-	const struct cred *c = curproc->p_cred;
+	const struct cred *c = cred_current();
 
 	if (size < 0 || (size > 0 && (uint32_t)size < c->cr_ngroups))
 		return EINVAL;
@@ -262,7 +261,7 @@ sys_setgroups(struct sysmsg *m, int size, uaddr_t list)
 	int error;
 
 	(void)m;
-	if (!cred_capable(curproc->p_cred, CAP_SETGID))
+	if (!cred_capable(cred_current(), CAP_SETGID))
 		return EPERM;
 	if (size < 0 || size > NGROUPS_MAX)
 		return EINVAL;
@@ -270,7 +269,7 @@ sys_setgroups(struct sysmsg *m, int size, uaddr_t list)
 	if (error != 0)
 		return error;
 	sort_groups(groups, (uint32_t)size);
-	c = cred_copy(curproc->p_cred);
+	c = cred_copy(cred_current());
 	if (c == NULL)
 		return ENOMEM;
 	c->cr_ngroups = (uint32_t)size;
@@ -303,6 +302,7 @@ sys_capget(struct sysmsg *m, uaddr_t header, uaddr_t data)
 	struct k_cap_data d[2];
 	struct k_cap_header h;
 	struct proc *p;
+	struct cred *c;
 	uint32_t words;
 	int error = cap_header(header, &h, &words);
 
@@ -314,11 +314,13 @@ sys_capget(struct sysmsg *m, uaddr_t header, uaddr_t data)
 	p = proc_find(h.pid != 0 ? h.pid : curproc->p_pid);
 	if (p == NULL)
 		return ESRCH;
+	c = proc_cred(p);
 	for (uint32_t i = 0; i < 2; i++) {
-		d[i].effective = (uint32_t)(p->p_cred->cr_cap_eff >> 32 * i);
-		d[i].permitted = (uint32_t)(p->p_cred->cr_cap_perm >> 32 * i);
-		d[i].inheritable = (uint32_t)(p->p_cred->cr_cap_inh >> 32 * i);
+		d[i].effective = (uint32_t)(c->cr_cap_eff >> 32 * i);
+		d[i].permitted = (uint32_t)(c->cr_cap_perm >> 32 * i);
+		d[i].inheritable = (uint32_t)(c->cr_cap_inh >> 32 * i);
 	}
+	cred_drop(c);
 	proc_drop(p);
 	return data != 0 ? copyout(data, d, words * sizeof d[0]) : 0;
 }
@@ -326,7 +328,7 @@ sys_capget(struct sysmsg *m, uaddr_t header, uaddr_t data)
 int
 sys_capset(struct sysmsg *m, uaddr_t header, uaddr_t data)
 {
-	const struct cred *old = curproc->p_cred;
+	const struct cred *old = cred_current();
 	uint64_t eff, perm, inh;
 	struct k_cap_data d[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
 	struct k_cap_header h;

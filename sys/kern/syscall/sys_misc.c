@@ -276,25 +276,23 @@ static int
 prctl_bounding(struct sysmsg *m, int option, uint64_t cap)
 {
 	struct proc *p = curproc;
-	struct cred *c, *old;
+	struct cred *c;
 
 	if (cap > CAP_LAST)
 		return EINVAL;
 	if (option == PR_CAPBSET_READ) {
-		m->sm_result = p->p_cred->cr_cap_bnd >> cap & 1;
+		m->sm_result = cred_current()->cr_cap_bnd >> cap & 1;
 		return 0;
 	}
-	if (!cred_capable(p->p_cred, CAP_SETPCAP))
+	if (!cred_capable(cred_current(), CAP_SETPCAP))
 		return EPERM;
-	c = cred_copy(p->p_cred);
+	c = cred_copy(cred_current());
 	if (c == NULL)
 		return ENOMEM;
 	c->cr_cap_bnd &= ~(1ull << cap);
 	token_get(&p->p_tok);
-	old = p->p_cred;
-	p->p_cred = c;
+	proc_set_cred(c);
 	token_release(&p->p_tok);
-	cred_drop(old);
 	return 0;
 }
 

@@ -344,12 +344,17 @@ sys_getrusage(struct sysmsg *m, int who, uaddr_t to)
 	(void)m;
 	switch (who) {
 	case RUSAGE_SELF:
-	case RUSAGE_THREAD:
 		proc_times(p, &acc);
 		break;
+	case RUSAGE_THREAD:
+		lwp_account(curlwp, time_now(), false);
+		acc = curlwp->l_ru;
+		break;
 	case RUSAGE_CHILDREN:
+		spin_lock(&p->p_sig);
 		acc = p->p_cru;
 		maxrss = p->p_cmaxrss_kib;
+		spin_unlock(&p->p_sig);
 		break;
 	default:
 		return EINVAL;
@@ -362,14 +367,17 @@ int
 sys_times(struct sysmsg *m, uaddr_t to)
 {
 	const uint64_t tick = NSEC_PER_SEC / 100;
-	struct rusage_acc ru;
+	struct rusage_acc ru, cru;
 	int64_t t[4];
 
 	proc_times(curproc, &ru);
+	spin_lock(&curproc->p_sig);
+	cru = curproc->p_cru;
+	spin_unlock(&curproc->p_sig);
 	t[0] = (int64_t)(ru.ru_utime / tick);
 	t[1] = (int64_t)(ru.ru_stime / tick);
-	t[2] = (int64_t)(curproc->p_cru.ru_utime / tick);
-	t[3] = (int64_t)(curproc->p_cru.ru_stime / tick);
+	t[2] = (int64_t)(cru.ru_utime / tick);
+	t[3] = (int64_t)(cru.ru_stime / tick);
 	m->sm_result = (int64_t)(time_now() / tick);
 	return to != 0 ? copyout(to, t, sizeof(t)) : 0;
 }

@@ -32,11 +32,14 @@ proc_of(int32_t pid)
 }
 
 static bool
-may_change(const struct proc *p, uint32_t cap)
+may_change(struct proc *p, uint32_t cap)
 {
-	const struct cred *me = cred_current(), *c = p->p_cred;
+	const struct cred *me = cred_current();
+	struct cred *c = proc_cred(p);
+	bool ok = cred_capable(me, cap) || me->cr_euid == c->cr_uid || me->cr_euid == c->cr_euid;
 
-	return cred_capable(me, cap) || me->cr_euid == c->cr_uid || me->cr_euid == c->cr_euid;
+	cred_drop(c);
+	return ok;
 }
 
 /* -------------------------------------------------------------- limits -- */
@@ -135,15 +138,21 @@ struct nice_many {
 };
 
 static bool
-is_meant(const struct proc *p, const struct nice_many *n)
+is_meant(struct proc *p, const struct nice_many *n)
 {
+	struct cred *c;
+	uint32_t uid;
+
 	switch (n->which) {
 	case PRIO_PROCESS:
 		return n->who == 0 ? p == curproc : p->p_pid == n->who;
 	case PRIO_PGRP:
 		return n->who == 0 ? p->p_pgrp == curproc->p_pgrp : p->p_pgrp != NULL && p->p_pgrp->pg_pgid == n->who;
 	default:
-		return p->p_cred->cr_uid == (n->who == 0 ? curproc->p_cred->cr_uid : (uint32_t)n->who);
+		c = proc_cred(p);
+		uid = c->cr_uid;
+		cred_drop(c);
+		return uid == (n->who == 0 ? cred_current()->cr_uid : (uint32_t)n->who);
 	}
 }
 

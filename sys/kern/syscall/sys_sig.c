@@ -187,7 +187,7 @@ info_of(int sig, int code)
 	struct k_siginfo info = { .si_signo = sig, .si_code = code };
 
 	info.u.chld.pid = curproc->p_pid;
-	info.u.chld.uid = curproc->p_cred->cr_uid;
+	info.u.chld.uid = cred_current()->cr_uid;
 	return info;
 }
 

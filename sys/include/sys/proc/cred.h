@@ -20,7 +20,7 @@ void	cred_drop(struct cred *c);
 struct cred *cred_copy(const struct cred *c);
 bool	cred_in_group(const struct cred *c, uint32_t gid);	/* fsgid or supplementary */
 bool	cred_capable(const struct cred *c, uint32_t cap);	/* CAP_*, effective */
-struct cred *cred_current(void);			/* not held: valid for the current system call */
+struct cred *cred_current(void);			/* not held: valid for the current system call, or until it sets another */
 
 enum {
 	CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,

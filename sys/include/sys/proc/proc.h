@@ -62,11 +62,13 @@ struct proc {
 	struct list	p_children, p_sibling, p_pglink, p_link, p_hash;	/* [proc tree] */
 	struct pgrp	*p_pgrp;	/* [proc tree] held */
 	struct list	p_lwps;		/* [p_sig] */
-	uint32_t	p_nlwps;	/* [p_sig] */
+	_Atomic uint32_t p_nlwps;	/* [p_sig to change] */
+	uint32_t	p_nleaving;	/* [p_sig] of them, have called exit and will not be the last */
 	bool		p_first_gone;	/* [p_sig] the first lwp has ended before others: */
 	/* [p_sig] ... with this, which is the process's code when the last one ends */
 	int		p_first_code;
-	struct cred	*p_cred;	/* [p_tok] held; replaced, never changed */
+	/* [p_tok and p_sig to replace, either to look] held; never changed: proc_cred(), proc_set_cred() */
+	struct cred	*p_cred;
 	struct vmspace	*p_vmspace;	/* [p_tok] held; NULL once exiting */
 	struct fdtable	*p_fdt;		/* [file layer] */
 	struct fsctx	*p_fs;		/* [vfs layer] */
@@ -75,32 +77,32 @@ struct proc {
 	struct waitq	p_waitq;	/* waiters in wait4 of this parent; vfork */
 	/* lwps of a stopped process; one that waits for the others to end */
 	struct waitq	p_stopq;
-	bool		p_vforked;	/* [proc tree] the parent waits until this process execs or exits */
+	_Atomic bool	p_vforked;	/* [proc tree to change] the parent waits until this process execs or exits */
 	bool		p_vm_shared;	/* [own] p_vmspace may have other users: exec makes a new one */
 	struct k_sigaction p_sigact[NSIG];	/* [p_sig] of signal n at n - 1 */
 	struct sigqueue	p_sigq;		/* [p_sig] pending for the group */
 	uint64_t	p_rlimit[16][2];	/* [p_tok] soft, hard */
-	struct rusage_acc p_ru, p_cru;	/* [p_tok] self (ended lwps), waited-for children */
-	/* [p_tok] largest seen: self (at its end), waited-for children */
+	struct rusage_acc p_ru, p_cru;	/* [p_sig] self (ended lwps), waited-for children */
+	/* [p_sig] largest seen: self (at its end), waited-for children */
 	uint64_t	p_maxrss_kib, p_cmaxrss_kib;
 	nsec_t		p_start;	/* const */
 	uaddr_t		p_arg_start, p_arg_end, p_env_start, p_env_end, p_stack_start;	/* [p_tok] */
 	uint8_t		p_auxv[512];	/* [p_tok] for /proc/PID/auxv */
 	uint32_t	p_auxv_bytes;	/* [p_tok] */
 	char		p_comm[16];	/* [p_tok] */
-	int		p_exit_signal;	/* const: to the parent */
-	bool		p_did_exec;	/* [p_tok] */
+	int		p_exit_signal;	/* [proc tree] to the parent */
+	bool		p_did_exec;	/* [proc tree] */
 	bool		p_dumpable;	/* [p_tok] */
 	bool		p_no_new_privs;	/* [p_tok] */
-	bool		p_subreaper;	/* [p_tok] */
-	int		p_pdeathsig;	/* [p_tok] */
+	_Atomic bool	p_subreaper;	/* [atomic] */
+	_Atomic int	p_pdeathsig;	/* [atomic] */
 	_Atomic int	p_nice;		/* [atomic] */
-	struct timer	p_alarm;	/* ITIMER_REAL */
+	struct timer	p_alarm;	/* [p_tok to arm and cancel] ITIMER_REAL */
 	/* [p_sig] next (ns, 0 off), interval; of VIRTUAL and PROF in CPU time */
 	uint64_t	p_itimer[3][2];
-	/* [p_sig] the user loop must watch CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
-	bool		p_cpu_limit;
-	uint64_t	p_cpu_warned;	/* [own] seconds at which SIGXCPU was last sent */
+	/* [atomic] the user loop must watch CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
+	_Atomic bool	p_cpu_limit;
+	uint64_t	p_cpu_warned;	/* [p_sig] seconds at which SIGXCPU was last sent */
 	struct list	p_ptimers;	/* [syscall layer] timer_create */
 	uint32_t	p_personality;	/* [own] */
 	uint64_t	p_timerslack;	/* [own] */
@@ -114,6 +116,7 @@ struct lwp {
 	int32_t		l_tid;		/* const, but exec makes it the pid */
 	struct list	l_link;		/* [p_sig] */
 	struct list	l_hash;		/* [proc tree] by l_tid, but for a process's first */
+	struct cred	*l_cred;	/* [lwp] held: p_cred as it was when the system call began; NULL: not yet looked at */
 	struct md_uframe l_uf;		/* [lwp] */
 	sigset_t	l_sigmask;	/* [lwp writes under p_sig] others read under p_sig */
 	sigset_t	l_sigsaved;	/* [lwp] sigsuspend, ppoll: restore after delivery */
@@ -128,7 +131,8 @@ struct lwp {
 	struct rusage_acc l_ru;		/* [lwp] */
 	/* [lwp] when the current mode (user, kernel) began; 0: was off the CPU */
 	nsec_t		l_mode_start;
-	bool		l_exit;		/* [p_sig] must end at the next boundary */
+	bool		l_leaving;	/* [p_sig] counted in p_nleaving */
+	_Atomic bool	l_exit;		/* [p_sig to change] must end at the next boundary */
 	struct usched_lwp {
 		struct list	link;
 		struct waitq	waitq;
@@ -202,6 +206,8 @@ int	proc_setsid(int32_t *sid);
 int	proc_setpgid(int32_t pid, int32_t pgid);
 int	proc_getpgid(int32_t pid, int32_t *pgid, int32_t *sid);	/* pid 0: the current process; ESRCH */
 int32_t	proc_ppid(struct proc *p);
+struct cred *proc_cred(struct proc *p);	/* held */
+void	proc_set_cred(struct cred *c);		/* of the current process; takes over the reference; p_tok held */
 
 /*
  * A session leader with a terminal is gone: the file layer's hang-up. Called
