@@ -18,6 +18,7 @@ struct options {
 	uint32_t	o_boot_flags;	/* VKB_* */
 	uint32_t	o_enosys;	/* enum vkb_enosys */
 	int		o_status_fd;	/* -1: none */
+	uint64_t	o_seed;		/* VKB_DETERMINISTIC */
 	bool		o_spin;
 	const char	*o_name, *o_root, *o_init, *o_workdir, *o_host_cpus;
 	char		o_append[APPEND_MAX];

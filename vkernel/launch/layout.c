@@ -114,6 +114,7 @@ fill_boot(struct vkboot *b, const struct options *o, const struct archive *a, co
 		.b_initrd_pa = l->l_initrd_pa,
 		.b_initrd_bytes = a->a_bytes,
 		.b_flags = o->o_boot_flags,
+		.b_seed = o->o_seed,
 		.b_enosys = o->o_enosys,
 		.b_argc = o->o_argc,
 		.b_envc = o->o_envc,

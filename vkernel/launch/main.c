@@ -143,6 +143,7 @@ run(const struct options *o, uint32_t *told)
 	struct archive root;
 	struct layout plan;
 	struct vkboot *boot;
+	bool det = (o->o_boot_flags & VKB_DETERMINISTIC) != 0;
 	hk_result r;
 	int status;
 
@@ -150,7 +151,7 @@ run(const struct options *o, uint32_t *told)
 		return VK_EXIT_ERROR;
 
 	r = hk_init(&(struct hk_config){
-		.ncpu = o->o_ncpu,
+		.ncpu = det ? 1 : o->o_ncpu,
 		.flags = o->o_spin ? HK_F_SPIN : 0,
 		.ram_bytes = o->o_ram_bytes,
 		.ram_base = VK_RAM_BASE,
@@ -167,7 +168,7 @@ run(const struct options *o, uint32_t *told)
 	greet(o);
 	if (o->o_timeout_ns != 0 && !start_deadline(o->o_timeout_ns))
 		return VK_EXIT_ERROR;
-	r = hk_cpu_start(0, vk_image.vi_mailbox, (uint64_t)vk_image.vi_gsbase,
+	r = hk_cpu_start(0, det ? vk_image.vi_outside : vk_image.vi_mailbox, (uint64_t)vk_image.vi_gsbase,
 	    (uint64_t)vk_image.vi_stack_top, vk_image.vi_entry, boot);
 	if (r != HK_OK) {
 		say_error(init_hint(r), "processor 0: %s", hk_why());

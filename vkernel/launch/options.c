@@ -37,6 +37,8 @@ enum {
 	OPT_STRACE,
 	OPT_ENOSYS,
 	OPT_SPIN,
+	OPT_DETERMINISTIC,
+	OPT_SEED,
 	OPT_VERSION,
 };
 
@@ -55,6 +57,8 @@ static const struct option long_options[] = {
 	{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
 	{ "strace", no_argument, NULL, OPT_STRACE },
 	{ "enosys", required_argument, NULL, OPT_ENOSYS },
+	{ "deterministic", no_argument, NULL, OPT_DETERMINISTIC },
+	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -80,6 +84,8 @@ static const char help_text[] =
     "      --status-fd=FD     write how it ended to FD, as one line of JSON\n"
     "      --strace           show the guest's system calls on standard error\n"
     "      --enosys=HOW       missing system calls: log, quiet or panic (log)\n"
+    "      --deterministic    one host thread runs all processors in an order drawn from a seed\n"
+    "      --seed=N           the seed of --deterministic (0)\n"
     "  -q, --quiet            no greeting\n"
     "  -v, --verbose          kernel messages on standard error\n"
     "  -h, --help             this text\n"
@@ -187,6 +193,17 @@ set_cpus(struct options *o, const char *text)
 	}
 	o->o_ncpu = (uint32_t)n;
 	return true;
+}
+
+static bool
+set_seed(struct options *o, const char *text)
+{
+	static const struct unit units[] = { { "", 1 }, { NULL, 0 } };
+
+	if (parse_quantity(text, units, &o->o_seed))
+		return true;
+	say_error(NULL, "--seed=%s: not a number", text);
+	return false;
 }
 
 static bool
@@ -324,6 +341,11 @@ set_option(struct options *o, int c, const char *arg)
 	case OPT_SPIN:
 		o->o_spin = true;
 		return true;
+	case OPT_DETERMINISTIC:
+		o->o_boot_flags |= VKB_DETERMINISTIC;
+		return true;
+	case OPT_SEED:
+		return set_seed(o, arg);
 	case OPT_TIMEOUT:
 		return set_timeout(o, arg);
 	case OPT_STATUS_FD:
@@ -339,10 +361,11 @@ set_option(struct options *o, int c, const char *arg)
 }
 
 /* The host's terminal type, because the console is the host's; -e replaces it.  The kernel adds the rest. */
+static char term[64];
+
 static void
 default_environment(struct options *o)
 {
-	static char term[64];
 	const char *host_term = getenv("TERM");
 
 	if (host_term != NULL && strlen(host_term) < sizeof term - sizeof "TERM=")
@@ -350,6 +373,16 @@ default_environment(struct options *o)
 	else
 		snprintf(term, sizeof term, "TERM=linux");
 	set_env(o, term);
+}
+
+/* A run that is to repeat elsewhere knows nothing of the host's terminal, unless it was told by -e. */
+static void
+fixed_environment(struct options *o)
+{
+	static char fixed[] = "TERM=linux";
+
+	if (o->o_env[0] == term)
+		o->o_env[0] = fixed;
 }
 
 enum options_result
@@ -394,6 +427,8 @@ options_parse(int argc, char **argv, struct options *o)
 		say_error(NULL, "the command is empty");
 		return OPTIONS_BAD;
 	}
+	if ((o->o_boot_flags & VKB_DETERMINISTIC) != 0)
+		fixed_environment(o);
 	if (o->o_argc == 0 && o->o_init == NULL)
 		o->o_boot_flags |= VKB_INTERACTIVE;
 	return OPTIONS_RUN;

@@ -12,6 +12,8 @@
 #include <machine/boot.h>
 #include <machine/cpu.h>
 
+#include "../det/det.h"
+
 static struct md_boot info;		/* const after vk_entry */
 static struct vkboot *vkboot;		/* const after vk_entry: in RAM */
 
@@ -20,6 +22,7 @@ static void vk_entry(void *arg);
 const struct vk_image vk_image = {
 	.vi_entry = vk_entry,
 	.vi_mailbox = &((struct md_percpu *)&cpu0)->mailbox,
+	.vi_outside = &det_outside,
 	.vi_gsbase = &cpu0,
 	.vi_stack_top = boot_stack + BOOT_STACK_BYTES,
 };
@@ -69,6 +72,8 @@ vk_entry(void *arg)
 		.b_append = b->b_strings + b->b_append_off,
 		.b_name = b->b_strings + b->b_name_off,
 	};
+	if ((b->b_flags & VKB_DETERMINISTIC) != 0)
+		det_init(b->b_seed);
 	hk_on_trap(host_trap);
 	kmain();
 }
@@ -79,6 +84,8 @@ _Static_assert((int)MD_OUT_EXIT + 1 == VKB_OUT_EXIT && (int)MD_OUT_SIGNAL + 1 ==
 _Noreturn void
 md_power_off_as(enum md_outcome how, int status)
 {
+	if (md_deterministic && (info.b_flags & MD_BOOT_VERBOSE) != 0)
+		det_tell();
 	vkboot->b_outcome = (uint32_t)how + 1;
 	hk_exit(status);
 }

@@ -7,6 +7,7 @@
 #include <machine/cpu.h>
 #include <stdatomic.h>
 
+#include "../det/det.h"
 #include "../dev/stdio.h"
 
 _Static_assert(MD_INTR_TIMER == HK_BIT_TIMER && MD_INTR_CHR == HK_BIT_STREAM && MD_INTR_POWER == HK_BIT_SIGNAL &&
@@ -43,6 +44,10 @@ int
 md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top)
 {
 	areas[cpu] = area;
+	if (md_deterministic) {
+		det_cpu_start(cpu, area, stack_top, secondary);
+		return 0;
+	}
 	return hk_cpu_start(cpu, &area->mailbox, (uint64_t)area, stack_top, secondary,
 	    (void *)(uintptr_t)cpu) == HK_OK ? 0 : ENOMEM;
 }
@@ -56,6 +61,8 @@ md_cpu_inspect(uint32_t cpu, struct md_ktrap *out)
 {
 	struct hk_trap t;
 
+	if (md_deterministic)
+		return det_inspect(cpu, out);
 	if (hk_cpu_inspect(cpu, &t) != HK_OK)
 		return false;
 	if (t.addr != 0) {
@@ -70,14 +77,18 @@ md_cpu_inspect(uint32_t cpu, struct md_ktrap *out)
 void
 md_kick(uint32_t cpu, uint32_t bits)
 {
-	if (atomic_fetch_or(&areas[cpu]->mailbox, bits) == 0)
+	md_point(MD_PT_KICK, (uint64_t)cpu << 32 | bits);
+	if (atomic_fetch_or(&areas[cpu]->mailbox, bits) == 0 && !md_deterministic)
 		hk_rouse(cpu);
 }
 
 void
 md_idle(void)
 {
-	hk_idle(kcpu_id());
+	if (md_deterministic)
+		det_idle();
+	else
+		hk_idle(kcpu_id());
 }
 
 uint32_t
@@ -95,24 +106,23 @@ md_emergency(const char *text, size_t len)
 void
 md_entropy(void *buf, size_t len)
 {
-	hk_entropy(buf, len);
+	if (md_deterministic)
+		det_entropy(buf, len);
+	else
+		hk_entropy(buf, len);
 }
 
 /* A CPU waits for another for a microsecond or two; if that takes longer the other one's host thread may not be running. */
 void
 md_spin(uint32_t *turns)
 {
-	if (++*turns % 64 == 0)
+	if (md_deterministic) {
+		++*turns;
+		det_spin();
+	} else if (++*turns % 64 == 0)
 		hk_yield();
 	else
 		__builtin_ia32_pause();
 }
 
 bool md_deterministic;
-
-void
-md_point_slow(enum md_point what, uint64_t value)
-{
-	(void)what;
-	(void)value;
-}

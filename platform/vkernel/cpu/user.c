@@ -12,6 +12,9 @@
 #include <hk/hk.h>
 #include <machine/cpu.h>
 #include <machine/user.h>
+#include <stdatomic.h>
+
+#include "../det/det.h"
 
 _Static_assert(offsetof(struct md_regs, r15) == offsetof(struct hk_frame, r15), "same registers, same order");
 _Static_assert(offsetof(struct md_regs, rax) == offsetof(struct hk_frame, rax), "likewise");
@@ -54,8 +57,40 @@ md_uframe_copy(struct md_uframe *dst, struct md_uframe *src)
 	dst->uf_fpu_load = 1;
 }
 
-enum md_stop
-md_user_run(struct md_uframe *uf, md_space_t s)
+/*
+ * A program that does not enter the kernel for so long is not waited for: no other CPU would ever run.
+ * The host's time, because a guest's own is not to be had; long enough for a loaded host.
+ */
+#define SPIN_NS	5000000000u
+
+/* One slot serves all virtual CPUs: extended state goes in before and comes home after each run. */
+static enum hk_stop
+det_user_run(struct md_uframe *uf, md_space_t s)
+{
+	_Atomic uint32_t *mailbox = &((struct md_percpu *)md_percpu())->mailbox;
+	enum hk_stop stop = HK_INTR;
+
+	md_point(MD_PT_ENTER, uf->uf_regs.rip);
+	if (atomic_load(mailbox) != 0)
+		return stop;
+	hk_fpu_set(DET_HOST_CPU, s, uf->uf_fpu);
+	hk_timer(DET_HOST_CPU, hk_clock_mono() + SPIN_NS);
+	det_take_outside();
+	while (stop == HK_INTR && atomic_load(mailbox) == 0) {
+		stop = hk_run(DET_HOST_CPU, s, (struct hk_frame *)(void *)uf);
+		if ((atomic_load(&det_outside) & HK_BIT_TIMER) != 0 && stop == HK_INTR)
+			hang_kernel("SPIN: a program computes and never enters the kernel");
+		det_take_outside();
+	}
+	if (stop != HK_HOSTILE && stop != HK_DEAD)
+		hk_fpu_get(DET_HOST_CPU, s, uf->uf_fpu);
+	uf->uf_fpu_load = 1;
+	md_point(MD_PT_LEAVE, (uint64_t)stop << 32 ^ uf->uf_regs.rax ^ uf->uf_regs.rip);
+	return stop;
+}
+
+static enum hk_stop
+slot_run(struct md_uframe *uf, md_space_t s)
 {
 	uint32_t cpu = kcpu_id();
 	enum hk_stop stop;
@@ -67,6 +102,13 @@ md_user_run(struct md_uframe *uf, md_space_t s)
 	stop = hk_run(cpu, s, (struct hk_frame *)(void *)uf);
 	uf->uf_fpu_live = 1;
 	uf->uf_space = s;
+	return stop;
+}
+
+enum md_stop
+md_user_run(struct md_uframe *uf, md_space_t s)
+{
+	enum hk_stop stop = md_deterministic ? det_user_run(uf, s) : slot_run(uf, s);
 
 	switch (stop) {
 	case HK_SYSCALL:

@@ -10,6 +10,7 @@
 #include <machine/mmu.h>
 #include <stdatomic.h>
 
+#include "../det/det.h"
 #include "stdio.h"
 
 /*
@@ -48,6 +49,8 @@ stdio_read(struct chrdev *cd, void *buf, size_t len, size_t *done)
 
 	*done = 0;
 	r = hk_stream_read(cd->cd_unit, buf, len, done);
+	if (r == HK_AGAIN && md_deterministic)
+		det_await_input();
 	if (r == HK_EOF)
 		return 0;		/* nothing done, no error: the end */
 	if (r == HK_OK && cd->cd_kind == CHR_TTY) {
@@ -66,8 +69,12 @@ stdio_read(struct chrdev *cd, void *buf, size_t len, size_t *done)
 static int
 stdio_write(struct chrdev *cd, const void *buf, size_t len, size_t *done)
 {
+	hk_result r;
+
 	*done = 0;
-	return error_of(hk_stream_write(cd->cd_unit, buf, len, done));
+	while ((r = hk_stream_write(cd->cd_unit, buf, len, done)) == HK_AGAIN && md_deterministic)
+		det_await_output();
+	return error_of(r);
 }
 
 static void

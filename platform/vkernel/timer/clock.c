@@ -1,29 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* clock - the host's clocks. */
+/* clock - the host's clocks, or virtual time. */
 #include <hk/hk.h>
 #include <machine/clock.h>
 #include <machine/cpu.h>
 
+#include "../det/det.h"
+
 nsec_t
 md_now(void)
 {
-	return hk_clock_mono();
+	return md_deterministic ? det_now() : hk_clock_mono();
 }
 
 nsec_t
 md_wall(void)
 {
-	return hk_clock_real();
+	return md_deterministic ? det_wall() : hk_clock_real();
 }
 
 nsec_t
 md_cpu_time(void)
 {
-	return hk_clock_cpu();
+	return md_deterministic ? det_now() : hk_clock_cpu();
 }
 
 void
 md_timer(nsec_t abs)
 {
-	hk_timer(kcpu_id(), abs);
+	if (md_deterministic)
+		det_timer(abs);
+	else
+		hk_timer(kcpu_id(), abs);
 }

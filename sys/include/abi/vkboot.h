@@ -19,6 +19,7 @@ enum {
 	VKB_VERBOSE	= 1u << 1,	/* -v: kernel messages to the host's stderr too */
 	VKB_STRACE	= 1u << 2,	/* --strace */
 	VKB_INTERACTIVE	= 1u << 3,	/* no CMD: a shell on the console */
+	VKB_DETERMINISTIC = 1u << 4,	/* --deterministic: b_seed counts */
 };
 /* How it ended, for --status-fd: a status alone does not tell `exit 137` from a signal. */
 enum vkb_outcome { VKB_OUT_UNKNOWN, VKB_OUT_EXIT, VKB_OUT_SIGNAL, VKB_OUT_PANIC, VKB_OUT_HANG };
@@ -46,6 +47,7 @@ struct vkboot {
 	uint32_t	b_workdir_off;		/* -w */
 	uint32_t	b_append_off;		/* -a: kernel arguments */
 	uint32_t	b_name_off;		/* -n: host name of the guest */
+	uint64_t	b_seed;			/* of the order of everything, VKB_DETERMINISTIC */
 	uint32_t	b_outcome;		/* enum vkb_outcome, written by the kernel before hk_exit() */
 	char		b_strings[];
 };
@@ -72,6 +74,7 @@ enum {
 struct vk_image {
 	void			(*vi_entry)(void *vkboot);
 	_Atomic uint32_t	*vi_mailbox;	/* CPU 0's mailbox word */
+	_Atomic uint32_t	*vi_outside;	/* VKB_DETERMINISTIC: the one instead, of the only CPU that hostkit sees */
 	void			*vi_gsbase;	/* CPU 0's per-CPU area: %gs:0 holds mycpu */
 	void			*vi_stack_top;	/* 16-byte aligned end of the boot stack */
 };

@@ -66,6 +66,14 @@ md_point(enum md_point what, uint64_t value)
 		md_point_slow(what, value);
 }
 
+void	md_point_bytes_slow(enum md_point what, const void *bytes, size_t len);
+static inline void
+md_point_bytes(enum md_point what, const void *bytes, size_t len)
+{
+	if (__builtin_expect(md_deterministic, 0))
+		md_point_bytes_slow(what, bytes, len);
+}
+
 /*
  * Kernel contexts: a stack pointer with everything else saved on the stack.
  * md_ctx_make() prepares `*sp` so that the first switch to it calls
@@ -97,3 +105,5 @@ struct md_ktrap {
 	uint32_t	kt_trapno, kt_err;
 };
 _Noreturn void trap_kernel(const struct md_ktrap *t);
+/* Up: nothing will ever go on.  `why` is said before what all threads wait for. */
+_Noreturn void hang_kernel(const char *why);

@@ -19,6 +19,7 @@
 
 #define FRAMES_MAX	32
 #define EXIT_PANIC	120
+#define EXIT_HANG	121
 
 extern _Atomic bool kprint_to_console;
 static _Atomic uint32_t panicking;
@@ -121,12 +122,12 @@ begin(void)
 }
 
 static _Noreturn void
-finish(void)
+finish(enum md_outcome how, int status)
 {
 	other_cpus();
 	kprintf("other threads:\n");
 	lwkt_foreach(other_thread, NULL);
-	md_power_off_as(MD_OUT_PANIC, EXIT_PANIC);
+	md_power_off_as(how, status);
 }
 
 _Noreturn void
@@ -142,7 +143,7 @@ panic(const char *fmt, ...)
 	va_end(ap);
 	kprintf("\ncpu %u, thread %llu %s\n", mycpuid, (unsigned long long)td->td_id, td->td_name);
 	backtrace_current((uint64_t)__builtin_frame_address(0));
-	finish();
+	finish(MD_OUT_PANIC, EXIT_PANIC);
 }
 
 _Noreturn void
@@ -162,5 +163,13 @@ trap_kernel(const struct md_ktrap *t)
 	kprintf("cpu %u, thread %llu %s\n", mycpuid, (unsigned long long)td->td_id, td->td_name);
 	print_pc(t->kt_rip, false);
 	backtrace_current(t->kt_rbp);
-	finish();
+	finish(MD_OUT_PANIC, EXIT_PANIC);
+}
+
+_Noreturn void
+hang_kernel(const char *why)
+{
+	begin();
+	kprintf("vkernel: hang: %s\n", why);
+	finish(MD_OUT_HANG, EXIT_HANG);
 }

@@ -84,7 +84,10 @@ dispatch(struct lwp *l, struct sysmsg *m)
 	ASSERT(m->sm_lwp == l);
 	if (trace)
 		strace_enter(m, se);
+	md_point(MD_PT_SYSCALL, m->sm_nr);
+	md_point_bytes(MD_PT_SYSCALL, m->sm_arg, sizeof m->sm_arg);
 	m->sm_error = se != NULL ? se->se_call(m) : syscall_missing(m);
+	md_point(MD_PT_SYSCALL, m->sm_error != 0 ? (uint64_t)m->sm_error << 32 : (uint64_t)m->sm_result);
 	ASSERT(curthread->td_crit == 0 && curthread->td_ntok == 0);
 	if (trace)
 		strace_leave(m, se);

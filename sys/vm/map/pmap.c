@@ -204,7 +204,10 @@ count_leaf(struct vmspace *vs, uint64_t val, int64_t sign)
 uint64_t
 pmap_set(struct vmspace *vs, uint64_t *ptep, uint64_t val)
 {
-	uint64_t old = __atomic_exchange_n(ptep, val, __ATOMIC_ACQ_REL);
+	uint64_t old;
+
+	md_point(MD_PT_PTE, val);
+	old = __atomic_exchange_n(ptep, val, __ATOMIC_ACQ_REL);
 
 	if (old == 0)
 		table_page(ptep)->pg_index++;

@@ -108,6 +108,7 @@ move(struct vmspace *vs, char *k, uaddr_t u, size_t len, bool to_user, size_t *d
 			error = resolve(vs, u + at, to_user);
 			continue;
 		}
+		md_point_bytes(MD_PT_COPY, k == NULL ? NULL : k + at, k == NULL ? 0 : n);
 		at += n;
 		if (at - polled >= POLL_BYTES) {
 			polled = at;
