@@ -45,6 +45,7 @@ proc_exec_commit(void)
 	int error;
 
 	proc_end_others();
+	hooks_lwp_exit(l);			/* for the old program this thread is over */
 	lwp_remove(l);				/* whichever thread calls exec becomes the first */
 	spin_lock(&p->p_sig);
 	l->l_tid = p->p_pid;

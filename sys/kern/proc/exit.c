@@ -99,12 +99,16 @@ reaper_of(struct proc *p)
 	return proc_first;
 }
 
-static bool
-wants_no_zombies(const struct proc *parent, int sig)
+/* What the parent does with the signal that tells of a child's end. */
+static struct k_sigaction
+action_of(struct proc *parent, int sig)
 {
-	const struct k_sigaction *sa = &parent->p_sigact[SIGCHLD - 1];
+	struct k_sigaction sa;
 
-	return sig == SIGCHLD && (sa->sa_handler == SIG_IGN || (sa->sa_flags & SA_NOCLDWAIT) != 0);
+	spin_lock(&parent->p_sig);
+	sa = parent->p_sigact[sig - 1];
+	spin_unlock(&parent->p_sig);
+	return sa;
 }
 
 /*
@@ -115,14 +119,17 @@ static bool
 tell_parent(struct proc *p)
 {
 	struct proc *up = p->p_parent;
+	struct k_sigaction sa = { 0 };
 	struct k_siginfo info;
 	bool gone;
 
 	ASSERT(p->p_state == P_ZOMBIE && up != NULL);
-	gone = wants_no_zombies(up, p->p_exit_signal);
+	if (p->p_exit_signal != 0)
+		sa = action_of(up, p->p_exit_signal);
+	gone = p->p_exit_signal == SIGCHLD && (sa.sa_handler == SIG_IGN || (sa.sa_flags & SA_NOCLDWAIT) != 0);
 	if (gone)
 		p->p_state = P_REAPED;			/* E2 */
-	if (p->p_exit_signal != 0 && up->p_sigact[p->p_exit_signal - 1].sa_handler != SIG_IGN) {
+	if (p->p_exit_signal != 0 && sa.sa_handler != SIG_IGN) {
 		sig_chld_info(p, (p->p_status & 0x7f) == 0 ? CLD_EXITED : CLD_KILLED, &info);
 		info.si_signo = p->p_exit_signal;
 		sig_post(up, p->p_exit_signal, &info);
@@ -244,6 +251,7 @@ lwp_exit(void)
 {
 	struct lwp *l = curlwp;
 	struct proc *p = curproc;
+	bool stopped;
 
 	hooks_lwp_exit(l);
 	md_user_leave(&l->l_uf);		/* the space may be gone before this thread is */
@@ -255,7 +263,10 @@ lwp_exit(void)
 	list_foreach(c, &p->p_lwps, struct lwp, l_link)
 		if ((p->p_sigq.sq_set & ~c->l_sigmask) != 0)
 			lwkt_interrupt(c->l_thread);
+	stopped = sig_stop_complete(p);
 	spin_unlock(&p->p_sig);
+	if (stopped)
+		sig_notify_parent(p, CLD_STOPPED);
 	wake_all(&p->p_stopq);
 	finish(l);
 }

@@ -159,7 +159,7 @@ proc_create_first(void (*fn)(void *arg), void *arg)
 	l = lwp_alloc(p);
 	if (p->p_cred == NULL || l == NULL || vmspace_create(&p->p_vmspace) != 0 ||
 	    pgrp_create(0, NULL, &pg) != 0 ||
-	    proc_enter(p) != 0)
+	    proc_enter(p, false) != 0)
 		return ENOMEM;			/* the caller panics: nothing to undo */
 	ASSERT(p->p_pid == 1);
 	vm_limits(p->p_vmspace, RLIM_INFINITY, RLIM_INFINITY, p->p_rlimit[RLIMIT_STACK][0]);
@@ -201,6 +201,14 @@ check_flags(uint64_t flags)
 
 	if ((flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0 && (flags & thread) != thread)
 		return EINVAL;
+	if ((flags & CLONE_THREAD) != 0 && (flags & (CLONE_FS | CLONE_FILES)) != (CLONE_FS | CLONE_FILES))
+		return EINVAL;			/* threads with files of their own do not exist here */
+	if ((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_CLEAR_SIGHAND) != 0)
+		return EINVAL;
+	if ((flags & CLONE_PARENT) != 0 && curproc == proc_first)
+		return EINVAL;
+	if (flags >> 33 != 0)
+		return EINVAL;
 	if ((flags & CLONE_THREAD) != 0 && (flags & CLONE_VFORK) != 0)
 		return EINVAL;
 	if ((flags & (namespaces | CLONE_PIDFD | CLONE_PTRACE)) != 0)
@@ -210,26 +218,13 @@ check_flags(uint64_t flags)
 	return 0;
 }
 
-/* How many processes the user of c has. */
-static uint32_t
-count_of_user(uint32_t uid)
+/* Does RLIMIT_NPROC count for the caller? */
+static bool
+is_limited(void)
 {
-	uint32_t n = 0;
+	const struct cred *c = cred_current();
 
-	spin_lock(&proc_tree);
-	list_foreach(p, &proc_all, struct proc, p_link)
-		n += p->p_cred->cr_uid == uid;
-	spin_unlock(&proc_tree);
-	return n;
-}
-
-static int
-check_limits(struct proc *p)
-{
-	if (p->p_cred->cr_uid == 0 || cred_capable(p->p_cred, CAP_SYS_RESOURCE) ||
-	    cred_capable(p->p_cred, CAP_SYS_ADMIN))
-		return 0;
-	return count_of_user(p->p_cred->cr_uid) >= p->p_rlimit[RLIMIT_NPROC][0] ? EAGAIN : 0;
+	return c->cr_uid != 0 && !cred_capable(c, CAP_SYS_RESOURCE) && !cred_capable(c, CAP_SYS_ADMIN);
 }
 
 /* The plain values that a child starts with. */
@@ -299,18 +294,25 @@ lwp_inherit(struct lwp *l, struct lwp *n, const struct fork_args *fa)
 	usched_fork(l, n);
 }
 
-/* Make the child known to its family: cannot fail. */
-static void
+/*
+ * Make the child known to its family.  False: a signal waits for the parent.
+ * What was sent to its group meanwhile has not reached the child, so the
+ * child is not made until the parent has taken it.
+ */
+static bool
 publish(struct proc *p, struct proc *c, struct lwp *l, uint64_t flags)
 {
 	struct proc *up;
 
+	spin_lock(&proc_tree);
+	if (l->l_start_fn == NULL && (sig_pending(curlwp) || sig_killed(curlwp))) {
+		spin_unlock(&proc_tree);
+		return false;
+	}
 	spin_lock(&c->p_sig);
 	list_push_back(&c->p_lwps, &l->l_link);
 	c->p_nlwps = 1;
 	spin_unlock(&c->p_sig);
-
-	spin_lock(&proc_tree);
 	up = p;
 	if ((flags & CLONE_PARENT) != 0 && p->p_parent != NULL) {
 		up = p->p_parent;
@@ -322,6 +324,24 @@ publish(struct proc *p, struct proc *c, struct lwp *l, uint64_t flags)
 	pgrp_join(c, p->p_pgrp);
 	c->p_vforked = (flags & CLONE_VFORK) != 0;
 	spin_unlock(&proc_tree);
+	return true;
+}
+
+static void
+only_end(void *arg)
+{
+	(void)arg;
+	lwkt_exit();
+}
+
+/* The thread of an lwp that will not be: it has never run. */
+static void
+thread_unmake(struct lwp *l)
+{
+	l->l_thread->td_lwp = NULL;
+	l->l_thread->td_leave = NULL;
+	l->l_thread->td_fn = only_end;
+	lwkt_start(l->l_thread);
 }
 
 /* Take back a child that nobody has seen. */
@@ -353,7 +373,7 @@ thread_make(const struct fork_args *fa, int32_t *tid)
 	if (l == NULL)
 		return ENOMEM;
 	lwp_inherit(curlwp, l, fa);
-	error = lwp_enter(l);
+	error = lwp_enter(l, is_limited());
 	if (error == 0)
 		error = lwp_start_thread(l, user_child);
 	if (error != 0) {
@@ -384,8 +404,6 @@ proc_fork(const struct fork_args *fa, int32_t *pid)
 	int error = check_flags(fa->fa_flags);
 	uint32_t tid;
 
-	if (error == 0)
-		error = check_limits(p);
 	if (error != 0)
 		return error;
 	if ((fa->fa_flags & CLONE_THREAD) != 0)
@@ -402,7 +420,7 @@ proc_fork(const struct fork_args *fa, int32_t *pid)
 	if (l == NULL)
 		goto undo;
 	lwp_inherit(curlwp, l, fa);
-	error = proc_enter(c);
+	error = proc_enter(c, is_limited());
 	if (error != 0)
 		goto undo;
 	entered = true;
@@ -416,7 +434,12 @@ proc_fork(const struct fork_args *fa, int32_t *pid)
 		goto undo;
 	}
 
-	publish(p, c, l, fa->fa_flags);
+	if (!publish(p, c, l, fa->fa_flags)) {
+		thread_unmake(l);
+		hooks_exit(c);
+		error = ERESTARTNOINTR;
+		goto undo;
+	}
 	*pid = c->p_pid;
 	tid = (uint32_t)c->p_pid;
 	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 && copyout(fa->fa_parent_tid, &tid, sizeof(tid)) != 0)

@@ -22,8 +22,8 @@ struct pgrp *pgrp_leave(struct proc *p);		/* returns the reference to drop after
 bool	pgrp_orphaned_except(struct pgrp *pg, const struct proc *leaving);
 
 /* Enter a new process under a fresh pid; EAGAIN when there are too many. */
-int	proc_enter(struct proc *p);
-int	lwp_enter(struct lwp *l);			/* a further lwp gets its number; EAGAIN */
+int	proc_enter(struct proc *p, bool limited);	/* limited: by RLIMIT_NPROC */
+int	lwp_enter(struct lwp *l, bool limited);		/* a further lwp gets its number; EAGAIN */
 void	lwp_remove(struct lwp *l);			/* its number is free */
 void	proc_remove(struct proc *p);			/* reaped: pid is free */
 int	pgrp_create(int32_t pgid, struct session *s, struct pgrp **out);	/* s NULL: a new session too */
@@ -44,6 +44,7 @@ void	sig_init_proc(struct proc *p);
 void	sig_flush(struct sigqueue *q);			/* forget what is pending */
 void	sig_flush_set(struct sigqueue *q, sigset_t set, struct list *freed);
 void	sig_free_list(struct list *freed);
+bool	sig_stop_complete(struct proc *p);		/* p_sig held; true: the parent must be told CLD_STOPPED */
 void	sig_exec(struct proc *p);			/* caught actions become default */
 void	sig_deliver(struct lwp *l);			/* the user loop: handlers, stops, death */
 void	sig_notify_parent(struct proc *p, int code);	/* SIGCHLD for a stop or continue */

@@ -195,21 +195,25 @@ stop_cont_locked(struct proc *p, int sig, struct list *freed)
 	p->p_stopping = false;
 	if (p->p_state == P_STOPPED) {
 		p->p_events = PE_CONTINUED;
-		p->p_notify = CLD_CONTINUED;
+		p->p_notify = p->p_stop_told ? CLD_CONTINUED : CLD_STOPPED;
 		resume_locked(p);
 	}
 }
 
-/* The lwp that shall take it: l, or the first that does not block it; NULL: all do. */
+/* The lwp that shall take it: l, or one that does not block it; NULL: all do. */
 static struct lwp *
 receiver_locked(struct proc *p, struct lwp *l, int sig)
 {
 	if (l != NULL)
 		return ((l->l_sigmask & ~l->l_sigwait) & sigbit(sig)) == 0 ? l : NULL;
-	list_foreach(c, &p->p_lwps, struct lwp, l_link)
-		if (((c->l_sigmask & ~c->l_sigwait) & sigbit(sig)) == 0)
+	list_foreach(c, &p->p_lwps, struct lwp, l_link) {
+		if (((c->l_sigmask & ~c->l_sigwait) & sigbit(sig)) != 0)
+			continue;
+		if (atomic_load_explicit(&c->l_thread->td_intr, memory_order_relaxed) == 0)
 			return c;
-	return NULL;
+		l = l != NULL ? l : c;		/* has something to do already */
+	}
+	return l;
 }
 
 static bool
@@ -391,6 +395,19 @@ sig_is_ignored_or_blocked(struct lwp *l, int sig)
 	return yes;
 }
 
+/* l does not take these any more: what waits for the process, another may.  p_sig held. */
+static void
+retarget_locked(struct lwp *l, sigset_t set)
+{
+	struct proc *p = l->l_proc;
+
+	if ((p->p_sigq.sq_set & set) == 0)
+		return;
+	list_foreach(c, &p->p_lwps, struct lwp, l_link)
+		if (c != l && (p->p_sigq.sq_set & set & ~(c->l_sigmask & ~c->l_sigwait)) != 0)
+			lwkt_interrupt(c->l_thread);
+}
+
 void
 sig_set_mask(struct lwp *l, sigset_t mask)
 {
@@ -398,11 +415,19 @@ sig_set_mask(struct lwp *l, sigset_t mask)
 
 	spin_lock(&p->p_sig);
 	l->l_sigmask = mask & ~UNBLOCKABLE;
-	/* What this lwp now blocks, another may take. */
-	list_foreach(c, &p->p_lwps, struct lwp, l_link)
-		if (c != l && (p->p_sigq.sq_set & ~c->l_sigmask & mask) != 0)
-			lwkt_interrupt(c->l_thread);
+	retarget_locked(l, mask);
 	spin_unlock(&p->p_sig);
+}
+
+void
+sig_wait_set(struct lwp *l, sigset_t set)
+{
+	sigset_t was = l->l_sigwait;
+
+	spin_lock(&l->l_proc->p_sig);
+	l->l_sigwait = set;
+	retarget_locked(l, was & ~set);
+	spin_unlock(&l->l_proc->p_sig);
 }
 
 void
@@ -469,29 +494,61 @@ sig_exec(struct proc *p)
 	spin_unlock(&p->p_sig);
 }
 
-int
-sig_permitted(struct proc *p, int sig)
+/* The rule but for SIGCONT within a session. */
+static bool
+may_signal(struct proc *p)
 {
 	const struct cred *me = cred_current();
 	struct cred *c;
-	uint32_t uid, suid;
-	int32_t mine, theirs, pgid;
+	bool ok;
 
 	if (p == curproc)
-		return 0;
+		return true;
 	c = proc_cred(p);
-	uid = c->cr_uid;
-	suid = c->cr_suid;
+	ok = me->cr_euid == c->cr_suid || me->cr_euid == c->cr_uid || me->cr_uid == c->cr_suid ||
+	    me->cr_uid == c->cr_uid;
 	cred_drop(c);
-	if (me->cr_euid == suid || me->cr_euid == uid || me->cr_uid == suid || me->cr_uid == uid)
-		return 0;
-	if (cred_capable(me, CAP_KILL))
+	return ok || cred_capable(me, CAP_KILL);
+}
+
+int
+sig_permitted(struct proc *p, int sig)
+{
+	int32_t mine, theirs, pgid;
+
+	if (may_signal(p))
 		return 0;
 	if (sig == SIGCONT && proc_getpgid(0, &pgid, &mine) == 0 &&
 	    proc_getpgid(p->p_pid, &pgid, &theirs) == 0 &&
 	    mine == theirs)
 		return 0;
 	return EPERM;
+}
+
+int
+sig_kill_pgrp(int32_t pgid, int sig, const struct k_siginfo *info)
+{
+	uint32_t seen = 0, sent = 0;
+	struct session *mine;
+	struct pgrp *pg;
+	int error = EPERM, e;
+
+	spin_lock(&proc_tree);
+	mine = curproc->p_pgrp->pg_session;
+	pg = pgid == 0 ? curproc->p_pgrp : pgrp_lookup(pgid);
+	if (pg != NULL)
+		list_foreach(p, &pg->pg_members, struct proc, p_pglink) {
+			if (p->p_state == P_REAPED)
+				continue;
+			seen++;
+			if (!may_signal(p) && !(sig == SIGCONT && pg->pg_session == mine))
+				continue;
+			e = sig != 0 ? sig_send(p, NULL, sig, info) : 0;
+			sent += e == 0;
+			error = e != 0 ? e : error;
+		}
+	spin_unlock(&proc_tree);
+	return sent > 0 ? 0 : seen > 0 ? error : ESRCH;
 }
 
 /* --------------------------------------------------------------- delivery -- */
@@ -529,6 +586,7 @@ sig_chld_info(struct proc *p, int code, struct k_siginfo *info)
 void
 sig_notify_parent(struct proc *p, int code)
 {
+	struct k_sigaction sa;
 	struct k_siginfo info;
 	struct proc *up;
 
@@ -536,12 +594,25 @@ sig_notify_parent(struct proc *p, int code)
 	spin_lock(&proc_tree);
 	up = p->p_parent;
 	if (up != NULL) {
-		if (up->p_sigact[SIGCHLD - 1].sa_handler != SIG_IGN &&
-		    (up->p_sigact[SIGCHLD - 1].sa_flags & SA_NOCLDSTOP) == 0)
+		spin_lock(&up->p_sig);
+		sa = up->p_sigact[SIGCHLD - 1];
+		spin_unlock(&up->p_sig);
+		if (sa.sa_handler != SIG_IGN && (sa.sa_flags & SA_NOCLDSTOP) == 0)
 			sig_post(up, SIGCHLD, &info);
 		wake_all(&up->p_waitq);
 	}
 	spin_unlock(&proc_tree);
+}
+
+/* The stop is complete when every lwp has come to it: only then the parent hears of it. */
+bool
+sig_stop_complete(struct proc *p)
+{
+	if (p->p_state != P_STOPPED || p->p_stop_told || p->p_nstopped != p->p_nlwps)
+		return false;
+	p->p_stop_told = true;
+	p->p_events = PE_STOPPED;
+	return true;
 }
 
 /* Stay here while the process is stopped; what happened to it is told to the parent by itself. */
@@ -549,11 +620,23 @@ static void
 stay_stopped(struct lwp *l)
 {
 	struct proc *p = l->l_proc;
+	bool complete;
 	int error, code;
 
+	spin_lock(&p->p_sig);
+	if (p->p_state == P_STOPPED && !l->l_exit) {
+		l->l_stopped = true;
+		p->p_nstopped++;
+	}
+	complete = sig_stop_complete(p);
+	spin_unlock(&p->p_sig);
+	if (complete)
+		sig_notify_parent(p, CLD_STOPPED);
 	WAIT_FOR(&p->p_stopq, p->p_state != P_STOPPED || l->l_exit, NSEC_NEVER, 0, error);
 	ASSERT(error == 0);
 	spin_lock(&p->p_sig);
+	p->p_nstopped -= l->l_stopped;
+	l->l_stopped = false;
 	code = p->p_notify;
 	p->p_notify = 0;
 	spin_unlock(&p->p_sig);
@@ -584,12 +667,12 @@ stop_by(struct lwp *l, int sig)
 	}
 	p->p_state = P_STOPPED;
 	p->p_status = W_STOPCODE(sig);
-	p->p_events = PE_STOPPED;
+	p->p_events = 0;
+	p->p_stop_told = false;
 	list_foreach(c, &p->p_lwps, struct lwp, l_link)
 		if (c != l)
 			lwkt_interrupt(c->l_thread);
 	spin_unlock(&p->p_sig);
-	sig_notify_parent(p, CLD_STOPPED);
 	stay_stopped(l);
 }
 

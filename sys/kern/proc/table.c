@@ -71,13 +71,23 @@ proc_init(void)
 uint32_t
 proc_count(void)
 {
-	return nproc;
+	uint32_t n;
+
+	spin_lock(&proc_tree);
+	n = nproc;
+	spin_unlock(&proc_tree);
+	return n;
 }
 
 int32_t
 proc_last_pid(void)
 {
-	return last_pid;
+	int32_t pid;
+
+	spin_lock(&proc_tree);
+	pid = last_pid;
+	spin_unlock(&proc_tree);
+	return pid;
 }
 
 /* ---------------------------------------------------------------- numbers -- */
@@ -170,11 +180,35 @@ proc_alloc(void)
 	return p;
 }
 
+static uint32_t
+uid_of(struct proc *p)
+{
+	uint32_t uid;
+
+	spin_lock(&p->p_sig);
+	uid = p->p_cred->cr_uid;
+	spin_unlock(&p->p_sig);
+	return uid;
+}
+
+/* Has the user of p as many processes and threads as p may have?  proc_tree held. */
+static bool
+user_is_full(struct proc *p)
+{
+	uint64_t limit = p->p_rlimit[RLIMIT_NPROC][0], n = 0;
+	uint32_t uid = uid_of(p);
+
+	list_foreach(q, &proc_all, struct proc, p_link)
+		n += uid_of(q) == uid ? 1 + q->p_nthreads : 0;
+	return n >= limit;
+}
+
 int
-proc_enter(struct proc *p)
+proc_enter(struct proc *p, bool limited)
 {
 	spin_lock(&proc_tree);
-	if (nproc + nlwp >= proc_max || (p->p_pid = number_alloc()) < 0) {
+	if (nproc + nlwp >= proc_max || (limited && user_is_full(p)) ||
+	    (p->p_pid = number_alloc()) < 0) {
 		spin_unlock(&proc_tree);
 		return EAGAIN;
 	}
@@ -193,15 +227,17 @@ proc_enter(struct proc *p)
 }
 
 int
-lwp_enter(struct lwp *l)
+lwp_enter(struct lwp *l, bool limited)
 {
 	int error = 0;
 
 	spin_lock(&proc_tree);
-	if (nproc + nlwp >= proc_max || (l->l_tid = number_alloc()) < 0)
+	if (nproc + nlwp >= proc_max || (limited && user_is_full(l->l_proc)) ||
+	    (l->l_tid = number_alloc()) < 0)
 		error = EAGAIN;
 	else {
 		nlwp++;
+		l->l_proc->p_nthreads++;
 		list_push_back(bucket(lwp_hash, l->l_tid), &l->l_hash);
 	}
 	spin_unlock(&proc_tree);
@@ -216,6 +252,7 @@ lwp_remove(struct lwp *l)
 	if (!list_empty(&l->l_hash)) {
 		list_remove(&l->l_hash);
 		nlwp--;
+		l->l_proc->p_nthreads--;
 	}
 	spin_unlock(&proc_tree);
 }

@@ -78,7 +78,7 @@ static void
 take_off(struct fwait *f)
 {
 	list_remove(&f->f_link);
-	f->f_queued = false;
+	__atomic_store_n(&f->f_queued, false, __ATOMIC_RELEASE);
 	wake_all(&f->f_waitq);
 }
 
@@ -99,6 +99,13 @@ wake(const uint64_t key[2], uint32_t max, uint32_t bits)
 	}
 	spin_unlock(&b->b_spin);
 	return n;
+}
+
+/* As Linux counts: after the first one woken. */
+static uint32_t
+at_least_one(uint32_t n)
+{
+	return (int32_t)n < 1 ? 1 : n;
 }
 
 static void
@@ -137,7 +144,7 @@ requeue(const uint64_t from[2], const uint64_t to[2], uint32_t nwake, uint32_t n
 		list_remove(&f->f_link);
 		f->f_key[0] = to[0];
 		f->f_key[1] = to[1];
-		f->f_bucket = b;
+		__atomic_store_n(&f->f_bucket, b, __ATOMIC_RELEASE);
 		list_push_back(&b->b_list, &f->f_link);
 		moved++;
 	}
@@ -328,9 +335,9 @@ do_wake_op(struct sysmsg *m, const uint64_t key[2], const uint64_t key2[2], uint
 	error = wake_op_apply(addr2, code, &was);
 	if (error != 0)
 		return error;
-	n = wake(key, nwake, ANY);
+	n = wake(key, at_least_one(nwake), ANY);
 	if (wake_op_true(code, was))
-		n += wake(key2, nwake2, ANY);
+		n += wake(key2, at_least_one(nwake2), ANY);
 	m->sm_result = n;
 	return 0;
 }
@@ -344,6 +351,8 @@ sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout
 	nsec_t deadline;
 	uint32_t seen;
 
+	if ((op & FUTEX_CLOCK_REALTIME) != 0 && cmd != FUTEX_WAIT_BITSET)
+		return ENOSYS;
 	switch (cmd) {
 	case FUTEX_WAIT:
 	case FUTEX_WAIT_BITSET:
@@ -355,7 +364,7 @@ sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout
 			return EINVAL;
 		error = key_of(addr, private, key);
 		if (error == 0)
-			m->sm_result = wake(key, val, cmd == FUTEX_WAKE ? ANY : val3);
+			m->sm_result = wake(key, at_least_one(val), cmd == FUTEX_WAKE ? ANY : val3);
 		return error;
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:

@@ -38,6 +38,7 @@ struct ptimer {
 	struct proc	*pt_proc;	/* const: outlives us */
 	uint64_t	pt_value;	/* const: for the signal */
 	int		pt_id, pt_signo, pt_notify, pt_clock;	/* const */
+	int32_t		pt_tid;		/* const: SIGEV_THREAD_ID; 0: to the process */
 	nsec_t		pt_next;	/* [cpu] 0: off */
 	nsec_t		pt_interval;	/* [p_tok] */
 	int		pt_overrun;	/* [cpu] periods that passed unnoticed before the last signal */
@@ -131,7 +132,10 @@ ptimer_fired(struct timer *t)
 	info.u.timer.id = pt->pt_id;
 	info.u.timer.overrun = pt->pt_overrun;
 	info.u.timer.value = pt->pt_value;
-	sig_post(pt->pt_proc, pt->pt_signo, &info);
+	if (pt->pt_tid != 0)
+		(void)sig_send_tid(pt->pt_proc, pt->pt_tid, pt->pt_signo, &info);
+	else
+		sig_post(pt->pt_proc, pt->pt_signo, &info);
 }
 
 /* p_tok held. */
@@ -152,8 +156,15 @@ sigevent_check(const struct k_sigevent *ev)
 		return 0;
 	if (ev->notify != SIGEV_SIGNAL && ev->notify != (SIGEV_SIGNAL | SIGEV_THREAD_ID))
 		return EINVAL;
-	if ((ev->notify & SIGEV_THREAD_ID) != 0 && ev->tid != curlwp->l_tid)
-		return EINVAL;
+	if ((ev->notify & SIGEV_THREAD_ID) != 0) {
+		struct proc *p = ev->tid > 0 ? proc_find_tid(ev->tid) : NULL;
+		bool ours = p == curproc;
+
+		if (p != NULL)
+			proc_drop(p);
+		if (!ours)
+			return EINVAL;
+	}
 	return ev->signo < 1 || ev->signo > NSIG ? EINVAL : 0;
 }
 
@@ -182,6 +193,7 @@ sys_timer_create(struct sysmsg *m, int clock, uaddr_t sevp, uaddr_t out)
 	pt->pt_signo = ev.signo;
 	pt->pt_notify = ev.notify;
 	pt->pt_clock = clock;
+	pt->pt_tid = (ev.notify & SIGEV_THREAD_ID) != 0 ? ev.tid : 0;
 	token_get(&p->p_tok);
 	while (ptimer_find(p, id) != NULL)
 		id++;

@@ -155,8 +155,10 @@ sys_clone3(struct sysmsg *m, uaddr_t args, size_t size)
 	}
 	if (error != 0)
 		return error;
-	if ((ca.flags & CSIGNAL) != 0 || ca.exit_signal > CSIGNAL || ca.set_tid != 0 ||
+	if ((ca.flags & (CSIGNAL | CLONE_DETACHED)) != 0 || ca.exit_signal > NSIG || ca.set_tid != 0 ||
 	    ca.set_tid_size != 0)
+		return EINVAL;
+	if ((ca.flags & (CLONE_THREAD | CLONE_PARENT)) != 0 && ca.exit_signal != 0)
 		return EINVAL;
 	if ((ca.stack == 0) != (ca.stack_size == 0) || ca.stack + ca.stack_size < ca.stack)
 		return EINVAL;

@@ -144,14 +144,6 @@ deadline_in(uaddr_t from, nsec_t *deadline)
 	return 0;
 }
 
-static void
-sigwait_set(struct lwp *l, sigset_t set)
-{
-	spin_lock(&l->l_proc->p_sig);
-	l->l_sigwait = set;
-	spin_unlock(&l->l_proc->p_sig);
-}
-
 int
 sys_rt_sigtimedwait(struct sysmsg *m, uaddr_t uset, uaddr_t uinfo, uaddr_t timeout, size_t setsize)
 {
@@ -166,13 +158,21 @@ sys_rt_sigtimedwait(struct sysmsg *m, uaddr_t uset, uaddr_t uinfo, uaddr_t timeo
 		error = deadline_in(timeout, &deadline);
 	if (error != 0)
 		return error;
-	sigwait_set(l, set);
-	sig = sig_take(l, set, &info);
-	if (sig == 0) {
+	sig_wait_set(l, set);
+	while ((sig = sig_take(l, set, &info)) == 0) {
+		/* An interrupt may be for a signal that another thread has taken before us. */
+		if (error != 0 && (sig_pending(l) || sig_killed(l) || l->l_proc->p_state != P_ALIVE))
+			break;
 		error = sleep_until(deadline, WAIT_INTR);
-		sig = sig_take(l, set, &info);
+		if (error == 0) {
+			sig = sig_take(l, set, &info);
+			break;
+		}
+		lwkt_intr_clear(curthread);		/* before looking */
 	}
-	sigwait_set(l, 0);
+	sig_wait_set(l, 0);
+	if (error != 0)
+		lwkt_interrupt(curthread);		/* the border looks at the rest */
 	if (sig == 0)
 		return error == 0 ? EAGAIN : EINTR;
 	m->sm_result = sig;
@@ -203,7 +203,6 @@ kill_proc(struct proc *p, int sig, const struct k_siginfo *info)
 
 struct kill_many {
 	struct k_siginfo	info;
-	struct pgrp		*pg;		/* NULL: all */
 	int			sig, error;
 	uint32_t		seen, sent;
 };
@@ -216,7 +215,7 @@ kill_member(struct proc *p, void *arg)
 
 	if (p->p_state == P_REAPED)
 		return 0;
-	if (k->pg != NULL ? p->p_pgrp != k->pg : p->p_pid == 1 || p == curproc)
+	if (p->p_pid == 1 || p == curproc)
 		return 0;
 	k->seen++;
 	error = kill_proc(p, k->sig, &k->info);
@@ -225,20 +224,6 @@ kill_member(struct proc *p, void *arg)
 	else
 		k->error = error;
 	return 0;
-}
-
-static int
-kill_group(int32_t pgid, int sig)
-{
-	struct kill_many k = { .info = info_of(sig, SI_USER), .sig = sig };
-
-	k.pg = pgid == 0 ? curproc->p_pgrp : pgrp_find(pgid);
-	if (k.pg == NULL)
-		return ESRCH;
-	(void)proc_foreach(kill_member, &k);
-	if (pgid != 0)
-		pgrp_drop(k.pg);
-	return k.sent > 0 ? 0 : k.seen > 0 ? k.error : ESRCH;
 }
 
 static int
@@ -263,7 +248,7 @@ sys_kill(struct sysmsg *m, int32_t pid, int sig)
 	if (pid == -1)
 		return kill_all(sig);
 	if (pid <= 0)
-		return pid == INT32_MIN ? ESRCH : kill_group(-pid, sig);
+		return pid == INT32_MIN ? ESRCH : sig_kill_pgrp(-pid, sig, &info);
 	p = proc_find(pid);
 	if (p == NULL)
 		return ESRCH;

@@ -55,6 +55,8 @@ struct proc {
 	enum p_state	p_state;	/* [p_sig] */
 	int		p_status;	/* [p_sig] wait status once zombie or stopped */
 	uint32_t	p_events;	/* [p_sig] PE_*: news that wait4 has not yet reported */
+	uint32_t	p_nstopped;	/* [p_sig] lwps that stay in the stop */
+	bool		p_stop_told;	/* [p_sig] all of them do, and the parent was told */
 	bool		p_stopping;	/* [p_sig] a stop signal was taken and no SIGCONT came since */
 	/* [p_sig] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
 	int		p_notify;
@@ -62,6 +64,7 @@ struct proc {
 	struct list	p_children, p_sibling, p_pglink, p_link, p_hash;	/* [proc tree] */
 	struct pgrp	*p_pgrp;	/* [proc tree] held */
 	struct list	p_lwps;		/* [p_sig] */
+	uint32_t	p_nthreads;	/* [proc tree] numbers of further lwps: with the process, what RLIMIT_NPROC counts */
 	_Atomic uint32_t p_nlwps;	/* [p_sig to change] */
 	uint32_t	p_nleaving;	/* [p_sig] of them, have called exit and will not be the last */
 	bool		p_first_gone;	/* [p_sig] the first lwp has ended before others: */
@@ -131,6 +134,7 @@ struct lwp {
 	struct rusage_acc l_ru;		/* [lwp] */
 	/* [lwp] when the current mode (user, kernel) began; 0: was off the CPU */
 	nsec_t		l_mode_start;
+	bool		l_stopped;	/* [p_sig] counted in p_nstopped */
 	bool		l_leaving;	/* [p_sig] counted in p_nleaving */
 	_Atomic bool	l_exit;		/* [p_sig to change] must end at the next boundary */
 	struct usched_lwp {

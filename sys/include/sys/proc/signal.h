@@ -48,6 +48,10 @@ int	sig_send_tid(struct proc *p, int32_t tid, int sig, const struct k_siginfo *i
 int	sig_permitted(struct proc *p, int sig);
 /* Is sig ignored by p: set to SIG_IGN, or SIG_DFL where the default is to ignore? */
 bool	sig_ignored(struct proc *p, int sig);
+/* To all of group pgid (0: the caller's) that it may send to, at one moment; 0, ESRCH, EPERM.  sig 0: only ask. */
+int	sig_kill_pgrp(int32_t pgid, int sig, const struct k_siginfo *info);
+/* sigtimedwait begins to wait for `set`; 0: it ends. */
+void	sig_wait_set(struct lwp *l, sigset_t set);
 sigset_t sig_pending_set(struct lwp *l);	/* blocked or not */
 void	sig_set_mask(struct lwp *l, sigset_t mask);
 /* sigaction: old and new may be NULL.  EINVAL. */
