@@ -16,7 +16,7 @@
  * LONG_WAIT_NS, or if nothing is idle then, when some CPU runs out of work:
  * that one asks the busiest of those that have said so (crowded_cpus).
  * Nobody polls.  When all are busy, the end of a slice evens out what
- * differs by two.
+ * differs.
  *
  * Threads that wake each other all the time are cheapest on one CPU.  Whoever
  * is woken again and again by the same other CPU, which has nothing else to
@@ -52,6 +52,7 @@
 /* after a move, no other for balance, and none to join a waker */
 #define STAY_NS		(3ull * 1000000)
 #define APART_NS	(100ull * 1000000)
+#define TURNS_NS	(40ull * 1000000)
 /* wake-ups in a row that make an lwp join its waker; more if that has the higher number, lest both move */
 #define JOIN_DOWN	8u
 #define JOIN_UP		24u
@@ -84,18 +85,23 @@ allowed(const struct lwp *l, uint32_t cpu)
 	return (atomic_load_explicit(&l->l_us.cpus[cpu / 64], memory_order_relaxed) >> cpu % 64 & 1) != 0;
 }
 
-/* The CPU with the least to do on which l may run. */
+static uint32_t
+load_of(uint32_t cpu)
+{
+	return atomic_load_explicit(&usched[cpu].us_load, memory_order_relaxed);
+}
+
+/* The CPU with the least to do on which l may run; of equals, the next after this one. */
 static uint32_t
 least_loaded(const struct lwp *l)
 {
-	uint32_t best = NOWHERE, least = UINT32_MAX;
+	uint32_t best = NOWHERE, least = UINT32_MAX, i = mycpuid;
 
-	for (uint32_t i = 0; i < cpu_count; i++) {
-		uint32_t load = atomic_load_explicit(&usched[i].us_load, memory_order_relaxed);
-
-		if (load < least && allowed(l, i)) {
+	for (uint32_t n = 0; n < cpu_count; n++) {
+		i = i + 1 < cpu_count ? i + 1 : 0;
+		if (load_of(i) < least && allowed(l, i)) {
 			best = i;
-			least = load;
+			least = load_of(i);
 		}
 	}
 	return best;
@@ -337,20 +343,24 @@ send_waiters(struct usched *us, nsec_t now)
 	return false;
 }
 
-/* All are busy, this one more than another: one goes there. */
+/*
+ * All are busy.  One goes where two less wait; or, once in a while, one less:
+ * then that CPU has one too many, so all take turns in being alone.
+ */
 static void
 even_out(struct usched *us, nsec_t now)
 {
 	uint32_t mine = atomic_load_explicit(&us->us_load, memory_order_relaxed), looks = 0;
 
 	list_foreach(l, &us->us_ready, struct lwp, l_us.link) {
-		uint32_t cpu = NOWHERE;
+		uint32_t cpu, more = now >= l->l_us.stays_until + TURNS_NS ? 1 : 2;
 
 		if (++looks > LOOK_MAX / 8)
 			return;
-		if (has_waited_at(l) <= now)
-			cpu = least_loaded(l);
-		if (cpu != NOWHERE && atomic_load_explicit(&usched[cpu].us_load, memory_order_relaxed) + 2 <= mine) {
+		if (has_waited_at(l) > now)
+			continue;
+		cpu = least_loaded(l);
+		if (load_of(cpu) + more <= mine) {
 			send_to(us, l, cpu, now);
 			return;
 		}
@@ -407,7 +417,7 @@ most_crowded(void)
 
 		for (; set != 0; set &= set - 1) {
 			uint32_t cpu = w * 64 + (uint32_t)__builtin_ctzll(set);
-			uint32_t load = atomic_load_explicit(&usched[cpu].us_load, memory_order_relaxed);
+			uint32_t load = load_of(cpu);
 
 			if (load > most && cpu != mycpuid) {
 				best = cpu;
@@ -454,7 +464,7 @@ join_waker(struct lwp *l)
 	}
 	l->l_us.far++;
 	if (l->l_us.far < (cpu < mycpuid ? JOIN_DOWN : JOIN_UP) || !allowed(l, cpu) ||
-	    atomic_load_explicit(&usched[cpu].us_load, memory_order_relaxed) > 1 || time_now() < l->l_us.apart_until)
+	    load_of(cpu) > 1 || time_now() < l->l_us.apart_until)
 		return NOWHERE;
 	l->l_us.far = 0;
 	return cpu;
