@@ -11,7 +11,7 @@
 #   launch    host world: the vkernel command
 #   tools     host world: one-file programs that the build itself needs
 #   unit      host world: tests/unit/**/test_*.c, each a CMocka program
-#   user      tests/user/*.c, each a static musl program for the guest
+#   user      tests/user/*.c, each a static musl program for the guest; user_glibc: those that are also built with glibc
 #   helpers   tests/system/*.c, each a host program that a test uses
 #
 # Knobs: O=DIR  CC=clang  V=1  SANITIZE=undefined|address  T=name
@@ -45,6 +45,7 @@ launch		:=
 tools		:=
 unit		:=
 user		:=
+user_glibc	:=
 helpers		:=
 lists		:= $(sort $(shell find sys platform hostkit vkernel tests scripts -name files.mk 2>/dev/null))
 include $(lists)
@@ -110,7 +111,7 @@ hostkit_o	:= $(call ho,$(hostkit))
 launch_o	:= $(call ho,$(launch))
 unit_bin	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(unit))
 example_bin	:= $(patsubst hostkit/examples/%.c,$(O)/examples/%,$(wildcard hostkit/examples/*.c))
-user_bin	:= $(patsubst tests/user/%.c,$(O)/user/%,$(user))
+user_bin	:= $(patsubst tests/user/%.c,$(O)/user/%,$(user)) $(patsubst tests/user/%.c,$(O)/user/%_glibc,$(user_glibc))
 
 incof		= $(if $(filter sys/core/%,$(1)),$(inccore),$(if $(filter platform/%,$(1)),$(incplat),$(incsys)))
 
@@ -164,6 +165,12 @@ $(O)/user/%: tests/user/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,MUSL,$<)
 	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
+
+# The same programs with the other C library's threads.
+$(O)/user/%_glibc: tests/user/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,GLIBC,$<)
+	$(Q)$(CC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $< -lpthread
 
 # ----------------------------------------------------- the virtual kernel's image --
 # objects -> one object (code, data and bss in sections of their own) -> symbol
