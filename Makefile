@@ -12,6 +12,7 @@
 #   tools     host world: one-file programs that the build itself needs
 #   unit      host world: tests/unit/**/test_*.c, each a CMocka program
 #   user      tests/user/*.c, each a static musl program for the guest; user_glibc: those that are also built with glibc
+#   stress    tests/stress/*.c, likewise, for seeds of deterministic mode
 #   helpers   tests/system/*.c, each a host program that a test uses
 #
 # Knobs: O=DIR  CC=clang  V=1  SANITIZE=undefined|address  T=name
@@ -112,6 +113,7 @@ launch_o	:= $(call ho,$(launch))
 unit_bin	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(unit))
 example_bin	:= $(patsubst hostkit/examples/%.c,$(O)/examples/%,$(wildcard hostkit/examples/*.c))
 user_bin	:= $(patsubst tests/user/%.c,$(O)/user/%,$(user)) $(patsubst tests/user/%.c,$(O)/user/%_glibc,$(user_glibc))
+stress_bin	:= $(patsubst tests/stress/%.c,$(O)/stress/%,$(stress))
 
 incof		= $(if $(filter sys/core/%,$(1)),$(inccore),$(if $(filter platform/%,$(1)),$(incplat),$(incsys)))
 
@@ -171,6 +173,11 @@ $(O)/user/%_glibc: tests/user/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,GLIBC,$<)
 	$(Q)$(CC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $< -lpthread
+
+$(O)/stress/%: tests/stress/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,MUSL,$<)
+	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
 
 # ----------------------------------------------------- the virtual kernel's image --
 # objects -> one object (code, data and bss in sections of their own) -> symbol
@@ -255,7 +262,7 @@ all: kernel-objects $(tool_bin) $(O)/lib/libhostkit.a $(example_bin) $(images)
 
 kernel-objects: $(kern_o) $(kerntest_o) ; @:
 unit: $(unit_bin) ; @:
-user: $(user_bin) ; @:
+user: $(user_bin) $(stress_bin) ; @:
 helpers: $(patsubst tests/system/%.c,$(O)/system/%,$(helpers)) ; @:
 programs: all unit user helpers ; @:
 

@@ -1,0 +1,8 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# seeds - 20,000 seeds of the stress programs, each hundredth twice.
+set -u
+. tests/tap.sh
+same "20,000 seeds" '20000 of 20000 seeds passed' "$(sh scripts/run/seeds "$VKERNEL" "$BUILD" 1000 20000)"
+finish

@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# det - deterministic mode: the same run again, what it says when nothing will come, and 200 seeds of the stress programs.
+set -u
+. tests/tap.sh
+v=$VKERNEL
+
+hash() {	# SEED CPUS COMMAND
+	"$v" -v -c "$2" --deterministic --seed="$1" --timeout=60s -- sh -c "$3" 2>&1 </dev/null | grep -a '^event-hash'
+}
+work='for i in 1 2 3; do (ls -l /bin | sort | md5sum) & done; wait; date; dd if=/dev/urandom bs=64 count=2 2>/dev/null | md5sum'
+for c in 1 2 4 16; do
+	one=$(hash 7 $c "$work")
+	holds "$c processors: there is a hash" [ -n "$one" ]
+	same "$c processors: the same seed is the same run" "$one" "$(TERM=odd MORE=$work hash 7 $c "$work")"
+done
+holds "another seed is another run" [ "$(hash 1 4 "$work")" != "$(hash 2 4 "$work")" ]
+same "status and output are the command's" '42 3' \
+    "$("$v" -c 4 --deterministic -- sh -c 'echo $((6*7)); exit 3' </dev/null | tr '\n' ' ')$(
+    "$v" -c 4 --deterministic -- sh -c 'exit 3' </dev/null; echo $?)"
+same "virtual time is not the host's" 'slept' "$("$v" -c 2 --deterministic --timeout=20s -- sh -c 'sleep 100000; echo slept' </dev/null)"
+same "input from a file" "$(md5sum <"$v")" "$("$v" -c 4 --deterministic --timeout=60s -- md5sum <"$v")"
+same "input from a pipe" 'word' "$( (sleep 0.2; echo word) | "$v" -c 4 --deterministic --timeout=20s -- cat)"
+same "output into a slow pipe" '300000' \
+    "$("$v" -c 4 --deterministic --timeout=20s -- sh -c 'yes | head -c 300000' </dev/null | (sleep 0.3; wc -c))"
+same "a program that never enters the kernel is a hang" '121' \
+    "$("$v" -c 2 --deterministic --timeout=50s -- sh -c 'while :; do :; done' </dev/null >/dev/null 2>&1; echo $?)"
+same "a seed is a number" '125' "$("$v" --deterministic --seed=x -- true 2>/dev/null; echo $?)"
+same "200 seeds of the stress programs" '200 of 200 seeds passed' "$(sh scripts/run/seeds "$v" "$BUILD" 1 200)"
+same "and they pass on the host" 'done' "$("$BUILD/stress/stress" all)"
+finish
