@@ -14,6 +14,7 @@
 #   user      tests/user/*.c, each a static musl program for the guest; user_glibc: those that are also built with glibc
 #   stress    tests/stress/*.c, likewise, for seeds of deterministic mode
 #   helpers   tests/system/*.c, each a host program that a test uses
+#   explore_bugs  names of the copies that tests/unit/explore makes
 #
 # Knobs: O=DIR  CC=clang  V=1  SANITIZE=undefined|address  T=name
 # Configuration is which lists are linked, never an #ifdef.
@@ -48,6 +49,7 @@ unit		:=
 user		:=
 user_glibc	:=
 helpers		:=
+explore_bugs	:=
 lists		:= $(sort $(shell find sys platform hostkit vkernel tests scripts -name files.mk 2>/dev/null))
 include $(lists)
 
@@ -179,6 +181,28 @@ $(O)/stress/%: tests/stress/%.c $(O)/flags
 	$(call say,MUSL,$<)
 	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
 
+# ------------------------------------------------------------- explorers --
+# What ships and copies of it with one planted bug each, on modelled CPUs: tests/unit/explore.
+# The objects of the same sources stand for the headers that they include.  What is on no
+# explored path need not be there; calling it all the same is status 127, which no test wants.
+explored	:= sys/core/ipi/ring.h sys/kern/lwkt/ipi.c sys/kern/lwkt/thread.c sys/kern/lwkt/intr.c \
+		   platform/vkernel/cpu/cpu.c hostkit/linux/cpu.c
+explored_o	:= $(call ko,$(filter sys/kern/% platform/%,$(explored))) $(call ho,hostkit/linux/cpu.c)
+explore_bin	:= $(patsubst %,$(O)/explore/%/explore,$(explore_bugs))
+explore_cc	= $(CC) -include tests/unit/explore/access.h
+explore_kern	= $(explore_cc) $(filter-out -MD -MP,$(kernflags)) -I$(@D) -Isys/kern/lwkt -Iplatform/vkernel/cpu $(incplat) -c -o $(@D)/
+explore_host	= $(filter-out -MD -MP,$(hostflags)) -fno-stack-protector -Ihostkit/linux -c -o $(@D)/
+
+$(O)/explore/%/explore: $(explored) $(wildcard tests/unit/explore/*) $(explored_o) $(call ko,platform/vkernel/cpu/ctx.S) $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,EXPLORE,$*)
+	$(Q)sh tests/unit/explore/copy.sh $* $(@D)
+	$(Q)$(explore_kern)scenario.o tests/unit/explore/scenario.c
+	$(Q)for f in thread intr md_cpu; do $(explore_kern)$$f.o $(@D)/$$f.c || exit 1; done
+	$(Q)$(explore_cc) -Dclock_gettime=x_clock $(explore_host)hk_cpu.o $(@D)/hk_cpu.c
+	$(Q)$(CC) $(explore_host)explore.o tests/unit/explore/explore.c
+	$(Q)$(CC) $(no_pie) -Wl,--unresolved-symbols=ignore-all -Wl,-z,lazy -o $@ $(@D)/*.o $(call ko,platform/vkernel/cpu/ctx.S)
+
 # ----------------------------------------------------- the virtual kernel's image --
 # objects -> one object (code, data and bss in sections of their own) -> symbol
 # table from it -> names checked and localised -> linked with launcher, library
@@ -250,7 +274,7 @@ $(O)/gen/include/gen/version.h: FORCE
 $(launch_o): | $(O)/gen/include/gen/version.h
 
 # ----------------------------------------------------------------- targets --
-.PHONY: all kernel-objects unit user helpers programs setup setup-run setup-bench \
+.PHONY: all kernel-objects unit user helpers explorers programs setup setup-run setup-bench \
 	run test test-unit test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
@@ -263,8 +287,10 @@ all: kernel-objects $(tool_bin) $(O)/lib/libhostkit.a $(example_bin) $(images)
 kernel-objects: $(kern_o) $(kerntest_o) ; @:
 unit: $(unit_bin) ; @:
 user: $(user_bin) $(stress_bin) ; @:
+
+explorers: $(explore_bin) ; @:
 helpers: $(patsubst tests/system/%.c,$(O)/system/%,$(helpers)) ; @:
-programs: all unit user helpers ; @:
+programs: all unit user helpers explorers ; @:
 
 setup:
 	@sh scripts/run/setup test

@@ -15,8 +15,8 @@
  *   G3  whoever waits for room has set r_drain to a tail that was full: until
  *       there the reader goes even where it is choosy (lwkt/ipi.c).
  *
- * All accesses to shared memory are C11 atomics of this header, so that a
- * test can put its own in their place.
+ * All accesses to shared memory are C11 atomics and ring_copy(), so that a
+ * test can put its own in their place (tests/unit/explore).
  */
 #pragma once
 #include <stdatomic.h>
@@ -41,6 +41,10 @@ struct ipi_ring {
 	struct ipi_entry r_entry[];	/* G1 */
 };
 
+#ifndef ring_copy
+#define ring_copy(to, from)	(*(to) = *(from))
+#endif
+
 static inline uint32_t
 ring_used(const struct ipi_ring *r)
 {
@@ -56,7 +60,7 @@ ring_put(struct ipi_ring *r, const struct ipi_entry *e)
 
 	if (ring_used(r) > r->r_mask)
 		return false;
-	r->r_entry[tail & r->r_mask] = *e;
+	ring_copy(&r->r_entry[tail & r->r_mask], e);
 	atomic_store_explicit(&r->r_tail, tail + 1, memory_order_release);	/* G2 */
 	return true;
 }
@@ -79,7 +83,7 @@ ring_take(struct ipi_ring *r, bool choosy, struct ipi_entry *e)
 
 	if ((int32_t)(end - head) <= 0)
 		return false;
-	*e = r->r_entry[head & r->r_mask];
+	ring_copy(e, &r->r_entry[head & r->r_mask]);
 	atomic_store_explicit(&r->r_head, head + 1, memory_order_release);	/* G2 */
 	return true;
 }

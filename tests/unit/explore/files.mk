@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+explore_bugs += none lazy equality hysteresis nokick pending mailbox interlock fence
