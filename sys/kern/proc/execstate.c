@@ -65,6 +65,7 @@ proc_exec_commit(void)
 	proc_vfork_release(p);
 	hooks_exec(p);
 
+	p->p_membarrier = false;
 	token_get(&p->p_tok);
 	p->p_dumpable = true;
 	token_release(&p->p_tok);

@@ -246,6 +246,7 @@ inherit(struct proc *p, struct proc *c, uint64_t flags)
 	c->p_no_new_privs = p->p_no_new_privs;
 	c->p_nice = p->p_nice;
 	c->p_personality = p->p_personality;
+	c->p_membarrier = p->p_membarrier;
 	c->p_timerslack = p->p_timerslack;
 	c->p_exit_signal = (int)(flags & CSIGNAL);
 	token_release(&p->p_tok);

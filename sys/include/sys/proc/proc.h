@@ -107,6 +107,7 @@ struct proc {
 	_Atomic bool	p_cpu_limit;
 	uint64_t	p_cpu_warned;	/* [p_sig] seconds at which SIGXCPU was last sent */
 	struct list	p_ptimers;	/* [syscall layer] timer_create */
+	_Atomic bool	p_membarrier;	/* [atomic] registered for private expedited ones */
 	uint32_t	p_personality;	/* [own] */
 	uint64_t	p_timerslack;	/* [own] */
 	uint32_t	p_execs;	/* [own] programs this process has begun: procfs */
