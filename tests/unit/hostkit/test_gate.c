@@ -186,7 +186,8 @@ storm(void *cpu)
 
 /*
  * Mail at random moments: no call is lost or made twice, and no frame shows
- * the gate's own code.
+ * the gate's own code.  At least n calls, and for as long as the host has not
+ * yet let the sender of the mail run.
  */
 static void
 storm_on(uint32_t cpu, struct guest *g, long n)
@@ -194,7 +195,7 @@ storm_on(uint32_t cpu, struct guest *g, long n)
 	uint64_t want = 1;
 	long interrupts = 0;
 
-	while ((long)want <= n) {
+	while ((long)want <= n || interrupts == 0) {
 		enum hk_stop stop;
 
 		atomic_store(&machine_mailbox[cpu], 0);
@@ -213,7 +214,6 @@ storm_on(uint32_t cpu, struct guest *g, long n)
 		}
 		CHECK_EQ(g->g_frame.r15, want / 7 * 7);
 	}
-	CHECK(interrupts > 0);
 }
 
 static void
