@@ -18,6 +18,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -163,6 +165,74 @@ run_pipe(void)
 	close(pong[0]);
 	must(waitpid(pid, NULL, 0) == pid, "wait");
 	return ns;
+}
+
+/* Two threads that take turns; a word of each says that it is its turn. */
+static _Atomic uint32_t turn[2];
+enum { FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE = 129 };
+
+static void
+give_turn(uint32_t to)
+{
+	atomic_store(&turn[to], 1);
+	syscall(SYS_futex, &turn[to], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void
+take_turn(uint32_t me)
+{
+	while (atomic_load(&turn[me]) == 0)
+		syscall(SYS_futex, &turn[me], FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	atomic_store(&turn[me], 0);
+}
+
+static void
+op_futex(uint64_t n)
+{
+	while (n-- > 0) {
+		give_turn(1);
+		take_turn(0);
+	}
+}
+
+static atomic_bool turns_over;
+
+static void *
+other_thread(void *arg)
+{
+	for (take_turn(1); !turns_over; take_turn(1))
+		give_turn(0);
+	return arg;
+}
+
+static double
+run_futex(void)
+{
+	pthread_t thread;
+	double ns;
+
+	turns_over = false;
+	must(pthread_create(&thread, NULL, other_thread, NULL) == 0, "thread");
+	ns = measure(op_futex, 64);
+	turns_over = true;
+	give_turn(1);
+	must(pthread_join(thread, NULL) == 0, "join");
+	return ns;
+}
+
+static void *
+no_thread(void *arg)
+{
+	return arg;
+}
+
+static void
+op_thread(uint64_t n)
+{
+	pthread_t thread;
+
+	while (n-- > 0)
+		must(pthread_create(&thread, NULL, no_thread, NULL) == 0 && pthread_join(thread, NULL) == 0, "thread");
 }
 
 static void
@@ -331,7 +401,9 @@ static const struct row rows[] = {
 	{ "syscall", NULL, op_syscall },
 	{ "fork-exit-wait", NULL, op_fork },
 	{ "fork-exec-wait", NULL, op_exec },
+	{ "thread-create-join", NULL, op_thread },
 	{ "pipe-round-trip", run_pipe, NULL },
+	{ "futex-round-trip", run_futex, NULL },
 	{ "stat", run_stat, NULL },
 	{ "create-unlink", NULL, op_create },
 	{ "mmap-munmap", NULL, op_mmap },

@@ -68,12 +68,20 @@ ktest_rounds(uint64_t normal, uint64_t longer)
 }
 
 void
-ktest_run(const char *name)
+ktest_figure(const char *name, nsec_t took, uint64_t operations)
+{
+	uint64_t tenths = took * 10 / operations;
+
+	say("BENCH %s %llu.%llu\n", name, (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+}
+
+void
+ktest_run(const char *name, bool bench)
 {
 	uint32_t n = 0, bad = 0;
 
 	for (const struct ktest *const *t = __ktests_start; t < __ktests_end; t++) {
-		if (name[0] != '\0' && strcmp(name, (*t)->kt_name) != 0)
+		if ((*t)->kt_bench != bench || (name[0] != '\0' && strcmp(name, (*t)->kt_name) != 0))
 			continue;
 		failures = 0;
 		(*t)->kt_fn();

@@ -79,7 +79,9 @@ boot_late(void *arg)
 	if (boot_arg("panic", NULL, 0))
 		panic("asked for by a boot argument");
 	if (boot_arg("ktest", test, sizeof test))
-		ktest_run(test);
+		ktest_run(test, false);
+	if (boot_arg("kbench", test, sizeof test))
+		ktest_run(test, true);
 	error = proc_create_first(init_main, NULL);
 	if (error != 0)
 		panic("process 1 cannot be made: error %d", error);

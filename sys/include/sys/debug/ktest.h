@@ -6,6 +6,9 @@
  *
  * The kernel argument `ktest` (or ktest=NAME) runs them in a kernel thread,
  * speaks TAP on the machine's console and powers off: 0 when all passed.
+ *
+ * KBENCH(name) { ... ktest_figure(...) } measures instead; the argument `kbench`
+ * (or kbench=NAME) runs those and nothing else.
  */
 #pragma once
 #include <machine/types.h>
@@ -13,10 +16,13 @@
 struct ktest {
 	const char	*kt_name;
 	void		(*kt_fn)(void);
+	bool		kt_bench;
 };
-#define KTEST(name)							\
+#define KTEST(name)	KTEST_AS(name, false)
+#define KBENCH(name)	KTEST_AS(name, true)
+#define KTEST_AS(name, bench)						\
 	static void ktest_##name(void);					\
-	static const struct ktest ktest_rec_##name = { #name, ktest_##name };	\
+	static const struct ktest ktest_rec_##name = { #name, ktest_##name, bench };	\
 	static const struct ktest *const ktest_ptr_##name		\
 	    __attribute__((section("ktests"), used)) = &ktest_rec_##name;	\
 	static void ktest_##name(void)
@@ -26,5 +32,7 @@ struct ktest {
 bool	ktest_check(bool ok, const char *file, int line, const char *what);
 /* How much work a stress test should do: `normal`, or `longer` when the argument ktest-long is given. */
 uint64_t ktest_rounds(uint64_t normal, uint64_t longer);
-/* Run the test `name`, or all for "", and power off. */
-_Noreturn void ktest_run(const char *name);
+/* "BENCH name nanoseconds", per operation. */
+void	ktest_figure(const char *name, nsec_t took, uint64_t operations);
+/* Run the test `name`, or all for "", and power off; or measurements instead of tests. */
+_Noreturn void ktest_run(const char *name, bool bench);

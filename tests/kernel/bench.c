@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What messages cost: to another CPU, to a port; `vkernel-test -a kbench`.
+ *
+ * A round trip begins and ends on CPU 0.  The other CPU either idles, and is
+ * woken by each message, or looks at its mailbox all the time, which shows
+ * what the message itself costs.  A batch is doubled until it lasts BATCH_NS.
+ */
+#include <core/rt/rt.h>
+#include <machine/clock.h>
+#include <stdatomic.h>
+#include <sys/debug/ktest.h>
+#include <sys/lwkt/ipi.h>
+#include <sys/lwkt/port.h>
+#include <sys/lwkt/thread.h>
+
+#define BATCH_NS	20000000u
+#define OTHER		1u		/* the other CPU */
+
+static void
+measure(const char *name, void (*op)(void))
+{
+	nsec_t took = 0;
+	uint64_t n = 32;
+
+	while (took < BATCH_NS) {
+		n *= 2;
+		took = md_now();
+		for (uint64_t i = 0; i < n; i++)
+			op();
+		took = md_now() - took;
+	}
+	ktest_figure(name, took, n);
+}
+
+/* ------------------------------------------------------------- messages -- */
+
+static uint64_t ran;
+
+static void
+count(void *arg, uint64_t value)
+{
+	(void)arg;
+	ran += value;
+}
+
+static void
+ipi_to_self(void)
+{
+	ipi_call(mycpuid, count, NULL, 1);
+}
+
+static void
+ipi_to_other(void)
+{
+	ipi_call(OTHER, count, NULL, 1);
+}
+
+static struct waitq done_q = WAITQ_INIT(done_q);
+static _Atomic bool looking, enough;
+
+static void
+look_at_mailbox(void *arg)
+{
+	(void)arg;
+	atomic_store(&looking, true);
+	while (!atomic_load_explicit(&enough, memory_order_relaxed))
+		lwkt_poll();
+	atomic_store(&looking, false);
+	wake_all(&done_q);
+}
+
+KBENCH(ipi)
+{
+	struct thread *td;
+	uint32_t turns = 0;
+	int error;
+
+	measure("ipi-same-cpu", ipi_to_self);
+	if (cpu_count == 1)
+		return;
+	measure("ipi-other-idle", ipi_to_other);
+	if (!KCHECK(lwkt_create_on(OTHER, look_at_mailbox, NULL, LWKT_PRI_KERN, "bench", &td) == 0))
+		return;
+	lwkt_start(td);
+	while (!atomic_load(&looking))
+		md_spin(&turns);
+	measure("ipi-other-looking", ipi_to_other);
+	atomic_store(&enough, true);
+	WAIT_FOR(&done_q, !atomic_load(&looking), NSEC_NEVER, 0, error);
+	KCHECK(error == 0 && ran > 0);
+}
+
+/* ---------------------------------------------------------------- ports -- */
+
+enum { OP_PING, OP_END };
+
+static struct port asked;
+
+static void
+call(uint32_t op)
+{
+	struct msg m = { .m_op = op };
+
+	KCHECK(port_call(&asked, &m) == 0);
+}
+
+static void
+port_ping(void)
+{
+	call(OP_PING);
+}
+
+static int
+answer_at_once(struct port *p, struct msg *m)
+{
+	(void)p;
+	(void)m;
+	return 0;
+}
+
+static void
+server(void *arg)
+{
+	uint32_t op;
+
+	(void)arg;
+	do {
+		struct msg *m = port_wait(&asked);
+
+		op = m->m_op;
+		msg_reply(m, 0);
+	} while (op != OP_END);
+}
+
+static void
+measure_server(const char *name, uint32_t cpu)
+{
+	struct thread *td;
+
+	port_init(&asked);
+	if (!KCHECK(lwkt_create_on(cpu, server, NULL, LWKT_PRI_KERN, "bench", &td) == 0))
+		return;
+	lwkt_start(td);
+	measure(name, port_ping);
+	call(OP_END);
+}
+
+KBENCH(port)
+{
+	port_init_put(&asked, answer_at_once, NULL);
+	measure("port-same-cpu-inline", port_ping);
+	measure_server("port-same-cpu-queued", 0);
+	if (cpu_count > 1)
+		measure_server("port-other-cpu", OTHER);
+}
