@@ -2,7 +2,10 @@
 /*
  * stress - work for several CPUs that must end in one way.
  *
- *	stress [tree | threads | pipes | memory | signals | names | exec | all]
+ *	stress [-a] [tree | threads | pipes | memory | signals | names | exec | all]
+ *
+ * -a: apart, each process and thread on the CPU that its number names;
+ * otherwise the scheduler sends them around.
  *
  * Each workload brings two or more processes or threads together at one
  * object of the kernel and checks what must hold in any order.  They are
@@ -30,6 +33,7 @@
 #define MUST(x)	((x) ? (void)0 : failed(__LINE__, #x))
 
 static char *self;
+static bool apart;
 
 static void
 failed(int line, const char *what)
@@ -38,13 +42,54 @@ failed(int line, const char *what)
 	_exit(99);
 }
 
+static void
+find_place(void)
+{
+	cpu_set_t set;
+
+	if (!apart)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)gettid() % (size_t)sysconf(_SC_NPROCESSORS_CONF), &set);
+	MUST(sched_setaffinity(0, sizeof set, &set) == 0);
+}
+
 static pid_t
 must_fork(void)
 {
 	pid_t pid = fork();
 
 	MUST(pid >= 0);
+	if (pid == 0)
+		find_place();
 	return pid;
+}
+
+struct start {
+	void	*(*fn)(void *);
+	void	*arg;
+};
+
+static void *
+started(void *arg)
+{
+	struct start s = *(struct start *)arg;
+
+	free(arg);
+	find_place();
+	return s.fn(s.arg);
+}
+
+static pthread_t
+must_thread(void *(*fn)(void *), void *arg)
+{
+	struct start *s = malloc(sizeof *s);
+	pthread_t t;
+
+	MUST(s != NULL);
+	*s = (struct start){ fn, arg };
+	MUST(pthread_create(&t, NULL, started, s) == 0);
+	return t;
 }
 
 /* The child `pid` must end with `status`; it is reaped exactly once. */
@@ -105,7 +150,7 @@ shared_children(void)
 		if (must_fork() == 0)
 			_exit(7);
 	for (int i = 0; i < 2; i++)
-		MUST(pthread_create(&t[i], NULL, reaper, NULL) == 0);
+		t[i] = must_thread(reaper, NULL);
 	for (int i = 0; i < 2; i++)
 		MUST(pthread_join(t[i], NULL) == 0);
 	MUST(atomic_load(&reaped) == 8);
@@ -155,7 +200,7 @@ threads(void)
 	for (int round = 0; round < 3; round++) {
 		sum = turn = 0;
 		for (intptr_t i = 0; i < 4; i++)
-			MUST(pthread_create(&t[i], NULL, worker, (void *)i) == 0);
+			t[i] = must_thread(worker, (void *)i);
 		for (intptr_t i = 0; i < 4; i++)
 			MUST(pthread_join(t[i], &r) == 0 && (intptr_t)r == i);
 		MUST(sum == 40 && turn == 40);
@@ -269,9 +314,9 @@ memory(void)
 	pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	MUST(pages != MAP_FAILED);
 	for (intptr_t i = 0; i < 2; i++)
-		MUST(pthread_create(&t[i], NULL, writer, (void *)(i + 1)) == 0);
+		t[i] = must_thread(writer, (void *)(i + 1));
 	for (intptr_t i = 2; i < 4; i++)
-		MUST(pthread_create(&t[i], NULL, mapper, (void *)i) == 0);
+		t[i] = must_thread(mapper, (void *)i);
 	for (int i = 0; i < 4; i++) {
 		kids[i] = must_fork();
 		if (kids[i] == 0)
@@ -294,6 +339,18 @@ on_signal(int signo)
 {
 	(void)signo;
 	atomic_fetch_add(&hits, 1);
+}
+
+/* The news of a stop may be seen before its signal comes, which then interrupts the next wait. */
+static pid_t
+wait_again(pid_t pid, int *status, int options)
+{
+	pid_t got;
+
+	do
+		got = waitpid(pid, status, options);
+	while (got == -1 && errno == EINTR);
+	return got;
 }
 
 /* Queued signals are all delivered; a child that stops and goes on is seen to. */
@@ -323,18 +380,25 @@ signals(void)
 		continue;
 	MUST(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
 	MUST(atomic_load(&hits) >= 31 && atomic_load(&hits) <= 33);	/* 30 and one to three SIGCHLD */
+	/* The signal that tells of a child's end does not interrupt who waits for that. */
+	for (int i = 0; i < 4; i++) {
+		pid = must_fork();
+		if (pid == 0)
+			_exit(4);
+		must_end(pid, 4);
+	}
 	pid = must_fork();
 	if (pid == 0)
 		for (;;)
 			pause();
 	for (int i = 0; i < 3; i++) {
 		MUST(kill(pid, SIGSTOP) == 0);
-		MUST(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+		MUST(wait_again(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
 		MUST(kill(pid, SIGCONT) == 0);
-		MUST(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
+		MUST(wait_again(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
 	}
 	MUST(kill(pid, SIGKILL) == 0);
-	MUST(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	MUST(wait_again(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 /* --------------------------------------------------------------- names -- */
@@ -406,10 +470,8 @@ exec(void)
 		pid_t pid = must_fork();
 
 		if (pid == 0) {
-			pthread_t t;
-
 			for (int i = 0; i < 3; i++)
-				MUST(pthread_create(&t, NULL, keep_busy, NULL) == 0);
+				(void)must_thread(keep_busy, NULL);
 			if (k % 2 == 0)
 				_exit(17);
 			execl(self, self, "seventeen", (char *)NULL);
@@ -435,6 +497,11 @@ main(int argc, char **argv)
 	self = argv[0];
 	if (argc == 2 && strcmp(argv[1], "seventeen") == 0)
 		return 17;
+	if (argc > 1 && strcmp(argv[1], "-a") == 0) {
+		apart = true;
+		argc--;
+		argv++;
+	}
 	for (size_t i = 0; argc == 2 && i < sizeof all / sizeof all[0]; i++) {
 		pid_t pid;
 

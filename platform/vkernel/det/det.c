@@ -17,6 +17,9 @@
  * PCT): a race that needs d switches at exact places is found with a probability
  * that falls with the number of points to the power d-1 only.
  *
+ * What a point takes is drawn, too: the slower the machine, the fewer events there
+ * are between two ticks, so that work is sent to other CPUs, and turns end, in short programs too.
+ *
  * To hostkit there is one CPU.  A guest's extended state comes home after
  * each run, so the one slot per space serves all virtual CPUs.  A guest is
  * switched only at kernel entries.
@@ -40,8 +43,7 @@
 #include <machine/clock.h>
 #include <stdatomic.h>
 
-#define POINT_NS	100u		/* what a scheduling point takes */
-#define LOOK_NS		20u		/* and a look at the clock */
+#define LOOK_NS		20u		/* what a look at the clock takes */
 #define EPOCH_NS	1700000000000000000ull
 #define DEMOTE_ODDS	256u		/* priorities: one point in so many demotes who runs */
 #define ALONE_MAX	100000u		/* turns of waiting for CPUs of which none can run */
@@ -58,10 +60,11 @@ _Atomic uint32_t det_outside;
 static struct vcpu vcpus[HK_CPU_MAX];
 static uint32_t ncpus, running, alone, lowest;
 static uint32_t switch_odds;		/* 0: by priority */
+static nsec_t point_ns;			/* what a scheduling point takes */
 static nsec_t now, next_timer;
 static bool news;		/* a stream has some */
 static bool awaits_input;	/* a read found nothing yet */
-static uint64_t choice_state, entropy_state, hash, points;
+static uint64_t choice_state, entropy_state, hash, points, switches;
 
 /* ------------------------------------------------------------- numbers -- */
 
@@ -95,11 +98,12 @@ det_entropy(void *buf, size_t len)
 void
 det_init(uint64_t seed)
 {
-	static const uint32_t odds[] = { 4, 16, 64, 0 };
+	static const uint32_t odds[] = { 4, 16, 64, 0 }, takes[] = { 100, 1000, 10000 };
 
 	choice_state = seed * 0xff51afd7ed558ccdull + 1;
 	entropy_state = draw(&choice_state);
 	switch_odds = odds[seed % countof(odds)];
+	point_ns = takes[draw(&choice_state) % countof(takes)];
 	next_timer = NSEC_NEVER;
 	lowest = UINT32_MAX / 2;
 	ncpus = 1;
@@ -113,9 +117,9 @@ det_init(uint64_t seed)
 void
 det_tell(void)
 {
-	char line[80];
-	size_t n = rt_snprintf(line, sizeof line, "event-hash: %016llx points: %llu\n", (unsigned long long)hash,
-	    (unsigned long long)points);
+	char line[120];
+	size_t n = rt_snprintf(line, sizeof line, "event-hash: %016llx points: %llu switches: %llu\n",
+	    (unsigned long long)hash, (unsigned long long)points, (unsigned long long)switches);
 
 	hk_emergency(line, n);
 }
@@ -190,6 +194,7 @@ go_to(uint32_t cpu)
 	if (cpu == from)
 		return;
 	running = cpu;
+	switches++;
 	set_gsbase(vcpus[cpu].d_area);					/* D1 */
 	md_ctx_switch(&vcpus[from].d_sp, vcpus[cpu].d_sp);		/* D2 */
 }
@@ -219,7 +224,7 @@ md_point_slow(enum md_point what, uint64_t value)
 	points++;
 	hash_in((uint64_t)what << 32 | running);
 	hash_in(value);
-	pass(POINT_NS);
+	pass(point_ns);
 	alone = 0;
 	if (switch_odds == 0) {
 		if (draw(&choice_state) % DEMOTE_ODDS == 0)
@@ -252,7 +257,7 @@ det_spin(void)
 	uint32_t to;
 
 	hash_in(running);
-	pass(POINT_NS);
+	pass(point_ns);
 	vcpus[running].d_pri = --lowest;
 	to = choose(running);
 	if (to != ncpus) {

@@ -480,6 +480,7 @@ proc_wait(const struct wait_args *wa, struct wait_result *wr)
 {
 	struct proc *p = curproc;
 	struct waiter w;
+	bool interrupted = false;
 	int error;
 
 	error = look(p, wa, wr);
@@ -488,16 +489,12 @@ proc_wait(const struct wait_args *wa, struct wait_result *wr)
 	wait_begin(&p->p_waitq, &w);			/* E3 */
 	for (;;) {
 		error = look(p, wa, wr);
-		if (error != 0 || wr->wr_pid != 0)
+		if (error != 0 || wr->wr_pid != 0 || interrupted)
 			break;
-		error = wait_sleep(&w, NSEC_NEVER, WAIT_INTR);
-		if (error != 0) {
-			error = ERESTARTSYS;
-			break;
-		}
+		interrupted = wait_sleep(&w, NSEC_NEVER, WAIT_INTR) != 0;	/* perhaps by the signal that tells the news */
 	}
 	wait_end(&w);
-	return error;
+	return error == 0 && wr->wr_pid == 0 ? ERESTARTSYS : error;
 }
 
 int
