@@ -48,7 +48,8 @@ queued(void)
 	pthread_t t[3];
 	long sent = 0, total = 0;
 
-	taken = sum = stop = 0;
+	taken = sum = 0;
+	stop = 0;
 	target = 0;
 	t_handle_info(SIGRTMIN + 1, on_rt, SA_RESTART);
 	for (int i = 0; i < 3; i++)
@@ -81,7 +82,8 @@ directed(void)
 {
 	pthread_t t[4];
 
-	taken = stop = 0;
+	taken = 0;
+	stop = 0;
 	t_handle_info(SIGRTMIN + 2, on_rt, SA_RESTART);
 	pthread_create(&t[0], NULL, idle, NULL);
 	target = t[0];
