@@ -5,10 +5,14 @@
  *   bench [-d DIR] [NAME...]             one round; DIR: a tmpfs (/tmp)
  *   bench -x                             exit (what fork+exec runs)
  *   bench -w COUNT COMMAND [ARG]...      wall time of COMMAND, start to exit
+ *   bench -s COUNT START [DIR]           COUNT processes at once, each row from second START on
  *
  * One static program, so that host, virtual kernel and User Mode Linux run the
  * same instructions.  Each figure is one line, "BENCH name nanoseconds", per
- * operation or per page.  A batch is doubled until it lasts long enough; the
+ * operation or per page.
+ * With -s they are "RATE name operations", of all processes together in a second;
+ * since the rows begin at fixed times of the day, several machines at once can do
+ * the same.  A batch is doubled until it lasts long enough; the
  * last one counts.  Medians over rounds are the caller's work.  BENCH_MS in the
  * environment is how long a batch must last; with 0 nothing is measured.
  *
@@ -142,10 +146,10 @@ op_pipe(uint64_t n)
 		must(write(ping[1], &c, 1) == 1 && read(pong[0], &c, 1) == 1, "pipe");
 }
 
-static double
-run_pipe(void)
+/* The other end: a process that sends back what comes. */
+static pid_t
+pipe_begin(void)
 {
-	double ns;
 	pid_t pid;
 	char c;
 
@@ -160,10 +164,24 @@ run_pipe(void)
 	}
 	close(ping[0]);
 	close(pong[1]);
-	ns = measure(op_pipe, 64);
+	return pid;
+}
+
+static void
+pipe_end(pid_t pid)
+{
 	close(ping[1]);
 	close(pong[0]);
 	must(waitpid(pid, NULL, 0) == pid, "wait");
+}
+
+static double
+run_pipe(void)
+{
+	pid_t pid = pipe_begin();
+	double ns = measure(op_pipe, 64);
+
+	pipe_end(pid);
 	return ns;
 }
 
@@ -367,15 +385,15 @@ run_touch_warm(void)
 /* Integer, floating point and memory work; no system call. */
 static volatile uint64_t sink;
 
-static double
-run_compute(void)
+static void
+op_compute(uint64_t n)
 {
-	enum { WORDS = 8192, ROUNDS = 1200 };
+	enum { WORDS = 8192 };
 	static uint64_t word[WORDS];
-	uint64_t t = now_ns(), x = 88172645463325252ull;
+	uint64_t x = 88172645463325252ull;
 	double f = 1.0;
 
-	for (int r = 0; r < ROUNDS; r++)
+	while (n-- > 0)
 		for (int i = 0; i < WORDS; i++) {
 			x ^= x << 13;
 			x ^= x >> 7;
@@ -384,6 +402,14 @@ run_compute(void)
 			f = f * 1.0000001 + (double)(word[i] & 1);
 		}
 	sink = x + (uint64_t)f + word[1];
+}
+
+static double
+run_compute(void)
+{
+	uint64_t t = now_ns();
+
+	op_compute(1200);
 	return (double)(now_ns() - t);
 }
 
@@ -421,6 +447,109 @@ wanted(const char *name, char *const *names)
 		if (strcmp(*names, name) == 0)
 			return true;
 	return false;
+}
+
+/* -------------------------------------------------------------- together -- */
+
+#define ROW_MS		1000u		/* a row is measured for so long */
+#define ROW_EVERY_MS	1500u
+
+/* Memory that nobody used a moment ago, as far as the machine is not out of it. */
+static void
+op_touch_once(uint64_t n)
+{
+	enum { LEN = 64 * PAGE_LEN };
+
+	while (n-- > 0) {
+		volatile char *p = anonymous(LEN);
+
+		must(p != MAP_FAILED, "mmap");
+		for (uint32_t i = 0; i < LEN; i += PAGE_LEN)
+			p[i] = 1;
+		munmap((void *)p, LEN);
+	}
+}
+
+static void
+op_file(uint64_t n)
+{
+	while (n-- > 0) {
+		int fd = open("bench.file", O_CREAT | O_EXCL | O_WRONLY, 0644);
+
+		must(fd >= 0 && write(fd, io_buf, PAGE_LEN) == PAGE_LEN && close(fd) == 0 && unlink("bench.file") == 0,
+		    "file");
+	}
+}
+
+static const struct {
+	const char	*name;
+	void		(*op)(uint64_t n);
+	uint64_t	batch;
+} together[] = {
+	{ "syscall", op_syscall, 100 },
+	{ "touch-64-pages", op_touch_once, 4 },
+	{ "create-write-unlink", op_file, 16 },
+	{ "pipe-round-trip", op_pipe, 16 },
+	{ "fork-exit-wait", op_fork, 2 },
+	{ "compute", op_compute, 100 },
+};
+
+static uint64_t
+day_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* One of the processes: how many operations of each row it got done. */
+static void
+worker(uint64_t start_ms, _Atomic uint64_t *done)
+{
+	pid_t echo = pipe_begin();
+
+	for (size_t r = 0; r < sizeof together / sizeof together[0]; r++, start_ms += ROW_EVERY_MS) {
+		struct timespec ts = { (time_t)(start_ms / 1000), (long)(start_ms % 1000) * 1000000 };
+
+		must(day_ms() < start_ms, "late");
+		while (clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &ts, NULL) != 0)
+			continue;
+		for (; day_ms() < start_ms + ROW_MS; done[r] += together[r].batch)
+			together[r].op(together[r].batch);
+	}
+	pipe_end(echo);
+}
+
+static void
+run_together(uint32_t count, uint64_t start_ms)
+{
+	_Atomic uint64_t *done = mmap(NULL, IO_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const size_t nrows = sizeof together / sizeof together[0];
+	char name[32];
+
+	must(done != MAP_FAILED && count <= 64, "shared memory");
+	for (uint32_t i = 0; i < count; i++) {
+		pid_t pid = fork();
+
+		must(pid >= 0, "fork");
+		if (pid != 0)
+			continue;
+		snprintf(name, sizeof name, "bench.%d", (int)getpid());
+		must(mkdir(name, 0755) == 0 && chdir(name) == 0, name);
+		worker(start_ms, done + 16 * i);
+		must(chdir("..") == 0 && rmdir(name) == 0, name);
+		_exit(0);
+	}
+	for (int status; wait(&status) > 0;)
+		must(status == 0, "worker");
+	for (size_t r = 0; r < nrows; r++) {
+		uint64_t sum = 0;
+
+		for (uint32_t i = 0; i < count; i++)
+			sum += done[16 * i + r];
+		printf("RATE %s %llu\n", together[r].name, (unsigned long long)sum * 1000 / ROW_MS);
+	}
 }
 
 /* Wall time of a command, for start-up. */
@@ -478,6 +607,11 @@ main(int argc, char **argv)
 		return 0;
 	if (argc > 3 && strcmp(argv[1], "-w") == 0)
 		return time_command(atoi(argv[2]), argv + 3);
+	if (argc > 3 && strcmp(argv[1], "-s") == 0) {
+		must(chdir(argc > 4 ? argv[4] : dir) == 0, "directory");
+		run_together((uint32_t)atoi(argv[2]), strtoull(argv[3], NULL, 10) * 1000);
+		return 0;
+	}
 	if (getpid() == 1)
 		become_init();
 	if (ms != NULL)
