@@ -148,7 +148,7 @@ measure_server(const char *name, uint32_t cpu)
 
 KBENCH(port)
 {
-	port_init_put(&asked, answer_at_once, NULL);
+	port_init_put(&asked, answer_at_once, NULL, NULL);
 	measure("port-same-cpu-inline", port_ping);
 	measure_server("port-same-cpu-queued", 0);
 	if (cpu_count > 1)

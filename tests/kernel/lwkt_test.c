@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <sys/debug/ktest.h>
 #include <sys/lwkt/lock.h>
-#include <sys/lwkt/port.h>
 #include <sys/lwkt/thread.h>
 #include <sys/lwkt/token.h>
 #include <sys/time/time.h>
@@ -259,77 +258,6 @@ KTEST(an_exclusive_lock_is_kept_across_sleep)
 	lk_release(&lock);
 	KCHECK(lk_try_excl(&lock) && lk_held_excl(&lock));
 	lk_release(&lock);
-}
-
-/* ------------------------------------------------------------- messages -- */
-
-static struct port server;
-
-static void
-serve(void *arg)
-{
-	uint32_t n = *(uint32_t *)arg;
-
-	for (uint32_t i = 0; i < n; i++) {
-		struct msg *m = port_wait(&server);
-
-		msg_reply(m, (int)m->m_op + 1);
-	}
-	done_one(&fin);
-}
-
-KTEST(a_call_brings_the_servers_answer)
-{
-	static uint32_t n;
-
-	n = (uint32_t)ktest_rounds(1000, 1000000);
-	waitq_init(&fin.q);
-	fin.n = 0;
-	port_init(&server);
-	if (!start(serve, &n, LWKT_PRI_KERN))
-		return;
-	for (uint32_t i = 0; i < n; i++) {
-		struct msg m = { .m_op = i & 0xff };
-
-		KCHECK(port_call(&server, &m) == (int)(i & 0xff) + 1);
-	}
-	KCHECK(done_wait(&fin, 1) == 0);
-}
-
-static int
-answer_inline(struct port *p, struct msg *m)
-{
-	(void)p;
-	return (int)m->m_op * 2;
-}
-
-KTEST(the_fast_path_answers_in_the_callers_context)
-{
-	struct port fast, reply;
-	struct msg m = { .m_op = 21 }, *back;
-
-	port_init_put(&fast, answer_inline, NULL);
-	port_init(&reply);
-	KCHECK(port_call(&fast, &m) == 42);
-	port_send(&fast, &m, &reply);		/* an asynchronous sender sees an ordinary reply */
-	back = port_get(&reply);
-	KCHECK(back == &m && m.m_error == 42);
-}
-
-KTEST(messages_keep_their_order_and_priority_goes_first)
-{
-	struct port p, reply;
-	struct msg a = { .m_op = 1 }, b = { .m_op = 2 }, urgent = { .m_op = 3, .m_flags = MSG_PRIO };
-
-	port_init(&p);
-	port_init(&reply);
-	port_send(&p, &a, &reply);
-	port_send(&p, &b, &reply);
-	port_send(&p, &urgent, &reply);
-	KCHECK(port_get(&p) == &urgent);
-	KCHECK(port_get(&p) == &a);
-	KCHECK(port_get(&p) == &b);
-	KCHECK(port_get(&p) == NULL);
 }
 
 /* --------------------------------------------------------------- timers -- */

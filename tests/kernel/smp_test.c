@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Threads of all CPUs at once: wake-ups, migration, tokens, locks, messages,
- * timers and births.  With one CPU they are the same tests on one CPU.
+ * Threads of all CPUs at once: wake-ups, migration, tokens, locks, timers and
+ * births.  With one CPU they are the same tests on one CPU.
  */
 #include <abi/errno.h>
 #include <core/rt/rt.h>
@@ -9,56 +9,11 @@
 #include <stdatomic.h>
 #include <sys/debug/ktest.h>
 #include <sys/lwkt/lock.h>
-#include <sys/lwkt/port.h>
 #include <sys/lwkt/thread.h>
 #include <sys/lwkt/token.h>
 #include <sys/time/time.h>
 
-#define GROUP_MAX	64u
-
-/* A group of threads: all are started, all end. */
-static struct {
-	struct waitq	q;
-	_Atomic uint32_t ended;
-	uint32_t	started;
-	uint64_t	rounds;
-} grp;
-
-static void
-grp_begin(uint64_t normal, uint64_t longer)
-{
-	waitq_init(&grp.q);
-	grp.started = 0;
-	atomic_store(&grp.ended, 0);
-	grp.rounds = ktest_rounds(normal, longer);
-}
-
-static void
-grp_start(uint32_t cpu, void (*fn)(void *), void *arg)
-{
-	struct thread *td;
-
-	if (!KCHECK(lwkt_create_on(cpu % cpu_count, fn, arg, LWKT_PRI_KERN, "smp", &td) == 0))
-		return;
-	grp.started++;
-	lwkt_start(td);
-}
-
-static void
-grp_member_ends(void)
-{
-	atomic_fetch_add(&grp.ended, 1);
-	wake_all(&grp.q);
-}
-
-static void
-grp_wait(void)
-{
-	int error;
-
-	WAIT_FOR(&grp.q, atomic_load(&grp.ended) == grp.started, NSEC_NEVER, 0, error);
-	KCHECK(error == 0);
-}
+#include "group.h"
 
 /* ------------------------------------------------------------- wake-ups -- */
 
@@ -66,12 +21,13 @@ static struct {
 	struct waitq	q;
 	_Atomic uint32_t turn;
 } ring[GROUP_MAX];
+static uint32_t ring_size;	/* const while they run */
 
 /* Each waits for its turn and gives the next one its own: one lost wake-up stops all. */
 static void
 pass_on(void *arg)
 {
-	uint32_t me = (uint32_t)(uintptr_t)arg, next = (me + 1) % grp.started;
+	uint32_t me = (uint32_t)(uintptr_t)arg, next = (me + 1) % ring_size;
 	int error;
 
 	for (uint64_t i = 0; i < grp.rounds; i++) {
@@ -86,19 +42,14 @@ pass_on(void *arg)
 
 KTEST(a_wakeup_reaches_a_thread_of_another_cpu)
 {
-	uint32_t n = rt_min(cpu_count * 2, GROUP_MAX);
-
+	ring_size = rt_min(cpu_count * 2, GROUP_MAX);
 	grp_begin(300, 100000);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < ring_size; i++) {
 		waitq_init(&ring[i].q);
 		atomic_store(&ring[i].turn, i == 0);
 	}
-	grp.started = n;			/* before the first one looks */
-	for (uint32_t i = 0; i < n; i++) {
-		grp.started--;
+	for (uint32_t i = 0; i < ring_size; i++)
 		grp_start(i, pass_on, (void *)(uintptr_t)i);
-		grp.started = n;
-	}
 	grp_wait();
 }
 
@@ -335,110 +286,6 @@ KTEST(a_lock_is_shared_or_exclusive_on_all_cpus)
 	grp_wait();
 	KCHECK(locked[0] == locked[1] && locked[0] > 0 && lk_try_excl(&lock));
 	lk_release(&lock);
-}
-
-/* ------------------------------------------------------------- messages -- */
-
-#define WINDOW	8u
-
-static struct port server;
-static uint64_t expected[GROUP_MAX];	/* [server's thread] the next number of each sender */
-
-struct numbered {
-	struct msg	m;
-	uint64_t	seq;
-	uint32_t	sender;
-};
-
-static void
-serve_all(void *arg)
-{
-	uint64_t n = (uint64_t)(uintptr_t)arg;
-
-	for (uint64_t i = 0; i < n; i++) {
-		struct numbered *q = container_of(port_wait(&server), struct numbered, m);
-
-		KCHECK(q->seq == expected[q->sender]);
-		expected[q->sender]++;
-		msg_reply(&q->m, (int)(q->seq & 0xff));
-	}
-	grp_member_ends();
-}
-
-/* Sends a window of messages, each from another CPU, and takes the replies. */
-static void
-wandering_sender(void *arg)
-{
-	uint32_t me = (uint32_t)(uintptr_t)arg;
-	struct numbered q[WINDOW];
-	struct port reply;
-
-	port_init(&reply);
-	for (uint64_t i = 0; i < grp.rounds; i += WINDOW) {
-		for (uint32_t k = 0; k < WINDOW; k++) {
-			q[k] = (struct numbered){ .seq = i + k, .sender = me };
-			port_send(&server, &q[k].m, &reply);
-			lwkt_migrate((me + (uint32_t)i + k) % cpu_count);
-		}
-		for (uint32_t k = 0; k < WINDOW; k++) {
-			struct numbered *back = container_of(port_wait(&reply), struct numbered, m);
-
-			KCHECK(back == &q[k] && back->m.m_error == (int)(back->seq & 0xff));
-		}
-	}
-	grp_member_ends();
-}
-
-static void
-calling_sender(void *arg)
-{
-	uint32_t me = (uint32_t)(uintptr_t)arg;
-
-	for (uint64_t i = 0; i < grp.rounds; i++) {
-		struct numbered q = { .seq = i, .sender = me };
-
-		KCHECK(port_call(&server, &q.m) == (int)(i & 0xff));
-	}
-	grp_member_ends();
-}
-
-KTEST(messages_of_a_sender_keep_their_order_although_it_moves)
-{
-	uint32_t n = rt_min(cpu_count * 2, GROUP_MAX);
-
-	port_init(&server);
-	memset(expected, 0, sizeof expected);
-	grp_begin(WINDOW * 20, WINDOW * 5000);
-	grp_start(cpu_count - 1, serve_all, (void *)(uintptr_t)(n * grp.rounds));
-	for (uint32_t i = 0; i < n; i++)
-		grp_start(i, i % 3 == 0 ? calling_sender : wandering_sender, (void *)(uintptr_t)i);
-	grp_wait();
-}
-
-/* A proxy: the put-function ships the message, and the answer comes from elsewhere. */
-static int
-ship(struct port *p, struct msg *m)
-{
-	struct port *wire = p->p_arg;
-
-	return wire->p_put(wire, m);
-}
-
-KTEST(a_proxy_port_looks_like_any_other)
-{
-	struct port proxy;
-
-	port_init(&server);
-	port_init_put(&proxy, ship, &server);
-	memset(expected, 0, sizeof expected);
-	grp_begin(100, 10000);
-	grp_start(1, serve_all, (void *)(uintptr_t)grp.rounds);
-	for (uint64_t i = 0; i < grp.rounds; i++) {
-		struct numbered q = { .seq = i };
-
-		KCHECK(port_call(&proxy, &q.m) == (int)(i & 0xff));
-	}
-	grp_wait();
 }
 
 /* --------------------------------------------------------------- timers -- */
