@@ -129,6 +129,7 @@ struct hk_space_rec {
 	bool			sp_mapped;	/* something was mapped since the last drop of everything.  sp_lock; batch.c */
 	struct hk_vpt		*sp_vpt;	/* what vpt.c remembers of them; NULL: nothing yet.  sp_lock */
 	int32_t			sp_hostcpu;	/* where place.c pinned the mapper; -1: nowhere.  sp_lock */
+	uint32_t		sp_nslots;	/* that are live.  sp_lock */
 	/* batch.c, under sp_lock */
 	struct hk_cmd		*sp_cmd;
 	uint32_t		sp_seq;		/* last batch given to the mapper */
@@ -222,6 +223,7 @@ struct hk_machine {
 	uint32_t		m_nrecs;	/* records made.  m_pool_lock */
 	uint32_t		m_npool;	/* ready and unused.  m_pool_lock */
 	uint32_t		m_pool[HK_SPACES];
+	uint32_t		m_pool_cpu;	/* the CPU that took one last.  m_pool_lock */
 	uint32_t		m_nbare;	/* records without a stub.  m_pool_lock */
 	uint32_t		m_bare[HK_SPACES];
 	struct hk_frame_lay	m_lay;
@@ -308,6 +310,8 @@ extern _Thread_local uint64_t hk_host_stack;
 
 /* sp_lock not held.  Called by hk_run() when sl_hostcpu of the slot differs from c_hostcpu: pin slot thread and mapper. */
 void	hk_place_follow(struct hk_space_rec *sp, uint32_t cpu);
+/* sp_lock held.  Nobody is inside: all its threads come to the host CPU of the calling CPU, if that is one. */
+void	hk_place_gather(struct hk_space_rec *sp);
 /* Wake the main thread's loop so that it calls hk_spaces_refill() and hk_watchdog() soon.  Any thread. */
 void	hk_serve_poke(void);
 

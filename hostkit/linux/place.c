@@ -267,6 +267,28 @@ hk_place_follow(struct hk_space_rec *sp, uint32_t cpu)
 	hk_unlock(&sp->sp_lock);
 }
 
+void
+hk_place_gather(struct hk_space_rec *sp)
+{
+	const struct hk_cpu_rec *c = hk_cpu_self();
+	int32_t host = c == NULL ? -1 : atomic_load(&c->c_hostcpu);
+
+	if (host < 0 || sp->sp_nslots == 1)
+		return;
+	for (uint32_t cpu = 0; cpu < hk_m.m_ncpu; cpu++) {
+		struct hk_slot_rec *sl = &sp->sp_slot[cpu];
+
+		if (!sl->sl_live || sl->sl_hostcpu == host)
+			continue;
+		pin(sl->sl_tid, (uint32_t)c->c_guestcpu);
+		sl->sl_hostcpu = host;
+	}
+	if (sp->sp_hostcpu != host) {
+		pin(atomic_load(&sp->sp_pid), (uint32_t)c->c_guestcpu);
+		sp->sp_hostcpu = host;
+	}
+}
+
 /* ------------------------------------------------------------- judging -- */
 
 /* The n-th number (from 0) of a line of numbers, after any word in front; false: there is none. */

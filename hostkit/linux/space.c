@@ -21,6 +21,10 @@
  *       before the process is reaped: it cannot be anybody else's.
  *   P4  sp_dead is set once, before the process is killed or after it has
  *       been reaped, and whoever sleeps is woken after that.
+ *   P5  Each slot that a space ever had costs a signal when the space is
+ *       emptied, and a thread that ran elsewhere costs both host CPUs an
+ *       interrupt.  So a CPU gets spaces that it had before, and threads come
+ *       to the CPU that empties them.
  *
  * Locking: sp_lock for the slots; m_pool_lock for pool and bare lists;
  * m_reap_lock for waiting.  hk_space_kill() needs none from its caller.
@@ -230,6 +234,7 @@ hk_slot_make(struct hk_space_rec *sp, uint32_t cpu)
 	if (sl->sl_tid <= 0)
 		return false;
 	sl->sl_live = true;		/* now, so that wake_all() finds us */
+	sp->sp_nslots++;
 	sl->sl_hostcpu = -1;
 	sl->sl_fs = 0;
 	sl->sl_gs = 0;
@@ -272,6 +277,38 @@ reset_send(struct hk_space_rec *sp, uint32_t cpu, uint64_t *number)
 	    STUB_SIG_RESET, &si) == 0;
 }
 
+static bool
+is_zero(const uint64_t page[HK_PAGE / 8])
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < HK_PAGE / 8; i++)
+		any |= page[i];
+	return any == 0;
+}
+
+/*
+ * Below the frame most slots have a page or none.  They are looked at through the file, so that a hole stays one; and
+ * not made holes again, because that keeps all CPUs from the file, which every mapper writes to, and flushes their
+ * translations.
+ */
+static void
+slot_clean_below(struct hk_space_rec *sp, uint32_t cpu, size_t top)
+{
+	const uint64_t at = ((uint64_t)sp->sp_id + 1) * CTL_REGION + CTL_SLOTS + (uint64_t)cpu * SLOT_SIZE + SLOT_ALT;
+	uint8_t *base = (uint8_t *)hk_slot_of(sp, cpu) + SLOT_ALT;
+	uint64_t word[(SLOT_SIZE - SLOT_ALT) / 8];
+	const size_t len = top - SLOT_ALT;
+
+	if (HK_SYS4(SYS_pread64, hk_m.m_ctl_fd, word, len, at) != (long)len) {
+		memset(base, 0, len);
+		return;
+	}
+	for (size_t off = 0; off < len; off += HK_PAGE)
+		if (!is_zero(word + off / 8))
+			memset(base + off, 0, HK_PAGE);
+}
+
 /* The thread is parked and looks at nothing but s_state.  Make its slot that of a thread just born. */
 static void
 slot_clean(struct hk_space_rec *sp, uint32_t cpu)
@@ -281,12 +318,8 @@ slot_clean(struct hk_space_rec *sp, uint32_t cpu)
 	uint8_t *base = (uint8_t *)s;
 	uint64_t va = hk_slot_va(cpu);
 	const size_t top = clean_frsp & ~(size_t)(HK_PAGE - 1);
-	const uint64_t off = (uint64_t)sp->sp_id + 1;
 
-	/* Give pages below the frame back; most slots have none. */
-	if (HK_SYS4(SYS_fallocate, hk_m.m_ctl_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-	    off * CTL_REGION + CTL_SLOTS + (uint64_t)cpu * SLOT_SIZE + SLOT_ALT, top - SLOT_ALT) < 0)
-		memset(base + SLOT_ALT, 0, top - SLOT_ALT);
+	slot_clean_below(sp, cpu, top);
 	memset(base + top, 0, clean_frsp - top);
 	memcpy(base + clean_frsp, clean_frame + clean_frsp, SLOT_SIZE - clean_frsp);
 	memset(base + S_KREQ, 0, SLOT_ALT - S_KREQ);
@@ -312,6 +345,7 @@ space_clean(struct hk_space_rec *sp)
 	uint64_t number[HK_CPU_MAX];
 	uint32_t cpu;
 
+	hk_place_gather(sp);			/* P5 */
 	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++)
 		if (sp->sp_slot[cpu].sl_live && !reset_send(sp, cpu, &number[cpu]))
 			return false;
@@ -387,9 +421,9 @@ record_bare(struct hk_space_rec *sp)
 	hk_unlock(&hk_m.m_pool_lock);
 }
 
-/* Give a bare record a stub with one slot.  Nobody else knows the record. */
+/* Give a bare record a stub with one slot, for `cpu`.  Nobody else knows the record. */
 static hk_result
-stub_make(struct hk_space_rec *sp)
+stub_make(struct hk_space_rec *sp, uint32_t cpu)
 {
 	const uint64_t region = ((uint64_t)sp->sp_id + 1) * CTL_REGION;
 	long pid;
@@ -399,6 +433,7 @@ stub_make(struct hk_space_rec *sp)
 	if (HK_SYS4(SYS_fallocate, hk_m.m_ctl_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, region, CTL_REGION) < 0)
 		memset(sp->sp_region, 0, CTL_SLOTS + (size_t)hk_m.m_ncpu * SLOT_SIZE);
 	memset(sp->sp_slot, 0, hk_m.m_ncpu * sizeof sp->sp_slot[0]);
+	sp->sp_nslots = 0;
 	hk_batch_reset(sp);
 	sp->sp_hostcpu = -1;
 	atomic_store_explicit(&sp->sp_cmd->c_region, region, memory_order_relaxed);
@@ -411,7 +446,7 @@ stub_make(struct hk_space_rec *sp)
 	atomic_store(&sp->sp_dead, 0);
 	atomic_store(&sp->sp_pid, (int32_t)pid);
 	hk_lock(&sp->sp_lock);
-	ok = hk_slot_make(sp, 0);
+	ok = hk_slot_make(sp, cpu);
 	hk_unlock(&sp->sp_lock);
 	if (!ok) {
 		hk_space_kill(sp);
@@ -424,7 +459,7 @@ stub_make(struct hk_space_rec *sp)
 
 /* A new stub on a bare record, not in use. */
 static hk_result
-space_make(struct hk_space_rec **out)
+space_make(uint32_t cpu, struct hk_space_rec **out)
 {
 	struct hk_space_rec *sp;
 	bool full;
@@ -437,7 +472,7 @@ space_make(struct hk_space_rec **out)
 	if (sp == NULL)
 		return full ? hk_fail(HK_LIMIT, "%u spaces exist already", HK_SPACES)
 			    : hk_fail(HK_NOMEM, "no memory for the record of a space");
-	r = stub_make(sp);
+	r = stub_make(sp, cpu);
 	if (r != HK_OK) {
 		record_bare(sp);
 		return r;
@@ -446,18 +481,42 @@ space_make(struct hk_space_rec **out)
 	return HK_OK;
 }
 
+/* m_pool_lock held.  The best in the pool for `cpu`: one that has its slot, and few others to be emptied later (P5). */
+static uint32_t
+pool_best(uint32_t cpu)
+{
+	uint32_t best = hk_m.m_npool - 1, least = UINT32_MAX;
+
+	for (uint32_t i = hk_m.m_npool; i-- > 0 && least > 1;) {
+		const struct hk_space_rec *sp = hk_m.m_space[hk_m.m_pool[i]];
+		uint32_t slots = sp->sp_nslots + (sp->sp_slot[cpu].sl_live ? 0 : HK_CPU_MAX);
+
+		if (slots < least) {
+			best = i;
+			least = slots;
+		}
+	}
+	return best;
+}
+
 /* Take a stub from the pool that is still alive, or NULL. */
 static struct hk_space_rec *
-pool_take(bool *low)
+pool_take(uint32_t cpu, bool *low)
 {
 	struct hk_space_rec *sp;
+	uint32_t i;
 
 	for (;;) {
 		sp = NULL;
 		hk_lock(&hk_m.m_pool_lock);
-		if (hk_m.m_npool > 0)
-			sp = hk_m.m_space[hk_m.m_pool[--hk_m.m_npool]];
+		if (hk_m.m_npool > 0) {
+			i = pool_best(cpu);
+			sp = hk_m.m_space[hk_m.m_pool[i]];
+			hk_m.m_npool--;
+			memmove(&hk_m.m_pool[i], &hk_m.m_pool[i + 1], (hk_m.m_npool - i) * sizeof hk_m.m_pool[0]);
+		}
 		*low = hk_m.m_npool < hk_m.m_pool_low;
+		hk_m.m_pool_cpu = cpu;
 		if (sp != NULL)
 			sp->sp_used = true;
 		hk_unlock(&hk_m.m_pool_lock);
@@ -480,13 +539,15 @@ pool_put(struct hk_space_rec *sp)
 hk_result
 hk_space_create(hk_space *out)
 {
+	const struct hk_cpu_rec *self = hk_cpu_self();
+	const uint32_t cpu = self != NULL ? self->c_index : 0;
 	struct hk_space_rec *sp;
 	bool low;
 	hk_result r;
 
-	sp = pool_take(&low);
+	sp = pool_take(cpu, &low);
 	if (sp == NULL) {
-		r = space_make(&sp);
+		r = space_make(cpu, &sp);
 		if (r != HK_OK)
 			return r;
 		sp->sp_used = true;
@@ -528,13 +589,15 @@ void
 hk_spaces_refill(void)
 {
 	struct hk_space_rec *sp;
+	uint32_t cpu;
 	bool low;
 
 	for (;;) {
 		hk_lock(&hk_m.m_pool_lock);
 		low = hk_m.m_npool < hk_m.m_pool_low;
+		cpu = hk_m.m_pool_cpu;
 		hk_unlock(&hk_m.m_pool_lock);
-		if (!low || space_make(&sp) != HK_OK)
+		if (!low || space_make(cpu, &sp) != HK_OK)
 			return;
 		pool_put(sp);
 	}
@@ -575,7 +638,7 @@ hk_spaces_init(void)
 		return r;
 	r = hk_zygote_start();
 	if (r == HK_OK)
-		r = space_make(&sp);		/* one at once: it shows that the host can do all of it */
+		r = space_make(0, &sp);		/* one at once: it shows that the host can do all of it */
 	if (r != HK_OK) {
 		hk_spaces_fini();
 		return r;

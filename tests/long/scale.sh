@@ -72,7 +72,7 @@ END {
 cat "$t/table"
 sort "$t"/one.*.err | awk '/^token / { w[$2] += $3; s[$2] += $5 }
     END { for (k in w) printf "# token %s %d waits, %d asleep\n", k, w[k], s[k] }'
-for row in syscall touch-64-pages create-write-unlink pipe-round-trip; do
+for row in syscall touch-64-pages create-write-unlink pipe-round-trip fork-exit-wait; do
 	holds "$row: one kernel does at least 0.75 of what $cpus do" \
 	    awk -v row="$row" '$2 == row && $5 >= 0.75 { ok = 1 } END { exit !ok }' "$t/table"
 done
