@@ -180,6 +180,7 @@ item_add(struct epoll *ep, int fd, struct file *fp, const struct k_epoll_event *
 	rb_insert(&ep->ep_items, &it->it_node, parent, link);
 	spin_lock(&fp->f_watch_spin);
 	list_push_back(&fp->f_watch, &it->it_watch);
+	fp->f_watched = true;
 	spin_unlock(&fp->f_watch_spin);
 	if ((file_poll(fp, &it->it_note) & (ev->events | ALWAYS)) != 0)
 		item_make_ready(it);
@@ -250,7 +251,10 @@ epoll_look(struct epoll *ep, struct k_epoll_event *ev, uint32_t max)
 	struct item *it;
 
 	lk_excl(&ep->ep_lk);
-	for (left = ep->ep_nready; left > 0 && n < max && (it = ready_take(ep)) != NULL; left--) {
+	spin_lock(&ep->ep_spin);
+	left = ep->ep_nready;
+	spin_unlock(&ep->ep_spin);
+	for (; left > 0 && n < max && (it = ready_take(ep)) != NULL; left--) {
 		events = atomic_load(&it->it_events);
 		got = events == 0 ? 0 : file_poll(it->it_file, NULL) & events & ~CONTROL_BITS;
 		if (got != 0) {
@@ -284,25 +288,37 @@ epoll_collect(struct file *epfp, struct k_epoll_event *ev, uint32_t max, nsec_t 
 	return error == ETIMEDOUT || *n > 0 ? 0 : error;
 }
 
+/* The first item that watches fp, of any epoll or of `ep`, whose ep_lk then keeps it; *of is its epoll, held. */
+static struct item *
+item_watching(struct file *fp, const struct epoll *ep, struct epoll **of)
+{
+	struct item *found = NULL;
+
+	spin_lock(&fp->f_watch_spin);
+	list_foreach(it, &fp->f_watch, struct item, it_watch) {
+		if (ep == NULL || it->it_ep == ep) {
+			found = it;
+			if (of != NULL) {
+				*of = it->it_ep;
+				atomic_fetch_add(&it->it_ep->ep_refs, 1);
+			}
+			break;
+		}
+	}
+	spin_unlock(&fp->f_watch_spin);
+	return found;
+}
+
 void
 epoll_file_gone(struct file *fp)
 {
 	struct item *it;
 	struct epoll *ep;
 
-	for (;;) {
-		spin_lock(&fp->f_watch_spin);
-		it = list_first(&fp->f_watch, struct item, it_watch);
-		ep = it != NULL ? it->it_ep : NULL;
-		if (ep != NULL)
-			atomic_fetch_add(&ep->ep_refs, 1);
-		spin_unlock(&fp->f_watch_spin);
-		if (ep == NULL)
-			return;
+	while (item_watching(fp, NULL, &ep) != NULL) {
 		lk_excl(&ep->ep_lk);
-		/* Others may have ended it meanwhile; one that is first now and of this epoll will do. */
-		it = list_first(&fp->f_watch, struct item, it_watch);
-		if (it != NULL && it->it_ep == ep)
+		/* Others may have ended it before we had the lock. */
+		if ((it = item_watching(fp, ep, NULL)) != NULL)
 			item_end(it);
 		lk_release(&ep->ep_lk);
 		epoll_drop(ep);

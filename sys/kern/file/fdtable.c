@@ -7,6 +7,9 @@
  * room for FD_INLINE inside the struct, so that fork copies with one
  * allocation, and doubles up to the process's RLIMIT_NOFILE.
  *
+ * Others may look at a table (/proc/PID/fd).  They keep the memory, not the
+ * files: those are closed when the last process leaves the table, by it.
+ *
  * Invariants
  *   T1  bit fd of ft_used is set exactly if ft_file[fd] is not NULL, and
  *       the table holds one reference on that file.
@@ -15,8 +18,8 @@
  *
  * Locking: ft_tok guards everything; allocation may sleep and so lose it, so
  * growing looks again.  Files are flushed and dropped without the token.
- * p_fdt itself changes under p_tok (exec, exit); the current process may read
- * its own without.
+ * p_fdt itself changes under p_tok, while the process has one thread (exec,
+ * exit, unsharing); the current process may read its own without.
  */
 #include <abi/errno.h>
 #include <core/rt/rt.h>
@@ -32,7 +35,8 @@
 #define CLONE_FILES	0x400u
 
 struct fdtable {
-	_Atomic uint32_t ft_refs;
+	_Atomic uint32_t ft_refs;	/* [atomic] who may touch this: processes, lookers */
+	_Atomic uint32_t ft_users;	/* [atomic] processes */
 	struct token	ft_tok;
 	uint32_t	ft_size;	/* [ft_tok] slots, a multiple of 64 */
 	uint32_t	ft_low;		/* [ft_tok] T3 */
@@ -73,6 +77,7 @@ fdtable_create(struct fdtable **out)
 	if (ft == NULL)
 		return ENOMEM;
 	atomic_init(&ft->ft_refs, 1);
+	atomic_init(&ft->ft_users, 1);
 	token_init(&ft->ft_tok, "fdtable");
 	ft->ft_size = FD_INLINE;
 	ft->ft_file = ft->ft_file0;
@@ -205,14 +210,22 @@ fdtable_close_some(struct fdtable *ft, struct proc *p, uint32_t fd, uint32_t las
 }
 
 static void
-fdtable_drop(struct fdtable *ft, struct proc *p)
+fdtable_drop(struct fdtable *ft)
 {
 	if (atomic_fetch_sub(&ft->ft_refs, 1) != 1)
 		return;
-	fdtable_close_some(ft, p, 0, UINT32_MAX, false);
 	if (ft->ft_file != ft->ft_file0)
 		kfree(ft->ft_file);
 	kfree(ft);
+}
+
+/* p has it no longer. */
+static void
+fdtable_leave(struct fdtable *ft, struct proc *p)
+{
+	if (atomic_fetch_sub(&ft->ft_users, 1) == 1)
+		fdtable_close_some(ft, p, 0, UINT32_MAX, false);
+	fdtable_drop(ft);
 }
 
 static uint32_t
@@ -423,14 +436,16 @@ fdtable_unshare(void)
 	struct fdtable *ft = p->p_fdt, *copy;
 	int error;
 
-	if (ft == NULL || atomic_load(&ft->ft_refs) == 1)
+	if (ft == NULL || atomic_load(&ft->ft_users) == 1)
 		return 0;
+	if (atomic_load(&p->p_nlwps) > 1)
+		return EINVAL;		/* a table is a process's: the other threads are using this one */
 	if ((error = fdtable_copy(ft, &copy)) != 0)
 		return error;
 	token_get(&p->p_tok);
 	p->p_fdt = copy;
 	token_release(&p->p_tok);
-	fdtable_drop(ft, p);
+	fdtable_leave(ft, p);
 	return 0;
 }
 
@@ -460,7 +475,7 @@ fd_get_of(struct proc *p, int fd, struct file **out)
 	if (fd >= 0 && (uint32_t)fd < ft->ft_size && (fp = ft->ft_file[fd]) != NULL)
 		file_hold(fp);
 	token_release(&ft->ft_tok);
-	fdtable_drop(ft, p);
+	fdtable_drop(ft);
 	if (fp == NULL)
 		return ENOENT;
 	*out = fp;
@@ -479,7 +494,7 @@ fd_next_of(struct proc *p, int fd)
 	size = ft->ft_size;
 	next = bit_find(ft->ft_used, size, fd < 0 ? 0 : (uint32_t)fd, true);
 	token_release(&ft->ft_tok);
-	fdtable_drop(ft, p);
+	fdtable_drop(ft);
 	return next < size ? (int)next : -1;
 }
 
@@ -491,6 +506,7 @@ file_fork(struct proc *parent, struct proc *child, uint64_t clone_flags)
 	if ((clone_flags & CLONE_FILES) == 0)
 		return fdtable_copy(parent->p_fdt, &child->p_fdt);
 	atomic_fetch_add(&parent->p_fdt->ft_refs, 1);
+	atomic_fetch_add(&parent->p_fdt->ft_users, 1);
 	child->p_fdt = parent->p_fdt;
 	return 0;
 }
@@ -515,7 +531,7 @@ file_exit(struct proc *p)
 	p->p_fdt = NULL;
 	token_release(&p->p_tok);
 	if (ft != NULL)
-		fdtable_drop(ft, p);
+		fdtable_leave(ft, p);
 }
 
 static struct proc_hooks file_hooks = {

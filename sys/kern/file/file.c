@@ -95,7 +95,7 @@ file_drop(struct file *fp)
 	ASSERT(atomic_load(&fp->f_refs) > 0);
 	if (atomic_fetch_sub(&fp->f_refs, 1) != 1)
 		return;
-	if (!list_empty(&fp->f_watch))
+	if (fp->f_watched)		/* an empty list is not enough: who emptied it may still hold its spin */
 		epoll_file_gone(fp);
 	lockf_drop_file(fp);
 	if (fp->f_ops->fo_close != NULL)

@@ -12,10 +12,12 @@
  *       different types (POSIX and OFD: they split and join).
  *   L2  ranges of different owners overlap only if both are read locks.
  *   L3  a process that would wait for itself through others gets EDEADLK:
- *       lockf_waits says who waits for whom (POSIX locks only).
+ *       lockf_waits says who waits for whom (POSIX locks only).  Whoever
+ *       changes his ranges of a file first cuts the waits for him there, so
+ *       that nobody is refused for a wait that is over.
  *
  * Locking: a bucket's token guards its list; memory is taken before it is
- * held.  lockf_waits has a token of its own, taken below a bucket's.
+ * held.  lockf_waits has a spin, so that the bucket's token is not lost.
  * Bounds: LOCKS_MAX ranges in all, ENOLCK beyond.
  */
 #include <abi/errno.h>
@@ -45,8 +47,10 @@ struct flock_range {
 	int64_t		r_start, r_end;	/* [bucket's token] both included */
 };
 struct flock_wait {
-	struct list	fw_link;	/* [lockf_waits_tok] */
-	const void	*fw_who, *fw_for;	/* [lockf_waits_tok] owners */
+	struct list	fw_link;	/* [waits_spin] */
+	const void	*fw_key;	/* const: the file */
+	const void	*fw_who;	/* const: owner */
+	const void	*fw_for;	/* [waits_spin] owner; NULL: cut */
 };
 struct bucket {
 	struct token	b_tok;
@@ -55,8 +59,8 @@ struct bucket {
 };
 
 static struct bucket	lockf_bucket[BUCKETS];
-static struct token	lockf_waits_tok = TOKEN_INIT(lockf_waits_tok, "lockf_waits");
-static struct list	lockf_waits = LIST_INIT(lockf_waits);	/* [lockf_waits_tok] */
+static struct spin	waits_spin = SPIN_INIT(lockf_waits);
+static struct list	lockf_waits = LIST_INIT(lockf_waits);	/* [waits_spin] */
 static _Atomic uint32_t	lockf_ranges;				/* in existence: most closes see 0 and are done */
 
 void
@@ -121,10 +125,25 @@ range_conflict(struct bucket *b, const struct flock_range *want)
 	return NULL;
 }
 
+/* L3: the waits for `owner` on a file, who then look again. */
+static void
+waits_cut(struct bucket *b, const void *key, const void *owner)
+{
+	spin_lock(&waits_spin);
+	list_foreach(w, &lockf_waits, struct flock_wait, fw_link) {
+		if (w->fw_key == key && w->fw_for == owner)
+			w->fw_for = NULL;
+	}
+	spin_unlock(&waits_spin);
+	wake_all(&b->b_waitq);
+}
+
 /* L1: `add` (F_UNLCK: nothing) takes the place of what its owner has there.  `spare` serves a split. */
 static void
 range_apply(struct bucket *b, struct flock_range *add, struct flock_range *spare)
 {
+	const void *key = add->r_key, *owner = add->r_owner;
+
 	token_assert_held(&b->b_tok);
 	list_foreach_safe(r, &b->b_ranges, struct flock_range, r_link) {
 		bool near = r->r_start <= (add->r_end == INT64_MAX ? INT64_MAX : add->r_end + 1) &&
@@ -157,10 +176,10 @@ range_apply(struct bucket *b, struct flock_range *add, struct flock_range *spare
 	else
 		range_free(add);
 	range_free(spare);
-	wake_all(&b->b_waitq);
+	waits_cut(b, key, owner);
 }
 
-/* L3: does `owner`, directly or through those it waits for, wait for `me`? */
+/* L3: does `owner`, directly or through those it waits for, wait for `me`?  [waits_spin] */
 static bool
 wait_would_deadlock(const void *me, const void *owner)
 {
@@ -188,24 +207,25 @@ wait_record(struct flock_wait *fw, const struct flock_range *want, const struct 
 	list_init(&fw->fw_link);
 	if (want->r_flock || want->r_pid < 0)
 		return 0;
-	token_get(&lockf_waits_tok);
+	spin_lock(&waits_spin);
 	if (wait_would_deadlock(want->r_owner, blocker->r_owner)) {
 		error = EDEADLK;
 	} else {
+		fw->fw_key = want->r_key;
 		fw->fw_who = want->r_owner;
 		fw->fw_for = blocker->r_owner;
 		list_push_back(&lockf_waits, &fw->fw_link);
 	}
-	token_release(&lockf_waits_tok);
+	spin_unlock(&waits_spin);
 	return error;
 }
 
 static void
 wait_forget(struct flock_wait *fw)
 {
-	token_get(&lockf_waits_tok);
+	spin_lock(&waits_spin);
 	list_remove(&fw->fw_link);
-	token_release(&lockf_waits_tok);
+	spin_unlock(&waits_spin);
 }
 
 /* Take the range or fail; `add` and `spare` are used up. */
@@ -352,6 +372,7 @@ static void
 lockf_drop(struct file *fp, const void *owner, bool flock)
 {
 	struct bucket *b;
+	bool found = false;
 
 	if (atomic_load(&lockf_ranges) == 0)
 		return;
@@ -360,9 +381,11 @@ lockf_drop(struct file *fp, const void *owner, bool flock)
 	list_foreach_safe(r, &b->b_ranges, struct flock_range, r_link) {
 		if (r->r_owner == owner && r->r_flock == flock && r->r_key == lockf_key(fp)) {
 			range_free(r);
-			wake_all(&b->b_waitq);
+			found = true;
 		}
 	}
+	if (found)
+		waits_cut(b, lockf_key(fp), owner);
 	token_release(&b->b_tok);
 }
 

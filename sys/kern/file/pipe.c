@@ -11,8 +11,10 @@
  * Invariants
  *   P1  the p_used slots from p_first on have a page and at least one byte,
  *       p_bytes in all; the other slots have no page.
- *   P2  p_readers and p_writers count the open files with that access; the
- *       pipe is freed when both are 0.
+ *   P2  p_readers and p_writers count the open files with that access.  Each
+ *       open file has a reference and gives it up when it has let go of the
+ *       locks: who closes one end may still be in lk_release() while
+ *       another CPU closes the other.
  *   P3  who makes a slot used where none was, frees one where all were used, or
  *       brings a count to 0, wakes the other side.
  *
@@ -47,6 +49,7 @@ struct slot {
 	uint32_t	s_off, s_len;	/* unread bytes of the page */
 };
 struct pipe {
+	_Atomic uint32_t p_refs;	/* [atomic] P2 */
 	struct lk	p_lk;
 	struct slot	*p_slot;	/* [p_lk] the ring */
 	uint32_t	p_slots;	/* [p_lk] how many: a power of two */
@@ -81,6 +84,7 @@ pipe_new(struct pipe **out)
 	if ((p = kmalloc(sizeof(*p), KM_ZERO | KM_WAIT)) == NULL)
 		return ENOMEM;
 	atomic_fetch_add(&pipe_pages, pages);
+	p->p_refs = 1;
 	lk_init(&p->p_lk, LR_pipe);
 	waitq_init(&p->p_rwait);
 	waitq_init(&p->p_wwait);
@@ -95,8 +99,10 @@ pipe_new(struct pipe **out)
 }
 
 static void
-pipe_free(struct pipe *p)
+pipe_drop(struct pipe *p)
 {
+	if (atomic_fetch_sub_explicit(&p->p_refs, 1, memory_order_acq_rel) != 1)
+		return;
 	ASSERT(p->p_readers == 0 && p->p_writers == 0);
 	for (uint32_t i = 0; i < p->p_slots; i++)
 		kfree(p->p_slot[i].s_page);
@@ -341,7 +347,6 @@ static void
 pipe_detach(struct file *fp, struct pipe *p)
 {
 	struct vnode *vn = fp->f_vnode;
-	bool last;
 
 	if (vn != NULL)
 		lk_excl(&vn->v_lk);
@@ -350,14 +355,12 @@ pipe_detach(struct file *fp, struct pipe *p)
 		pipe_wake_writers(p);
 	if (file_can_write(fp) && --p->p_writers == 0)
 		pipe_wake_readers(p);
-	last = p->p_readers == 0 && p->p_writers == 0;
-	if (last && vn != NULL)
+	if (vn != NULL && p->p_readers == 0 && p->p_writers == 0)
 		vn->v_fifo = NULL;
 	lk_release(&p->p_lk);
 	if (vn != NULL)
 		lk_release(&vn->v_lk);
-	if (last)
-		pipe_free(p);
+	pipe_drop(p);
 }
 
 static void
@@ -393,7 +396,7 @@ pipe_create(uint32_t flags, struct file **rd, struct file **wr)
 		return error;
 	error = file_create(&pipe_file_ops, O_RDONLY | (flags & O_NONBLOCK), p, rd);
 	if (error != 0) {
-		pipe_free(p);
+		pipe_drop(p);
 		return error;
 	}
 	p->p_readers = 1;
@@ -403,10 +406,11 @@ pipe_create(uint32_t flags, struct file **rd, struct file **wr)
 		return error;
 	}
 	p->p_writers = 1;
+	p->p_refs = 2;
 	return 0;
 }
 
-/* The pipe of a FIFO, with fp counted in it: P2. */
+/* The pipe of a FIFO, with fp counted in it: P2.  Returns with p_lk held, so that who opens misses nobody. */
 static int
 fifo_attach(struct vnode *vn, struct file *fp, struct pipe **out)
 {
@@ -418,7 +422,9 @@ fifo_attach(struct vnode *vn, struct file *fp, struct pipe **out)
 	p = vn->v_fifo;
 	if (!block && file_can_write(fp) && !file_can_read(fp) && (p == NULL || p->p_readers == 0))
 		error = ENXIO;
-	else if (p == NULL && (error = pipe_new(&p)) == 0)
+	else if (p != NULL)
+		atomic_fetch_add_explicit(&p->p_refs, 1, memory_order_relaxed);
+	else if ((error = pipe_new(&p)) == 0)
 		vn->v_fifo = p;
 	if (error == 0) {
 		lk_excl(&p->p_lk);
@@ -432,7 +438,6 @@ fifo_attach(struct vnode *vn, struct file *fp, struct pipe **out)
 			p->p_wopens++;
 			wake_all(&p->p_rwait);
 		}
-		lk_release(&p->p_lk);
 	}
 	lk_release(&vn->v_lk);
 	*out = p;
@@ -448,7 +453,6 @@ fifo_open(struct vnode *vn, struct file *fp)
 
 	if ((error = fifo_attach(vn, fp, &p)) != 0)
 		return error;
-	lk_excl(&p->p_lk);
 	ropens = p->p_ropens;
 	wopens = p->p_wopens;
 	if (!file_can_write(fp) && p->p_writers == 0) {

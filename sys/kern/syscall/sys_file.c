@@ -338,8 +338,23 @@ sys_pipe(struct sysmsg *m, uaddr_t fds)
 	return sys_pipe2(m, fds, 0);
 }
 
+/* Another thread may have closed fd before the lock was there: then nobody would ever take it away. */
 static int
-fcntl_lock(struct file *fp, int cmd, uaddr_t arg)
+fcntl_lock_stays(int fd, struct file *fp, struct k_flock *l)
+{
+	struct file *now = NULL;
+
+	if (fd_get(fd, &now) == 0)
+		file_drop(now);
+	if (now == fp)
+		return 0;
+	l->l_type = F_UNLCK;
+	(void)lockf_fcntl(fp, F_SETLK, l);
+	return EBADF;
+}
+
+static int
+fcntl_lock(int fd, struct file *fp, int cmd, uaddr_t arg)
 {
 	struct k_flock l;
 	int error;
@@ -348,6 +363,8 @@ fcntl_lock(struct file *fp, int cmd, uaddr_t arg)
 		return error;
 	if ((error = lockf_fcntl(fp, cmd, &l)) != 0)
 		return error;
+	if ((cmd == F_SETLK || cmd == F_SETLKW) && l.l_type != F_UNLCK)
+		return fcntl_lock_stays(fd, fp, &l);
 	return cmd == F_GETLK || cmd == F_OFD_GETLK ? copyout(arg, &l, sizeof(l)) : 0;
 }
 
@@ -362,7 +379,7 @@ fcntl_setfl(struct file *fp, uint32_t want)
 
 /* The commands that need the file. */
 static int
-fcntl_file(struct sysmsg *m, struct file *fp, uint32_t cmd, uint64_t arg)
+fcntl_file(struct sysmsg *m, int fd, struct file *fp, uint32_t cmd, uint64_t arg)
 {
 	uint32_t size, flags = atomic_load(&fp->f_flags);
 	int error;
@@ -383,7 +400,7 @@ fcntl_file(struct sysmsg *m, struct file *fp, uint32_t cmd, uint64_t arg)
 	case F_OFD_GETLK:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return fcntl_lock(fp, (int)cmd, arg);
+		return fcntl_lock(fd, fp, (int)cmd, arg);
 	case F_GETOWN:
 		return 0;		/* nobody gets SIGIO */
 	case F_SETPIPE_SZ:
@@ -422,7 +439,7 @@ sys_fcntl(struct sysmsg *m, int fd, uint32_t cmd, uint64_t arg)
 	}
 	if ((error = fd_get(fd, &fp)) != 0)
 		return error;
-	error = fcntl_file(m, fp, cmd, arg);
+	error = fcntl_file(m, fd, fp, cmd, arg);
 	file_drop(fp);
 	return error;
 }

@@ -42,6 +42,7 @@ struct file {
 	uint64_t	f_id;		/* const: born-here sequence number */
 	struct spin	f_watch_spin;
 	struct list	f_watch;	/* [f_watch_spin] epoll items */
+	_Atomic bool	f_watched;	/* [f_watch_spin to change] there was one, ever */
 };
 /* FMODE: (f_flags & O_ACCMODE) + 1 has bit 0 read, bit 1 write; O_PATH has both bits set: neither. */
 #define file_can_read(fp)	((((fp)->f_flags & 3u) + 1) & 1u)

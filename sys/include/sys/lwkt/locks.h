@@ -33,6 +33,8 @@
 	L(proc_sig, 0)		/* p_sig */				\
 	L(futex, MANY)		/* hash buckets, by address */		\
 	L(eventfd, 0)							\
+	L(lockf_waits, 0)						\
+	L(session, 0)		/* s_spin */				\
 	L(file_watch, 0)	/* a file's list of epoll members */	\
 	L(poll_head, MANY)	/* a watched file's before its epoll set's */	\
 	L(epoll_ready, 0)							\
