@@ -112,7 +112,9 @@ devpts_setattr(struct vnode *vn, const struct vattr *va)
 static int
 devpts_open(struct vnode *vn, struct file *fp)
 {
-	return vn->v_data == NULL ? 0 : pty_open_slave(vn->v_data, fp);
+	struct pty *p = vn->v_data;
+
+	return p == NULL ? 0 : tty_open(p->p_tty, fp, true);
 }
 
 static void

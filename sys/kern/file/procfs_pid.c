@@ -156,14 +156,8 @@ about_signals(struct proc *p, const struct pnode *n, struct about *a)
 static void
 about_terminal(struct pgrp *pg, struct about *a)
 {
-	struct session *s = pg->pg_session;
-	struct tty *t;
+	struct tty *t = tty_held_by(pg->pg_session);
 
-	token_get(&s->s_tok);
-	t = s->s_tty;
-	if (t != NULL)
-		tty_hold(t);
-	token_release(&s->s_tok);
 	a->tty_pgid = -1;
 	if (t == NULL)
 		return;

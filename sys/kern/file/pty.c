@@ -83,6 +83,19 @@ pty_changed(struct tty *t)
 	pty_start(t);
 }
 
+/* Who sees the master open here is hung up with the others when it closes. */
+static int
+pty_may_open(struct tty *t)
+{
+	struct pty *p = pty_of(t);
+
+	token_assert_held(&t->t_tok);
+	if (!p->p_master_open || p->p_locked)
+		return EIO;
+	p->p_opened = true;
+	return 0;
+}
+
 static void
 pty_slave_closed(struct tty *t)
 {
@@ -103,6 +116,7 @@ pty_free(struct tty *t)
 
 static const struct tty_driver pty_driver = {
 	.td_pty = true,
+	.td_open = pty_may_open,
 	.td_start = pty_start,
 	.td_changed = pty_changed,
 	.td_closed = pty_slave_closed,
@@ -163,21 +177,6 @@ pty_find(uint32_t index)
 	}
 	token_release(&pty_tok);
 	return p;
-}
-
-int
-pty_open_slave(struct pty *p, struct file *fp)
-{
-	struct tty *t = p->p_tty;
-	int error = 0;
-
-	token_get(&t->t_tok);
-	if (!p->p_master_open || p->p_locked)
-		error = EIO;
-	token_release(&t->t_tok);
-	if (error == 0 && (error = tty_open(t, fp, true)) == 0)
-		p->p_opened = true;
-	return error;
 }
 
 static int
@@ -386,7 +385,9 @@ ptm_ioctl(struct file *fp, uint32_t cmd, uaddr_t arg, int64_t *result)
 		token_release(&p->p_tty->t_tok);
 		return 0;
 	case TIOCGPKT:
+		token_get(&p->p_tty->t_tok);
 		value = p->p_packet;
+		token_release(&p->p_tty->t_tok);
 		return copyout(arg, &value, sizeof(value));
 	case TIOCGPTPEER:
 		return ptm_open_peer(p, (uint32_t)arg, result);

@@ -14,8 +14,9 @@
  *       and cannot write, files opened later are fine.
  *   Y3  t_session's s_tty is this terminal, exactly if t_session is not NULL.
  *
- * Locking: t_tok; before a session's s_tok.  User memory is touched without
- * it, through a buffer that holds a whole line, so a line read is one copy.
+ * Locking: t_tok; before a session's spin.  What a program reads and writes
+ * goes through a buffer without it, one that holds a whole line, so a line
+ * read is one copy.
  * Bounds: input and output rings of 4 KiB; who fills them waits.
  */
 #include "tty_int.h"
@@ -120,7 +121,7 @@ tty_open(struct tty *t, struct file *fp, bool may_control)
 	token_get(&t->t_tok);
 	if (t->t_exclusive && t->t_opens > 0 && !cred_capable(cred_current(), CAP_SYS_ADMIN)) {
 		error = EBUSY;
-	} else {
+	} else if (t->t_drv->td_open == NULL || (error = t->t_drv->td_open(t)) == 0) {
 		t->t_opens++;
 		tty_hold(t);
 		fp->f_ops = &tty_file_ops;

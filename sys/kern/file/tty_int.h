@@ -13,6 +13,7 @@ struct session;
 
 struct tty_driver {
 	bool	td_pty;				/* no hardware: closing the other side is hanging up */
+	int	(*td_open)(struct tty *t);	/* may it be opened?  t_tok is held and must not be lost; may be NULL */
 	/* There is output to take, or room for input again.  t_tok is held and must not be lost. */
 	void	(*td_start)(struct tty *t);
 	void	(*td_changed)(struct tty *t);	/* output was flushed or flow control changed: t_ld.ld_events; may be NULL */
@@ -60,6 +61,7 @@ void	tty_take_control(struct tty *t, struct file *fp);	/* if a session leader wi
 int	tty_job_ioctl(struct tty *t, struct file *fp, bool slave, uint32_t cmd, uaddr_t arg);	/* ENOTTY: not one of its */
 void	tty_signal(struct tty *t, int sig);		/* to the foreground */
 void	tty_let_go(struct tty *t);			/* it controls no session any more */
-struct tty *tty_of_session(void);			/* the current process's, held; NULL.  No token needed */
+struct tty *tty_held_by(struct session *s);		/* its controlling terminal, held; NULL.  No token needed */
+struct tty *tty_of_session(void);			/* the current process's, the same way */
 
 int	console_file(struct file **out);		/* the console, as a first process's descriptor */

@@ -19,13 +19,16 @@ ioctl_set_termios(struct tty *t, struct file *fp, uint32_t cmd, uaddr_t arg)
 {
 	bool two = cmd == TCSETS2 || cmd == TCSETSW2 || cmd == TCSETSF2;
 	bool flush = cmd == TCSETSF || cmd == TCSETSF2, drain = flush || cmd == TCSETSW || cmd == TCSETSW2;
-	struct ld_termios tio = t->t_ld.ld_t;
+	size_t len = two ? sizeof(struct ld_termios) : LD_TERMIOS_BYTES;
+	struct ld_termios in, tio;
 	int error;
 
-	if ((error = copyin(&tio, arg, two ? sizeof(tio) : LD_TERMIOS_BYTES)) != 0)
+	if ((error = copyin(&in, arg, len)) != 0)
 		return error;
 	if (drain && tty_drain(t, fp, NSEC_NEVER, WAIT_INTR) != 0)
 		return ERESTARTSYS;
+	tio = t->t_ld.ld_t;			/* the rest as it is now, after the sleeping */
+	memcpy(&tio, &in, len);
 	if (flush) {
 		ldisc_flush_in(&t->t_ld);
 		t->t_drv->td_start(t);
@@ -169,11 +172,13 @@ ioctl_other(struct tty *t, uint32_t cmd, uaddr_t arg)
 static int
 ioctl_locked(struct tty *t, struct file *fp, bool slave, uint32_t cmd, uaddr_t arg)
 {
+	struct ld_termios tio;
+
 	switch (cmd) {
 	case TCGETS:
-		return copyout(arg, &t->t_ld.ld_t, LD_TERMIOS_BYTES);
 	case TCGETS2:
-		return copyout(arg, &t->t_ld.ld_t, sizeof(t->t_ld.ld_t));
+		tio = t->t_ld.ld_t;		/* a copy: copyout may sleep */
+		return copyout(arg, &tio, cmd == TCGETS ? LD_TERMIOS_BYTES : sizeof(tio));
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:

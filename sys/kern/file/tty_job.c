@@ -6,8 +6,9 @@
  * most one session; each side holds a reference on the other until the
  * session's leader ends or the terminal is hung up.
  *
- * Locking: t_tok, then s_tok.  A process's group is looked up by its number,
- * because the process tree is not ours to look into.
+ * Locking: t_tok, then the session's spin, for what binds the two.  A spin, so
+ * that nothing here gives t_tok up.  A process's group is looked up by its
+ * number, because the process tree is not ours to look into.
  */
 #include "tty_int.h"
 
@@ -37,20 +38,27 @@ is_leader(const struct session *s)
 }
 
 struct tty *
+tty_held_by(struct session *s)
+{
+	struct tty *t;
+
+	spin_lock(&s->s_spin);
+	t = s->s_tty;
+	if (t != NULL)
+		tty_hold(t);
+	spin_unlock(&s->s_spin);
+	return t;
+}
+
+struct tty *
 tty_of_session(void)
 {
 	struct pgrp *pg = current_pgrp();
-	struct session *s;
 	struct tty *t;
 
 	if (pg == NULL)
 		return NULL;
-	s = pg->pg_session;
-	token_get(&s->s_tok);
-	t = s->s_tty;
-	if (t != NULL)
-		tty_hold(t);
-	token_release(&s->s_tok);
+	t = tty_held_by(pg->pg_session);
 	pgrp_drop(pg);
 	return t;
 }
@@ -100,19 +108,29 @@ tty_check_job(struct tty *t, int sig)
 	return error;
 }
 
-/* Y3: bind terminal and session, both free; pg becomes the foreground. */
-static void
+/* Y3: bind the terminal, which is free, to pg's session; pg becomes the foreground.  False: the session has one. */
+static bool
 tty_bind(struct tty *t, struct pgrp *pg)
 {
 	struct session *s = pg->pg_session;
+	bool ok;
 
-	ASSERT(t->t_session == NULL && s->s_tty == NULL);
+	token_assert_held(&t->t_tok);
+	ASSERT(t->t_session == NULL);
+	spin_lock(&s->s_spin);
+	ok = s->s_tty == NULL;
+	if (ok) {
+		tty_hold(t);
+		s->s_tty = t;
+	}
+	spin_unlock(&s->s_spin);
+	if (!ok)
+		return false;
 	session_hold(s);
 	t->t_session = s;
 	pgrp_hold(pg);
 	t->t_pgrp = pg;
-	tty_hold(t);
-	s->s_tty = t;
+	return true;
 }
 
 void
@@ -128,10 +146,10 @@ tty_let_go(struct tty *t)
 		pgrp_drop(pg);
 	if (s == NULL)
 		return;
-	token_get(&s->s_tok);
+	spin_lock(&s->s_spin);
 	ASSERT(s->s_tty == t);
 	s->s_tty = NULL;
-	token_release(&s->s_tok);
+	spin_unlock(&s->s_spin);
 	session_drop(s);
 	tty_drop(t);			/* the caller has a reference of its own */
 }
@@ -140,16 +158,12 @@ void
 tty_take_control(struct tty *t, struct file *fp)
 {
 	struct pgrp *pg = current_pgrp();
-	struct session *s;
 
 	token_assert_held(&t->t_tok);
 	if (pg == NULL)
 		return;
-	s = pg->pg_session;
-	token_get(&s->s_tok);
-	if (is_leader(s) && s->s_tty == NULL && t->t_session == NULL && (file_can_read(fp) || !file_can_write(fp)))
-		tty_bind(t, pg);
-	token_release(&s->s_tok);
+	if (is_leader(pg->pg_session) && t->t_session == NULL && (file_can_read(fp) || !file_can_write(fp)))
+		(void)tty_bind(t, pg);
 	pgrp_drop(pg);
 }
 
@@ -165,10 +179,10 @@ signal_leader(const struct session *s)
 	proc_drop(p);
 }
 
-void
-tty_hangup(struct tty *t, bool session_ends)
+static void
+hang_up(struct tty *t, bool session_ends)
 {
-	token_get(&t->t_tok);
+	token_assert_held(&t->t_tok);
 	t->t_hangups++;				/* Y2 */
 	if (t->t_session != NULL)
 		signal_leader(t->t_session);
@@ -179,22 +193,34 @@ tty_hangup(struct tty *t, bool session_ends)
 	wake_all(&t->t_rwait);
 	wake_all(&t->t_wwait);
 	poll_notify(&t->t_poll, 0);
+}
+
+void
+tty_hangup(struct tty *t, bool session_ends)
+{
+	token_get(&t->t_tok);
+	hang_up(t, session_ends);
 	token_release(&t->t_tok);
 }
 
 /* The leader ends: a real terminal is hung up, of a pty the foreground is told. */
 void
-tty_session_exit(struct tty *t)
+tty_session_exit(struct session *s)
 {
-	tty_hold(t);
-	if (!t->t_drv->td_pty) {
-		tty_hangup(t, true);
+	struct tty *t = tty_held_by(s);
+
+	if (t == NULL)
+		return;
+	token_get(&t->t_tok);
+	if (t->t_session != s) {
+		/* hung up meanwhile */
+	} else if (!t->t_drv->td_pty) {
+		hang_up(t, true);
 	} else {
-		token_get(&t->t_tok);
 		tty_signal(t, SIGHUP);
 		tty_let_go(t);
-		token_release(&t->t_tok);
 	}
+	token_release(&t->t_tok);
 	tty_drop(t);
 }
 
@@ -204,27 +230,26 @@ job_set_controlling(struct tty *t, struct file *fp, bool steal)
 {
 	bool admin = cred_capable(cred_current(), CAP_SYS_ADMIN);
 	struct pgrp *pg = current_pgrp();
-	struct session *s;
+	struct tty *other;
 	int error = 0;
 
 	if (pg == NULL)
 		return EPERM;
-	s = pg->pg_session;
-	token_get(&s->s_tok);
-	if (is_leader(s) && t->t_session == s)
-		goto out;
-	if (!is_leader(s) || s->s_tty != NULL)
+	other = tty_held_by(pg->pg_session);
+	if (!is_leader(pg->pg_session))
 		error = EPERM;
-	else if (t->t_session != NULL && !(steal && admin))
+	else if (other == NULL) {
+		if ((t->t_session != NULL && !(steal && admin)) || (!file_can_read(fp) && !admin))
+			error = EPERM;
+		if (error == 0 && t->t_session != NULL)
+			tty_let_go(t);
+		if (error == 0 && !tty_bind(t, pg))
+			error = EPERM;
+	} else if (other != t) {
 		error = EPERM;
-	else if (!file_can_read(fp) && !admin)
-		error = EPERM;
-	if (error == 0 && t->t_session != NULL)
-		tty_let_go(t);
-	if (error == 0)
-		tty_bind(t, pg);
-out:
-	token_release(&s->s_tok);
+	}
+	if (other != NULL)
+		tty_drop(other);
 	pgrp_drop(pg);
 	return error;
 }
@@ -246,22 +271,23 @@ job_set_foreground(struct tty *t, uaddr_t arg)
 {
 	struct pgrp *pg;
 	int32_t pgid;
-	int error;
+	int error, copied;
 
+	copied = copyin(&pgid, arg, sizeof(pgid));	/* may sleep: before anything is looked at */
 	error = tty_check_job(t, SIGTTOU);
 	if (error != 0)
 		return error == EIO ? ENOTTY : error;
 	if (!tty_is_mine(t))
 		return ENOTTY;
-	if ((error = copyin(&pgid, arg, sizeof(pgid))) != 0)
-		return error;
+	if (copied != 0)
+		return copied;
 	if (pgid < 0)
 		return EINVAL;
 	if ((pg = pgrp_find(pgid)) == NULL)
 		return ESRCH;
-	if (pg->pg_session != t->t_session) {	/* looked at again: copyin may have slept */
+	if (pg->pg_session != t->t_session) {
 		pgrp_drop(pg);
-		return t->t_session == NULL ? ENOTTY : EPERM;
+		return EPERM;
 	}
 	if (t->t_pgrp != NULL)
 		pgrp_drop(t->t_pgrp);

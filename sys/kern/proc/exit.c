@@ -22,11 +22,11 @@
 #include <sys/debug/kprint.h>
 #include <sys/vm/map.h>
 
-static void (*hangup_fn)(struct tty *);		/* const after boot */
+static void (*hangup_fn)(struct session *);		/* const after boot */
 static void (*init_exit_fn)(int status);	/* const after boot */
 
 void
-proc_set_hangup(void (*fn)(struct tty *))
+proc_set_hangup(void (*fn)(struct session *))
 {
 	hangup_fn = fn;
 }
@@ -170,7 +170,6 @@ static void
 leave_session(struct proc *p)
 {
 	struct session *s;
-	struct tty *tty = NULL;
 	bool leader;
 
 	spin_lock(&proc_tree);
@@ -179,11 +178,8 @@ leave_session(struct proc *p)
 	spin_unlock(&proc_tree);
 	if (!leader)
 		return;
-	token_get(&s->s_tok);
-	tty = s->s_tty;
-	token_release(&s->s_tok);
-	if (tty != NULL && hangup_fn != NULL)
-		hangup_fn(tty);
+	if (hangup_fn != NULL)
+		hangup_fn(s);
 	spin_lock(&proc_tree);
 	s->s_leader = NULL;
 	spin_unlock(&proc_tree);

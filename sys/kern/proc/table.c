@@ -391,7 +391,7 @@ pgrp_create(int32_t pgid, struct session *s, struct pgrp **out)
 		}
 		s->s_refs = 0;
 		s->s_sid = pgid;
-		token_init(&s->s_tok, "session");
+		spin_init(&s->s_spin, LR_session);
 		s->s_id = atomic_fetch_add(&next_id, 1) + 1;
 		list_init(&s->s_link);
 	}

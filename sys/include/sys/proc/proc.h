@@ -25,8 +25,8 @@ struct vnode;
 struct session {
 	_Atomic uint32_t s_refs;
 	int32_t		s_sid;		/* const */
-	struct token	s_tok;
-	struct tty	*s_tty;		/* [s_tok] controlling terminal, held */
+	struct spin	s_spin;
+	struct tty	*s_tty;		/* [s_spin, and the terminal's t_tok to change] controlling terminal, held */
 	struct proc	*s_leader;	/* [proc tree] NULL after it exited; not held */
 	uint64_t	s_id;		/* const: born-here sequence number */
 	struct list	s_link;		/* [proc tree] hash */
@@ -214,11 +214,8 @@ int32_t	proc_ppid(struct proc *p);
 struct cred *proc_cred(struct proc *p);	/* held */
 void	proc_set_cred(struct cred *c);		/* of the current process; takes over the reference; p_tok held */
 
-/*
- * A session leader with a terminal is gone: the file layer's hang-up. Called
- * with the terminal that s_tty held.
- */
-void	proc_set_hangup(void (*fn)(struct tty *));
+/* The leader of a session is gone: the file layer's hang-up of its terminal, if it has one. */
+void	proc_set_hangup(void (*fn)(struct session *));
 
 /* exit(2) of one thread: ends the process when it is the last. */
 _Noreturn void proc_exit_thread(int code);
