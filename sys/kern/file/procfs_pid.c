@@ -124,6 +124,7 @@ about_signals(struct proc *p, const struct pnode *n, struct about *a)
 {
 	spin_lock(&p->p_sig);
 	a->nlwps = p->p_nlwps;
+	a->cru = p->p_cru;
 	a->status = p->p_status;
 	a->shared_pending = p->p_sigq.sq_set;
 	a->queued = p->p_sigq.sq_count;
@@ -188,7 +189,6 @@ about(const struct pnode *n, struct about *a)
 	memcpy(a->comm, p->p_comm, sizeof a->comm);
 	a->nice = p->p_nice;
 	a->no_new_privs = p->p_no_new_privs;
-	a->cru = p->p_cru;
 	a->stack_start = p->p_stack_start;
 	a->arg_start = p->p_arg_start;
 	a->arg_end = p->p_arg_end;
@@ -751,17 +751,19 @@ procfs_mem_open(const struct pnode *n, struct file *fp)
 static int
 jump_place(const struct pnode *n, bool root, struct ncp **out)
 {
+	struct fsctx *fc;
 	struct proc *p;
 	int error = look_at(n, &p);
 
 	if (error != 0)
 		return error;
-	if (p->p_fs == NULL)
-		error = ENOENT;
-	else
-		fsctx_get(p->p_fs, root ? NULL : out, root ? out : NULL);
+	fc = fsctx_of(p);
 	proc_drop(p);
-	return error;
+	if (fc == NULL)
+		return ENOENT;
+	fsctx_get(fc, root ? NULL : out, root ? out : NULL);
+	fsctx_drop(fc);
+	return 0;
 }
 
 static int jump_cwd(const struct pnode *n, struct ncp **out) { return jump_place(n, false, out); }
@@ -973,8 +975,6 @@ mount_line(struct mount *mp, void *arg)
 	char *text;
 	bool unreachable = true;
 
-	if (mp->mp_dead)
-		return;
 	text = kmalloc(PATH_MAX_, KM_WAIT);
 	if (text == NULL)
 		return;

@@ -175,7 +175,7 @@ static int
 move_one(struct proc *p, void *arg)
 {
 	struct move *mv = arg;
-	struct fsctx *fc = p->p_fs;
+	struct fsctx *fc = fsctx_of(p);
 	uint32_t moved = 0;
 
 	if (fc == NULL)
@@ -194,6 +194,7 @@ move_one(struct proc *p, void *arg)
 	token_release(&fc->fc_tok);
 	for (uint32_t i = 0; i < moved; i++)
 		ncp_drop(mv->from);
+	fsctx_drop(fc);
 	return 0;
 }
 
@@ -211,12 +212,11 @@ sys_pivot_root(struct sysmsg *m, uaddr_t new_root, uaddr_t put_old)
 		return error;
 	error = path_lookup(AT_FDCWD, put_old, LOOK_FOLLOW | LOOK_DIR, &old);
 	if (error == 0) {
-		from = vfs_root();
-		ncp_hold(from);
-		error = vfs_pivot(to, old);
-		if (error == 0)
+		error = vfs_pivot(to, old, &from);
+		if (error == 0) {
 			(void)proc_foreach(move_one, &(struct move){ from, to });
-		ncp_drop(from);
+			ncp_drop(from);
+		}
 		ncp_drop(old);
 	}
 	ncp_drop(to);

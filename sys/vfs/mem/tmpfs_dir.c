@@ -13,6 +13,8 @@
  *   D3  t_parent of a linked directory is the directory that has its entry.
  *
  * Locking: the caller holds v_lk of the directories, exclusively for changes.
+ * t_parent alone has t_spin, for ".." of a directory that moves while it is read: the
+ * parent that is seen there cannot go before the child has left it.
  */
 #include "tmpfs_int.h"
 
@@ -261,7 +263,9 @@ set_parent(struct tnode *t, struct tnode *from, struct tnode *to)
 {
 	if (t->t_vnode->v_type != VDIR || from == to)
 		return;
+	spin_lock(&t->t_spin);
 	t->t_parent = to;
+	spin_unlock(&t->t_spin);
 	tnode_linked(to);
 	tnode_unlinked(from, 1);
 }
@@ -346,6 +350,7 @@ tdir_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 	struct tnode *d = vn_tnode(dir);
 	struct tentry *e;
 	struct rb_node *n;
+	uint64_t up;
 
 	if (dir->v_type != VDIR)
 		return ENOTDIR;
@@ -357,7 +362,10 @@ tdir_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 		cookie = 1;
 	}
 	if (cookie == 1) {
-		if (!emit(arg, "..", 2, d->t_parent->t_ino, VDIR, 2))
+		spin_lock(&d->t_spin);
+		up = d->t_parent->t_ino;
+		spin_unlock(&d->t_spin);
+		if (!emit(arg, "..", 2, up, VDIR, 2))
 			return 0;
 		cookie = 2;
 	}

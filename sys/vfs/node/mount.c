@@ -16,7 +16,8 @@
  *
  * Locking: mount_lk for the list and the shape of the tree; it is taken
  * before any v_lk.  Lookups take it never: they read n_covered under the
- * name's bucket.
+ * name's bucket.  A name is covered under its directory's v_lk, too, which
+ * who removes or replaces names holds while it looks at n_covered.
  * A bind mount is a mount whose root name stands for a name of another mount
  * (ncache.c N6); what is mounted below that name does not show.
  * Not here: propagation, mount namespaces: one view.
@@ -42,7 +43,7 @@ static struct lk mount_lk;
 static struct list mounts;		/* [mount_lk] */
 static uint32_t nmounts;		/* [mount_lk] */
 static uint32_t last_id;		/* [mount_lk] */
-static struct mount *root_mount;	/* [mount_lk] */
+static struct mount *_Atomic root_mount;	/* [mount_lk to change] */
 static struct fsctx kernel_fsctx;	/* of threads without a process */
 
 void
@@ -178,7 +179,7 @@ has_mounts_below(struct mount *mp)
 	return false;
 }
 
-/* May something be mounted on this name?  [mount_lk] */
+/* May something be mounted on this name?  It stays so while its place is locked.  [mount_lk] */
 static int
 check_cover(struct ncp *on)
 {
@@ -190,13 +191,85 @@ check_cover(struct ncp *on)
 	return (on->n_flags & NCF_HASHED) == 0 && on != on->n_mount->mp_ncp ? EINVAL : 0;
 }
 
-/* [mount_lk] */
+/* Locks the directory that has the name.  *dir: held, for unlock_place(); NULL: the root of a mount.  [mount_lk] */
 static void
+lock_place(struct ncp *on, struct ncp **dir)
+{
+	for (;;) {
+		struct ncp *up = ncp_above(on), *now;
+
+		*dir = up;
+		if (up == NULL)
+			return;
+		lk_excl(&up->n_vnode->v_lk);
+		now = ncp_above(on);
+		if (now != NULL)
+			ncp_drop(now);
+		if (now == up)
+			return;
+		lk_release(&up->n_vnode->v_lk);		/* moved meanwhile */
+		ncp_drop(up);
+	}
+}
+
+static void
+unlock_place(struct ncp *dir)
+{
+	if (dir == NULL)
+		return;
+	lk_release(&dir->n_vnode->v_lk);
+	ncp_drop(dir);
+}
+
+/* The mount, new or without a place, gets its place.  [mount_lk] */
+static int
 cover(struct ncp *on, struct mount *mp)
 {
-	ncp_hold(on);
-	mount_set_covers(mp, on);
-	ncp_cover(on, mp);
+	struct ncp *dir;
+	int error;
+
+	lock_place(on, &dir);
+	error = check_cover(on);
+	if (error == 0) {
+		ncp_hold(on);
+		mount_set_covers(mp, on);
+		ncp_cover(on, mp);
+	}
+	unlock_place(dir);
+	return error;
+}
+
+/* It leaves the list.  [mount_lk] */
+static void
+mount_off_list(struct mount *mp)
+{
+	list_remove(&mp->mp_link);
+	nmounts--;
+	mp->mp_dead = true;
+	mount_set_covers(mp, NULL);
+}
+
+/* ... and the list's references go.  mount_lk not held. */
+static void
+mount_let_go(struct mount *mp)
+{
+	ncache_purge_mount(mp);		/* names that became idle before mp_dead was set */
+	ncp_drop(mp->mp_ncp);
+	mount_drop(mp);
+}
+
+struct ncp *
+mount_name(struct mount *mp)
+{
+	struct ncp *n = NULL;
+
+	lk_shared(&mount_lk);
+	if (!mp->mp_dead) {
+		n = mp->mp_ncp;
+		ncp_hold(n);
+	}
+	lk_release(&mount_lk);
+	return n;
 }
 
 /* [mount_lk] */
@@ -227,10 +300,28 @@ bind_new(struct ncp *from, struct mount **out)
 	return 0;
 }
 
+/* Ends what made a new mount (error 0) under mount_lk: it is covered, or goes again. */
+static int
+place_new(struct mount *mp, struct ncp *on, int error)
+{
+	bool undo = false;
+
+	if (error == 0) {
+		error = cover(on, mp);
+		undo = error != 0;
+		if (undo)
+			mount_off_list(mp);
+	}
+	lk_release(&mount_lk);
+	if (undo)
+		mount_let_go(mp);
+	return error;
+}
+
 int
 vfs_bind(struct ncp *from, struct ncp *on, uint32_t flags)
 {
-	struct mount *mp;
+	struct mount *mp = NULL;
 	int error;
 
 	lk_excl(&mount_lk);
@@ -243,10 +334,7 @@ vfs_bind(struct ncp *from, struct ncp *on, uint32_t flags)
 		error = EINVAL;
 	if (error == 0)
 		error = bind_new(from, &mp);
-	if (error == 0)
-		cover(on, mp);
-	lk_release(&mount_lk);
-	return error;
+	return place_new(mp, on, error);
 }
 
 int
@@ -269,8 +357,13 @@ vfs_move(struct ncp *root, struct ncp *on)
 			break;
 	}
 	if (error == 0) {
-		ncp_cover(mp->mp_covers, NULL);
-		cover(on, mp);
+		struct ncp *old = mp->mp_covers;
+
+		ncp_hold(old);
+		error = cover(on, mp);
+		if (error == 0)
+			ncp_cover(old, NULL);
+		ncp_drop(old);
 	}
 	lk_release(&mount_lk);
 	return error;
@@ -291,7 +384,7 @@ int
 vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options)
 {
 	const struct fs_ops *fs = fs_find(fstype);
-	struct mount *mp, *same;
+	struct mount *mp = NULL, *same;
 	int error;
 
 	if (fs == NULL)
@@ -303,17 +396,13 @@ vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags
 		error = bind_new(same->mp_ncp, &mp);
 	else if (error == 0)
 		error = mount_new(fs, source, flags, options, &mp);
-	if (error == 0)
-		cover(on, mp);
-	lk_release(&mount_lk);
-	return error;
+	return place_new(mp, on, error);
 }
 
 int
 vfs_unmount(struct ncp *root, uint32_t flags)
 {
 	struct mount *mp = root->n_mount;
-	struct ncp *name;
 
 	lk_excl(&mount_lk);
 	if (root != mp->mp_ncp || mp->mp_dead) {
@@ -326,19 +415,13 @@ vfs_unmount(struct ncp *root, uint32_t flags)
 	}
 	ncache_purge_mount(mp);
 	/* The caller's reference and the mount's own are the two that are expected. */
-	if ((flags & MNT_DETACH) == 0 && atomic_load(&root->n_refs) > 2) {
+	if (!ncp_uncover_idle(mp->mp_covers, mp, (flags & MNT_DETACH) != 0 ? UINT32_MAX : 2)) {
 		lk_release(&mount_lk);
 		return EBUSY;
 	}
-	list_remove(&mp->mp_link);
-	nmounts--;
-	ncp_cover(mp->mp_covers, NULL);
-	mp->mp_dead = true;
-	mount_set_covers(mp, NULL);
-	name = mp->mp_ncp;
+	mount_off_list(mp);
 	lk_release(&mount_lk);
-	ncp_drop(name);
-	mount_drop(mp);
+	mount_let_go(mp);
 	return 0;
 }
 
@@ -357,7 +440,7 @@ vfs_remount(struct ncp *root, uint32_t flags)
 
 /* The root mount moves to put_old, below new_root, which becomes the top. */
 int
-vfs_pivot(struct ncp *new_root, struct ncp *put_old)
+vfs_pivot(struct ncp *new_root, struct ncp *put_old, struct ncp **old_root)
 {
 	struct mount *mp = new_root->n_mount, *old;
 	struct ncp *up;
@@ -371,11 +454,15 @@ vfs_pivot(struct ncp *new_root, struct ncp *put_old)
 		error = EBUSY;
 	else if (new_root != mp->mp_ncp || put_old->n_covered != NULL || put_old == new_root)
 		error = EINVAL;
+	lk_excl(&mp->mp_rename_lk);		/* what is above what stays so */
 	for (up = put_old; error == 0 && up != NULL && up != new_root; up = up->n_parent)
 		;
+	lk_release(&mp->mp_rename_lk);
 	if (error == 0 && up == NULL)
 		error = EINVAL;
 	if (error == 0) {
+		*old_root = old->mp_ncp;
+		ncp_hold(*old_root);
 		ncp_cover(mp->mp_covers, NULL);
 		mount_set_covers(mp, NULL);
 		root_mount = mp;
@@ -387,30 +474,13 @@ vfs_pivot(struct ncp *new_root, struct ncp *put_old)
 	return error;
 }
 
-/* A callback may sleep and look up paths: the list is walked by position, each mount held meanwhile. */
 void
 vfs_mount_foreach(void (*fn)(struct mount *, void *), void *arg)
 {
-	uint32_t after = 0;
-
-	for (;;) {
-		struct mount *mp = NULL;
-
-		lk_shared(&mount_lk);
-		list_foreach(m, &mounts, struct mount, mp_link) {
-			if (m->mp_id > after) {
-				mp = m;
-				mount_hold(mp);
-				break;
-			}
-		}
-		lk_release(&mount_lk);
-		if (mp == NULL)
-			return;
-		after = mp->mp_id;
-		fn(mp, arg);
-		mount_drop(mp);
-	}
+	lk_shared(&mount_lk);
+	list_foreach(m, &mounts, struct mount, mp_link)
+		fn(m, arg);
+	lk_release(&mount_lk);
 }
 
 struct ncp *
@@ -428,7 +498,7 @@ fsctx_current(void)
 }
 
 struct fsctx *
-fsctx_create(const struct fsctx *like)
+fsctx_create(struct fsctx *like)
 {
 	struct fsctx *fc = kmalloc(sizeof *fc, KM_ZERO | KM_WAIT);
 
@@ -436,8 +506,10 @@ fsctx_create(const struct fsctx *like)
 		return NULL;
 	fc->fc_refs = 1;
 	token_init(&fc->fc_tok, "fsctx");
-	fsctx_get((struct fsctx *)(uintptr_t)like, &fc->fc_cwd, &fc->fc_root);
+	fsctx_get(like, &fc->fc_cwd, &fc->fc_root);
+	token_get(&like->fc_tok);
 	fc->fc_umask = like->fc_umask;
+	token_release(&like->fc_tok);
 	return fc;
 }
 
@@ -470,12 +542,28 @@ fork_fs(struct proc *parent, struct proc *child, uint64_t clone_flags)
 	return child->p_fs == NULL ? ENOMEM : 0;
 }
 
+struct fsctx *
+fsctx_of(struct proc *p)
+{
+	struct fsctx *fc;
+
+	token_get(&p->p_tok);
+	fc = p->p_fs;
+	if (fc != NULL)
+		atomic_fetch_add_explicit(&fc->fc_refs, 1, memory_order_relaxed);
+	token_release(&p->p_tok);
+	return fc;
+}
+
 static void
 exit_fs(struct proc *p)
 {
-	struct fsctx *fc = p->p_fs;
+	struct fsctx *fc;
 
+	token_get(&p->p_tok);
+	fc = p->p_fs;
 	p->p_fs = NULL;
+	token_release(&p->p_tok);
 	if (fc != NULL)
 		fsctx_drop(fc);
 }
@@ -516,6 +604,7 @@ vfs_mount_boot(const char *fstype, const char *name)
 int
 vfs_init(void)
 {
+	struct mount *mp;
 	int error;
 
 	list_init(&mounts);
@@ -524,10 +613,11 @@ vfs_init(void)
 	fs_register(&tmpfs_fs);
 	fs_register(&devfs_fs);
 	lk_excl(&mount_lk);
-	error = mount_new(&tmpfs_fs, "tmpfs", 0, "mode=755", &root_mount);
+	error = mount_new(&tmpfs_fs, "tmpfs", 0, "mode=755", &mp);
 	lk_release(&mount_lk);
 	if (error != 0)
 		return error;
+	root_mount = mp;
 	kernel_fsctx.fc_refs = 1;
 	token_init(&kernel_fsctx.fc_tok, "fsctx");
 	kernel_fsctx.fc_cwd = kernel_fsctx.fc_root = vfs_root();

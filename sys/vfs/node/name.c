@@ -24,6 +24,8 @@
 #include <sys/proc/proc.h>
 #include <sys/vm/kmem.h>
 
+#define PATH_TRIES	64
+
 struct walk {
 	struct ncp	*w_at, *w_root;
 	const char	*w_p;		/* the rest of the path */
@@ -45,7 +47,7 @@ child_fill(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 	bool cache = (dir->n_mount->mp_ops->fs_flags & FS_NOCACHE) == 0;
 	int error;
 
-	if ((dir->n_flags & NCF_DELETED) != 0)
+	if (ncp_is_deleted(dir))
 		return ENOENT;
 	if (dvn->v_ops->vop_lookup == NULL)
 		return ENOTDIR;
@@ -356,18 +358,18 @@ int
 name_path(struct ncp *n, struct ncp *root, char *buf, size_t size, bool *unreachable)
 {
 	size_t start = 0;
-	uint32_t before;
+	uint32_t mark;
 	int error;
 
 	if (size < 2)
 		return ENAMETOOLONG;
 	/* A rename in the middle may have mixed two places: try again, but not for ever. */
-	for (int i = 0; i < 8; i++) {
-		before = ncache_rename_count();
+	for (int i = 0; i < PATH_TRIES; i++) {
+		mark = ncache_rename_mark();
 		error = path_once(n, root, buf, size, &start, unreachable);
 		if (error != 0)
 			return error;
-		if ((before & 1) == 0 && before == ncache_rename_count())
+		if (ncache_no_rename_since(mark))
 			break;
 	}
 	memmove(buf, buf + start, size - start);

@@ -13,7 +13,8 @@
  *   O2  a rename between two directories holds mp_rename_lk, so what is an
  *       ancestor of what does not change while it looks.
  *   O3  directories are locked ancestor first, unrelated ones by v_id; a
- *       directory that is removed or replaced is locked last.
+ *       directory that is removed or replaced is locked last, until the cache
+ *       knows, so that nobody finds a name in it that cannot be.
  *
  * Locking: mp_rename_lk, then v_lk as O3 says, then the cache's spins.
  */
@@ -23,6 +24,7 @@
 #include <abi/fcntl.h>
 #include <abi/mount.h>
 #include <core/rt/rt.h>
+#include <stdatomic.h>
 #include <sys/proc/cred.h>
 #include <sys/vm/kmem.h>
 
@@ -213,6 +215,8 @@ remove_file(struct ncp *dir, struct ncp *n, bool slash)
 	if (error == 0)
 		error = dvn->v_ops->vop_unlink == NULL ? EPERM : dvn->v_ops->vop_unlink(dvn, n->n_name,
 		    n->n_len, vn);
+	if (error == 0)
+		ncache_removed(n);
 	return error;
 }
 
@@ -225,9 +229,13 @@ remove_dir(struct ncp *dir, struct ncp *n)
 	error = may_delete(dir, n, true);
 	if (error != 0)
 		return error;
+	vnode_hold(vn);
 	lk_excl(&vn->v_lk);
 	error = dvn->v_ops->vop_rmdir == NULL ? EPERM : dvn->v_ops->vop_rmdir(dvn, n->n_name, n->n_len, vn);
+	if (error == 0)
+		ncache_removed(n);
 	lk_release(&vn->v_lk);
+	vnode_drop(vn);
 	return error;
 }
 
@@ -256,8 +264,6 @@ name_remove(struct ncp *dir, const char *name, size_t len, bool slash, bool dire
 			error = ENOENT;
 		else
 			error = directory ? remove_dir(dir, n) : remove_file(dir, n, slash);
-		if (error == 0)
-			ncache_removed(n);
 	}
 	lk_release(&dvn->v_lk);
 	if (n != NULL)
@@ -265,7 +271,7 @@ name_remove(struct ncp *dir, const char *name, size_t len, bool slash, bool dire
 	return error;
 }
 
-/* Is `a` the directory `n` or above it, within one mount? */
+/* Is `a` the directory `n` or above it, within one mount?  mp_rename_lk held: O2. */
 static bool
 is_ancestor(struct ncp *a, struct ncp *n)
 {
@@ -325,9 +331,10 @@ rename_check(const struct rename *r, bool from_slash, bool to_slash)
 		return ENOTDIR;
 	if (old->v_type != VDIR && (from_slash || (!exchange && to_slash)))
 		return ENOTDIR;
-	if (is_ancestor(r->r_old, r->r_to))
+	/* Within one directory neither can be: nor is O2 there to look. */
+	if (r->r_from != r->r_to && is_ancestor(r->r_old, r->r_to))
 		return EINVAL;
-	if (new != NULL && is_ancestor(r->r_new, r->r_from))
+	if (r->r_from != r->r_to && new != NULL && is_ancestor(r->r_new, r->r_from))
 		return exchange ? EINVAL : ENOTEMPTY;
 	if (old == new)
 		return 0;
@@ -344,6 +351,27 @@ rename_check(const struct rename *r, bool from_slash, bool to_slash)
 	if (error == 0 && exchange && r->r_from != r->r_to && new->v_type == VDIR)
 		error = vn_access(new, 2, vfs_cred());
 	return error;
+}
+
+/*
+ * The filesystem said yes.  The place is taken by what moved; whoever holds
+ * the replaced name keeps it as a deleted one.
+ */
+static void
+rename_cached(struct rename *r)
+{
+	struct ncp *o = r->r_old, *n = r->r_new;
+
+	if ((r->r_flags & RENAME_EXCHANGE) != 0) {
+		ncache_swap(o, r->r_old_text, n, r->r_new_text);
+		r->r_new_text = NULL;
+	} else {
+		if (n->n_vnode != NULL)
+			ncache_removed(n);
+		ncache_unhash(n);
+		ncache_move(o, r->r_to, r->r_old_text, n->n_name, n->n_len);
+	}
+	r->r_old_text = NULL;
 }
 
 static int
@@ -365,26 +393,19 @@ rename_locked(struct rename *r)
 		error = ncache_reserve(o->n_len, &r->r_new_text);
 	if (error != 0)
 		return error;
-	if (lock_victim)
+	if (lock_victim) {
+		vnode_hold(new);
 		lk_excl(&new->v_lk);
+	}
 	error = from->v_ops->vop_rename(from, o->n_name, o->n_len, old, to, n->n_name, n->n_len, new,
 	    r->r_flags);
-	if (lock_victim)
+	if (error == 0)
+		rename_cached(r);
+	if (lock_victim) {
 		lk_release(&new->v_lk);
-	if (error != 0)
-		return error;
-	if (exchange) {
-		ncache_swap(o, r->r_old_text, n, r->r_new_text);
-		r->r_new_text = NULL;
-	} else {
-		/* The place is taken by `o`; whoever holds the replaced name keeps it as a deleted one. */
-		if (new != NULL)
-			ncache_removed(n);
-		ncache_unhash(n);
-		ncache_move(o, r->r_to, r->r_old_text, n->n_name, n->n_len);
+		vnode_drop(new);
 	}
-	r->r_old_text = NULL;
-	return 0;
+	return error;
 }
 
 int
@@ -434,10 +455,13 @@ name_orphan(struct vnode *vn, const char *text, struct ncp **out)
 {
 	size_t len = strnlen(text, PATH_MAX_);
 	struct mount *mp = vn->v_mount;
-	int error = ncp_create(mp->mp_dead ? NULL : mp->mp_ncp, mp, text, len, vn, out);
+	struct ncp *top = mount_name(mp);
+	int error = ncp_create(top, mp, text, len, vn, out);
 
 	if (error == 0)
-		(*out)->n_flags |= NCF_DELETED;
+		atomic_store_explicit(&(*out)->n_flags, NCF_DELETED, memory_order_relaxed);
+	if (top != NULL)
+		ncp_drop(top);
 	return error;
 }
 

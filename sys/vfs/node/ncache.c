@@ -11,7 +11,9 @@
  *   N2  a hashed name has exactly one entry for its (parent, text); a
  *       directory vnode has at most one hashed name.
  *   N3  n_refs goes from 0 to 1 and from 1 to 0 only under the spin of the
- *       bucket that n_hash names.  A name that is not hashed and has no
+ *       bucket that n_hash names; but who goes through a parent's children
+ *       takes an idle one from 0 to 1 under the parent's n_spin alone, so who
+ *       takes an idle name out of the cache looks again there.  A name that is not hashed and has no
  *       references is freed at once by who dropped the last one; a hashed
  *       one stays until the clock hand takes it.
  *   N4  a held positive name never becomes negative: when its file is removed
@@ -48,7 +50,7 @@ struct bucket {
 static struct bucket buckets[BUCKETS];
 static _Atomic uint32_t cached;		/* hashed names */
 static _Atomic uint32_t hand;
-static _Atomic uint32_t renames;	/* odd while one is under way */
+static _Atomic uint32_t renames_begun, renames_done;
 static uint64_t secret;			/* const after boot: collisions cannot be planned */
 
 void
@@ -63,6 +65,19 @@ static inline struct bucket *
 bucket_of(uint32_t hash)
 {
 	return &buckets[hash & (BUCKETS - 1)];
+}
+
+static inline uint32_t
+flags_of(const struct ncp *n)
+{
+	return atomic_load_explicit(&n->n_flags, memory_order_relaxed);
+}
+
+/* [bucket held] */
+static inline void
+set_flags(struct ncp *n, uint32_t set, uint32_t clear)
+{
+	atomic_store_explicit(&n->n_flags, (flags_of(n) & ~clear) | set, memory_order_relaxed);
 }
 
 static uint32_t
@@ -80,11 +95,10 @@ static struct bucket *
 lock_bucket(struct ncp *n)
 {
 	for (;;) {
-		uint32_t h = __atomic_load_n(&n->n_hash, __ATOMIC_ACQUIRE);
-		struct bucket *b = bucket_of(h);
+		struct bucket *b = bucket_of(atomic_load_explicit(&n->n_hash, memory_order_relaxed));
 
 		spin_lock(&b->b_spin);
-		if (bucket_of(n->n_hash) == b)
+		if (bucket_of(atomic_load_explicit(&n->n_hash, memory_order_relaxed)) == b)
 			return b;
 		spin_unlock(&b->b_spin);
 	}
@@ -169,7 +183,7 @@ destroy(struct ncp *n)
 	struct ncp *parent = n->n_parent;
 	struct mount *mp = n->n_mount;
 
-	ASSERT(n->n_refs == 0 && (n->n_flags & NCF_HASHED) == 0);
+	ASSERT(n->n_refs == 0 && (flags_of(n) & NCF_HASHED) == 0);
 	ASSERT(list_empty(&n->n_children));
 	if (n == mp->mp_ncp)
 		mount_unused(mp);
@@ -195,7 +209,7 @@ chain_remove(struct bucket *b, struct ncp *n)
 	}
 	*link = n->n_next;
 	n->n_next = NULL;
-	n->n_flags &= ~NCF_HASHED;
+	set_flags(n, 0, NCF_HASHED);
 	atomic_fetch_sub_explicit(&cached, 1, memory_order_relaxed);
 }
 
@@ -209,6 +223,22 @@ unhash(struct bucket *b, struct ncp *n)
 	spin_lock(&parent->n_spin);
 	list_remove(&n->n_sibling);
 	spin_unlock(&parent->n_spin);
+}
+
+/* The same for a name without references; false: somebody who goes through the children has one now.  [bucket held] */
+static bool
+unhash_idle(struct bucket *b, struct ncp *n)
+{
+	bool idle;
+
+	spin_lock(&n->n_parent->n_spin);
+	idle = n->n_refs == 0;
+	if (idle)
+		list_remove(&n->n_sibling);
+	spin_unlock(&n->n_parent->n_spin);
+	if (idle)
+		chain_remove(b, n);
+	return idle;
 }
 
 /* Gives up one reference; true: the last of a name that nobody can find, now the caller's to destroy. */
@@ -227,11 +257,8 @@ put(struct ncp *n)
 	b = lock_bucket(n);
 	refs = atomic_fetch_sub_explicit(&n->n_refs, 1, memory_order_acq_rel);
 	ASSERT(refs != 0);
-	if (refs == 1) {
-		if ((n->n_flags & NCF_HASHED) != 0 && n->n_mount->mp_dead)
-			unhash(b, n);
-		gone = (n->n_flags & NCF_HASHED) == 0;
-	}
+	if (refs == 1)
+		gone = (flags_of(n) & NCF_HASHED) == 0 || (n->n_mount->mp_dead && unhash_idle(b, n));
 	spin_unlock(&b->b_spin);
 	return gone;
 }
@@ -245,32 +272,20 @@ ncp_drop(struct ncp *n)
 
 /* The clock hand: forget names of one bucket that were not used since it last came by. */
 static uint32_t
-evict_bucket(struct bucket *b, bool all)
+evict_bucket(struct bucket *b)
 {
 	struct ncp *victim[8];
 	uint32_t nvictim = 0;
 
-	if (b->b_first == NULL)
-		return 0;
 	spin_lock(&b->b_spin);
 	for (struct ncp *n = b->b_first, *next; n != NULL && nvictim < countof(victim); n = next) {
 		next = n->n_next;
 		if (n->n_refs != 0)
 			continue;
-		if (!all && (n->n_flags & NCF_RECENT) != 0) {
-			n->n_flags &= ~NCF_RECENT;
-			continue;
-		}
-		/* purge_children() takes references under the parent's spin only: look again there. */
-		spin_lock(&n->n_parent->n_spin);
-		if (n->n_refs == 0) {
-			list_remove(&n->n_sibling);
-			spin_unlock(&n->n_parent->n_spin);
-			chain_remove(b, n);
+		if ((flags_of(n) & NCF_RECENT) != 0)
+			set_flags(n, 0, NCF_RECENT);
+		else if (unhash_idle(b, n))
 			victim[nvictim++] = n;
-		} else {
-			spin_unlock(&n->n_parent->n_spin);
-		}
 	}
 	spin_unlock(&b->b_spin);
 	for (uint32_t i = 0; i < nvictim; i++)
@@ -284,8 +299,7 @@ ncp_trim(uint32_t want)
 	uint32_t got = 0;
 
 	for (uint32_t i = 0; i < 2 * BUCKETS && got < want; i++) {
-		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)),
-		    false);
+		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)));
 		lwkt_poll();
 	}
 }
@@ -296,8 +310,7 @@ make_room(void)
 	uint32_t got = 0;
 
 	for (uint32_t i = 0; i < EVICT_BUCKETS && got < 2 && cached > NCACHE_MAX; i++)
-		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)),
-		    false);
+		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)));
 }
 
 /* Held.  [bucket held] */
@@ -308,7 +321,8 @@ chain_find(struct bucket *b, uint32_t h, const struct ncp *dir, const char *name
 		if (n->n_hash == h && n->n_parent == dir && n->n_len == len && memcmp(n->n_name, name,
 		    len) == 0) {
 			atomic_fetch_add_explicit(&n->n_refs, 1, memory_order_relaxed);
-			n->n_flags |= NCF_RECENT;
+			if ((flags_of(n) & NCF_RECENT) == 0)
+				set_flags(n, NCF_RECENT, 0);
 			return n;
 		}
 	}
@@ -321,7 +335,7 @@ chain_insert(struct bucket *b, struct ncp *n)
 {
 	n->n_next = b->b_first;
 	b->b_first = n;
-	n->n_flags |= NCF_HASHED;
+	set_flags(n, NCF_HASHED, 0);
 	atomic_fetch_add_explicit(&cached, 1, memory_order_relaxed);
 	spin_lock(&n->n_parent->n_spin);
 	list_push_front(&n->n_parent->n_children, &n->n_sibling);
@@ -348,7 +362,7 @@ ncache_insert(struct ncp *n)
 	struct bucket *b = bucket_of(n->n_hash);
 	struct ncp *have;
 
-	ASSERT(n->n_parent != NULL && (n->n_flags & NCF_HASHED) == 0);
+	ASSERT(n->n_parent != NULL && (flags_of(n) & NCF_HASHED) == 0);
 	make_room();
 	spin_lock(&b->b_spin);
 	have = chain_find(b, n->n_hash, n->n_parent, n->n_name, n->n_len);
@@ -382,13 +396,13 @@ ncache_removed(struct ncp *n)
 
 	ncache_purge_children(n);
 	b = lock_bucket(n);
-	if (n->n_refs == 1 && (n->n_flags & NCF_HASHED) != 0) {
+	if (n->n_refs == 1 && (flags_of(n) & NCF_HASHED) != 0) {
 		vn = n->n_vnode;
 		n->n_vnode = NULL;
 	} else {
-		if ((n->n_flags & NCF_HASHED) != 0)
+		if ((flags_of(n) & NCF_HASHED) != 0)
 			unhash(b, n);
-		n->n_flags |= NCF_DELETED;
+		set_flags(n, NCF_DELETED, 0);
 	}
 	spin_unlock(&b->b_spin);
 	if (vn != NULL)
@@ -400,7 +414,7 @@ ncache_unhash(struct ncp *n)
 {
 	struct bucket *b = lock_bucket(n);
 
-	if ((n->n_flags & NCF_HASHED) != 0)
+	if ((flags_of(n) & NCF_HASHED) != 0)
 		unhash(b, n);
 	spin_unlock(&b->b_spin);
 }
@@ -467,19 +481,19 @@ ncache_move(struct ncp *n, struct ncp *parent, char *text, const char *name, siz
 	char *old_text = n->n_name;
 
 	ncp_hold(parent);
-	atomic_fetch_add(&renames, 1);
+	atomic_fetch_add(&renames_begun, 1);
 	lock_two(from, to);
-	if ((n->n_flags & NCF_HASHED) != 0)
+	if ((flags_of(n) & NCF_HASHED) != 0)
 		unhash(from, n);
 	n->n_parent = parent;
 	n->n_name = text != NULL ? text : n->n_short;
 	memmove(n->n_name, name, len);
 	n->n_name[len] = '\0';
 	n->n_len = (uint16_t)len;
-	__atomic_store_n(&n->n_hash, h, __ATOMIC_RELEASE);
+	atomic_store_explicit(&n->n_hash, h, memory_order_relaxed);
 	chain_insert(to, n);
 	unlock_two(from, to);
-	atomic_fetch_add(&renames, 1);
+	atomic_fetch_add(&renames_done, 1);
 	if (old_text != n->n_short && old_text != text)
 		kfree(old_text);
 	ncp_drop(old_parent);
@@ -505,9 +519,15 @@ ncache_swap(struct ncp *a, char *a_text, struct ncp *b, char *b_text)
 }
 
 uint32_t
-ncache_rename_count(void)
+ncache_rename_mark(void)
 {
-	return atomic_load(&renames);
+	return atomic_load(&renames_done);
+}
+
+bool
+ncache_no_rename_since(uint32_t mark)
+{
+	return atomic_load(&renames_begun) == mark;
 }
 
 /* Forget the idle names of a mount, leaves first: each round frees the parents of the one before. */
@@ -521,19 +541,16 @@ ncache_purge_mount(struct mount *mp)
 		for (uint32_t i = 0; i < BUCKETS; i++) {
 			struct ncp *idle = NULL;
 
-			if (buckets[i].b_first == NULL)
-				continue;
 			spin_lock(&buckets[i].b_spin);
-			for (struct ncp *n = buckets[i].b_first; n != NULL && idle == NULL; n = n->n_next) {
-				if (n->n_mount == mp && n->n_refs == 0) {
+			for (struct ncp *n = buckets[i].b_first; n != NULL; n = n->n_next) {
+				if (n->n_mount == mp && n->n_refs == 0 && unhash_idle(&buckets[i], n)) {
 					idle = n;
-					n->n_refs = 1;
-					unhash(&buckets[i], n);
+					break;		/* it is no longer in the chain */
 				}
 			}
 			spin_unlock(&buckets[i].b_spin);
 			if (idle != NULL) {
-				ncp_drop(idle);
+				ncp_drop(destroy(idle));
 				again = true;
 				i--;		/* the same bucket once more */
 			}
@@ -549,6 +566,19 @@ ncp_cover(struct ncp *n, struct mount *mp)
 
 	n->n_covered = mp;
 	spin_unlock(&b->b_spin);
+}
+
+bool
+ncp_uncover_idle(struct ncp *n, struct mount *mp, uint32_t refs)
+{
+	struct bucket *b = lock_bucket(n);
+	bool idle = atomic_load_explicit(&mp->mp_ncp->n_refs, memory_order_relaxed) <= refs;
+
+	ASSERT(n->n_covered == mp);
+	if (idle)
+		n->n_covered = NULL;
+	spin_unlock(&b->b_spin);
+	return idle;
 }
 
 /* Takes over the reference on `n`. */
@@ -603,18 +633,25 @@ ncp_uncross(struct ncp *n)
 }
 
 struct ncp *
+ncp_above(struct ncp *n)
+{
+	struct bucket *b = lock_bucket(n);
+	struct ncp *up = n->n_parent;
+
+	if (up != NULL)
+		ncp_hold(up);
+	spin_unlock(&b->b_spin);
+	return up;
+}
+
+struct ncp *
 ncp_parent(struct ncp *n)
 {
-	struct bucket *b;
 	struct ncp *up;
 
 	ncp_hold(n);
 	n = ncp_uncross(n);
-	b = lock_bucket(n);
-	up = n->n_parent;
-	if (up != NULL)
-		ncp_hold(up);
-	spin_unlock(&b->b_spin);
+	up = ncp_above(n);
 	ncp_drop(n);
 	return up;
 }
@@ -623,7 +660,7 @@ bool
 ncp_is_deleted(struct ncp *n)
 {
 	n = ncp_real(n);
-	return (__atomic_load_n(&n->n_flags, __ATOMIC_RELAXED) & NCF_DELETED) != 0;
+	return (flags_of(n) & NCF_DELETED) != 0;
 }
 
 /* The text of one name; len excludes the NUL.  [for name_path()] */

@@ -26,10 +26,15 @@ void	ncache_init(void);
 void	mount_set_covers(struct mount *mp, struct ncp *n);
 void	ncache_purge_mount(struct mount *mp);
 void	ncp_cover(struct ncp *n, struct mount *mp);	/* NULL: no more; mount list held */
+/* No more, unless somebody uses the mount: its root has more than `refs` references.  Mount list held. */
+bool	ncp_uncover_idle(struct ncp *n, struct mount *mp, uint32_t refs);
+struct ncp *ncp_above(struct ncp *n);			/* parent within the mount; NULL */
 /* down into what is mounted here; takes over the reference */
 struct ncp *ncp_cross(struct ncp *n);
 struct ncp *ncp_uncross(struct ncp *n);			/* up to the covered name; takes over the reference */
-uint32_t ncache_rename_count(void);
+/* Between the two calls with the same `mark` no name changed its place: true. */
+uint32_t ncache_rename_mark(void);
+bool	ncache_no_rename_since(uint32_t mark);
 
 /* name.c: one component with dir's v_lk held; may be negative. */
 int	child_locked(struct ncp *dir, const char *name, size_t len, struct ncp **out);
@@ -38,4 +43,5 @@ bool	name_is_dots(const char *name, size_t len);	/* "", "." or ".." */
 /* mount.c */
 bool	mount_is_ro(const struct mount *mp);
 void	mount_unused(struct mount *mp);			/* the last name of a mount is gone */
+struct ncp *mount_name(struct mount *mp);		/* of its root; NULL: unmounted */
 size_t	ncp_text(struct ncp *n, char *buf);		/* buf: PATH_MAX_ + 1 bytes */

@@ -211,9 +211,11 @@ open_tmpfile(struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
 		return error;
 	dvn = lu.lu_ncp->n_vnode;
 	error = name_access(lu.lu_ncp, 3, vfs_cred());
+	lk_excl(&dvn->v_lk);
 	if (error == 0)
 		error = dvn->v_ops->vop_create == NULL ? EOPNOTSUPP :
 		    dvn->v_ops->vop_create(dvn, NULL, 0, VREG, mode, 0, vfs_cred(), &vn);
+	lk_release(&dvn->v_lk);
 	lookup_done(&lu);
 	if (error != 0)
 		return error;

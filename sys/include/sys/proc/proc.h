@@ -73,8 +73,8 @@ struct proc {
 	/* [p_tok and p_sig to replace, either to look] held; never changed: proc_cred(), proc_set_cred() */
 	struct cred	*p_cred;
 	struct vmspace	*p_vmspace;	/* [p_tok] held; NULL once exiting */
-	struct fdtable	*p_fdt;		/* [file layer] */
-	struct fsctx	*p_fs;		/* [vfs layer] */
+	struct fdtable	*p_fdt;		/* [p_tok to replace; own] file layer */
+	struct fsctx	*p_fs;		/* [p_tok to replace; own] vfs layer */
 	struct vnode	*p_exe;		/* [p_tok] held */
 	char		*p_exe_path;	/* [p_tok] kmalloc'ed, for /proc/PID/exe */
 	struct waitq	p_waitq;	/* waiters in wait4 of this parent; vfork */
@@ -110,7 +110,7 @@ struct proc {
 	_Atomic bool	p_membarrier;	/* [atomic] registered for private expedited ones */
 	uint32_t	p_personality;	/* [own] */
 	uint64_t	p_timerslack;	/* [own] */
-	uint32_t	p_execs;	/* [own] programs this process has begun: procfs */
+	_Atomic uint32_t p_execs;	/* [own to change] programs this process has begun: procfs */
 	uint64_t	p_id;		/* const: born-here sequence number */
 };
 

@@ -13,7 +13,7 @@
 struct ncp {
 	/* [atomic] 0 only while hashed, changed to and from 0 under the bucket's spin */
 	_Atomic uint32_t n_refs;
-	uint32_t	n_flags;	/* [bucket] NCF_* */
+	_Atomic uint32_t n_flags;	/* [bucket to change] NCF_* */
 	struct ncp	*n_parent;	/* [bucket] held; NULL: root of a mount, or nameless */
 	/* [parent's v_lk + bucket, either to read] held; NULL: negative */
 	struct vnode	*_Atomic n_vnode;
@@ -26,7 +26,7 @@ struct ncp {
 	struct list	n_sibling;	/* [parent's n_spin] */
 	struct list	n_children;	/* [n_spin] hashed names below this one */
 	struct spin	n_spin;		/* after a bucket's spin */
-	uint32_t	n_hash;		/* [bucket] of parent and name: tells the bucket */
+	_Atomic uint32_t n_hash;	/* [bucket to change] of parent and name: tells the bucket */
 	uint16_t	n_len;		/* [parent's v_lk + bucket, either to read] */
 	char		*n_name;	/* [parent's v_lk + bucket] n_short, or kmalloc'ed */
 	char		n_short[40];	/* [as n_name] */
@@ -100,9 +100,11 @@ void	ncp_trim(uint32_t n);			/* memory is short: forget up to n names */
 struct ncache_stats { uint64_t names, bound; };
 void	ncache_stats(struct ncache_stats *out);
 
-struct fsctx *fsctx_create(const struct fsctx *like);	/* NULL: no memory */
+struct fsctx *fsctx_create(struct fsctx *like);	/* NULL: no memory */
 void	fsctx_drop(struct fsctx *fc);
 void	fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root);	/* held; either may be NULL */
+struct proc;
+struct fsctx *fsctx_of(struct proc *p);			/* held; NULL: it has ended */
 
 /* Mounting. */
 int	vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags,
@@ -112,8 +114,8 @@ int	vfs_unmount(struct ncp *root_of_mount, uint32_t flags);
 int	vfs_bind(struct ncp *from, struct ncp *on, uint32_t flags);
 int	vfs_move(struct ncp *root_of_mount, struct ncp *on);
 int	vfs_remount(struct ncp *root_of_mount, uint32_t flags);
-int	vfs_pivot(struct ncp *new_root, struct ncp *put_old);
-void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* held each; fn may sleep */
+int	vfs_pivot(struct ncp *new_root, struct ncp *put_old, struct ncp **old_root);	/* old_root: held */
+void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* fn may sleep, not mount */
 struct ncp *vfs_root(void);		/* the first mount's root */
 /* at boot, on a directory of the root, made if need be */
 int	vfs_mount_boot(const char *fstype, const char *name);

@@ -168,7 +168,7 @@ struct mount {
 	struct vnode	*mp_root;	/* const after mount */
 	void		*mp_data;	/* const: the filesystem's */
 	uint64_t	mp_dev;		/* const: st_dev */
-	uint32_t	mp_flags;	/* [mount list] MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC ... */
+	_Atomic uint32_t mp_flags;	/* [mount list to change] MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC ... */
 	/* [mount list] the name it is mounted on, held; NULL: the root, or unmounted */
 	struct ncp	*mp_covers;
 	/* const after mount: the name of its root; the mount holds it while mounted */
