@@ -474,8 +474,8 @@ lwkt_idle(void)
 			crit_exit_slow();
 		if (c->c_runmask != 0)
 			lwkt_switch();
-		else if (!list_empty(&c->c_reap))
-			reap(c);
+		if (!list_empty(&c->c_reap))
+			reap(c);		/* what ended just now, before we sleep */
 		if (idle_hook != NULL && c->c_runmask == 0)
 			idle_hook();
 		if (c->c_runmask == 0)
