@@ -527,6 +527,8 @@ fault(struct hk_space_rec *sp, struct hk_vpt *v, uint64_t va, uint32_t err)
 			return HK_FILL_REFUSED;
 		entry = found == FOUND_LARGE ? s.s_entry : s.s_table + (va >> 12 & 511);
 		seen = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+		if (found == FOUND_LARGE && (seen & (PTE_P | PTE_PS)) == PTE_P)
+			continue;		/* split since: it names a table now */
 		if ((seen & PTE_P) == 0 || !permits(combine(s.s_above, seen), err))
 			return HK_FILL_REFUSED;
 		if (found == FOUND_LARGE ? !large_is_ram(&s, seen) : !is_ram(seen & PTE_ADDR, HK_PAGE))
