@@ -22,12 +22,21 @@ struct kmem_cpu {
 	void		*_Atomic kc_remote;	/* [atomic] objects freed by other CPUs, linked by their first word */
 };
 
+/* A figure that one at a time changes and anybody reads, roughly. */
+typedef _Atomic int64_t figure_t;
+static inline int64_t figure(const figure_t *f) { return atomic_load_explicit(f, memory_order_relaxed); }
+static inline void
+figure_add(figure_t *f, int64_t n)
+{
+	atomic_store_explicit(f, figure(f) + n, memory_order_relaxed);
+}
+
 /* What sys/vm keeps per CPU: mycpu->c_vm. */
 struct vm_cpu {
 	struct list	v_pages;	/* [cpu] free single pages, newest first */
-	uint32_t	v_npages;	/* [cpu] */
-	int64_t		v_anon, v_cache;	/* [cpu] pages that became such here, minus those that ceased to be */
-	int64_t		v_kmem_bytes;	/* [cpu] likewise */
+	figure_t	v_npages;	/* [cpu] */
+	figure_t	v_anon, v_cache;	/* [cpu] pages that became such here, minus those that ceased to be */
+	figure_t	v_kmem_bytes;	/* [cpu] likewise */
 	struct kmem_cpu	v_kmem[KMEM_CLASSES];	/* [cpu] */
 	uint64_t	v_kstack[KSTACK_CACHE];	/* [cpu] mapped stacks, newest last */
 	uint32_t	v_nkstack;	/* [cpu] */
@@ -37,15 +46,17 @@ static inline struct vm_cpu *vm_mycpu(void) { return mycpu->c_vm; }
 
 void	vm_cpu_setup(struct cpu *c, struct vm_cpu *v);
 void	kmem_cpu_setup(struct cpu *c, struct vm_cpu *v);
-uint64_t kmem_trim(void);		/* give empty slabs of this CPU back; pages */
+/* Give what this CPU keeps in reserve back: empty slabs, stacks, and then single pages to the buddy lists.  Pages. */
+uint64_t kmem_trim(void);
+uint64_t kstack_trim(void);
+uint64_t page_cache_trim(void);
 void	kstack_init(void);
-uint64_t kstack_trim(void);		/* and cached stacks */
-void	page_cache_trim(void);		/* and single pages, to the buddy lists */
 
 /* Free a page that is nobody's any more (refs 0). */
 void	page_free(struct page *pg);
-/* Pages free now, roughly; and whether single-page thrift is called for. */
+/* Pages free now, roughly; whether `pages` more can be had; and whether thrift is called for. */
 uint64_t page_free_count(void);
+bool	page_enough(uint64_t pages);
 uint64_t page_total_count(void);
 bool	page_plenty(void);
 
@@ -53,13 +64,11 @@ bool	page_plenty(void);
 static inline bool
 vm_should_fail(void)
 {
-	if (vm_fail_after == 0)
-		return false;
-	if (vm_fail_after > 1) {
-		vm_fail_after--;
-		return false;
-	}
-	return true;
+	uint64_t n = atomic_load_explicit(&vm_fail_after, memory_order_relaxed);
+
+	while (n > 1 && !atomic_compare_exchange_weak(&vm_fail_after, &n, n - 1))
+		;
+	return n == 1;
 }
 
 /* Memory is short: make others give some up.  False: there is nothing left to try. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* group - a test's threads: all are started, all end. */
+/* group - threads on all CPUs: a test starts them, all end, it goes on. */
 #pragma once
 #include <stdatomic.h>
 #include <sys/debug/ktest.h>
@@ -8,45 +8,14 @@
 
 #define GROUP_MAX	64u
 
-static struct {
+extern struct group {
 	struct waitq	q;
 	_Atomic uint32_t ended;
-	uint32_t	started;
-	uint64_t	rounds;
+	uint32_t	started;	/* the test's thread's */
+	uint64_t	rounds;		/* const while they run */
 } grp;
 
-static inline void
-grp_begin(uint64_t normal, uint64_t longer)
-{
-	waitq_init(&grp.q);
-	grp.started = 0;
-	atomic_store(&grp.ended, 0);
-	grp.rounds = ktest_rounds(normal, longer);
-}
-
-static inline void
-grp_start(uint32_t cpu, void (*fn)(void *), void *arg)
-{
-	struct thread *td;
-
-	if (!KCHECK(lwkt_create_on(cpu % cpu_count, fn, arg, LWKT_PRI_KERN, "smp", &td) == 0))
-		return;
-	grp.started++;
-	lwkt_start(td);
-}
-
-static inline void
-grp_member_ends(void)
-{
-	atomic_fetch_add(&grp.ended, 1);
-	wake_all(&grp.q);
-}
-
-static inline void
-grp_wait(void)
-{
-	int error;
-
-	WAIT_FOR(&grp.q, atomic_load(&grp.ended) == grp.started, NSEC_NEVER, 0, error);
-	KCHECK(error == 0);
-}
+void	grp_begin(uint64_t normal, uint64_t longer);	/* rounds for each */
+void	grp_start(uint32_t cpu, void (*fn)(void *), void *arg);	/* on CPU `cpu` modulo their number */
+void	grp_member_ends(void);		/* each one's last words */
+void	grp_wait(void);

@@ -141,7 +141,7 @@ KTEST(vm_large_areas_in_big_steps_and_cut_anywhere)
 	KCHECK(vm_munmap(vs, a + 3 * MB + PG, 3 * PG) == 0);
 	KCHECK(vm_mprotect(vs, a + 7 * MB + 5 * PG, MB, PROT_READ) == 0);
 	KCHECK(!put(vs, a + 7 * MB + 5 * PG, 1) && put(vs, a + 7 * MB + 4 * PG, 7 * MB + 4 * PG + 1));
-	KCHECK(vmspace_fork(vs, &child) == 0);
+	KCHECK(vmspace_fork(vs, true, &child) == 0);
 	KCHECK(vm_munmap(vs, a + 9 * MB, MB / 2) == 0);
 	for (uint64_t i = 0; i < 16 * MB; i += PG) {
 		bool hole = i >= 3 * MB + PG && i < 3 * MB + 4 * PG;
@@ -248,10 +248,10 @@ KTEST(vm_fork_shares_until_written)
 		KCHECK(put(p, a + i * PG, i + 100));
 	KCHECK(put(p, s, 1));
 	page_stats(&before);
-	KCHECK(vmspace_fork(p, &c) == 0);
+	KCHECK(vmspace_fork(p, true, &c) == 0);
 	page_stats(&after);
 	KCHECK(after.anon == before.anon);
-	KCHECK(vmspace_fork(c, &g) == 0);
+	KCHECK(vmspace_fork(c, true, &g) == 0);
 	KCHECK(put(c, a, 7) && put(g, a, 8));
 	KCHECK(get(p, a) == 100 && get(c, a) == 7 && get(g, a) == 8);
 	KCHECK(put(g, s, 2) && get(p, s) == 2 && get(c, s) == 2);
@@ -277,7 +277,7 @@ KTEST(vm_fork_of_a_small_space_copies_at_once)
 		KCHECK(put(p, a + i * PG, i + 100));
 	KCHECK(vm_mprotect(p, a + 8 * PG, PG, PROT_NONE) == 0);
 	page_stats(&before);
-	KCHECK(vmspace_fork(p, &c) == 0);
+	KCHECK(vmspace_fork(p, true, &c) == 0);
 	page_stats(&after);
 	KCHECK(after.anon > before.anon);
 	for (uint64_t i = 0; i < 40; i++)
@@ -300,7 +300,7 @@ KTEST(vm_fork_advice)
 	KCHECK(put(p, a, 1) && put(p, a + 2 * PG, 2) && put(p, a + 4 * PG, 3));
 	KCHECK(vm_madvise(p, a, PG, MADV_DONTFORK) == 0);
 	KCHECK(vm_madvise(p, a + 2 * PG, PG, MADV_WIPEONFORK) == 0);
-	KCHECK(vmspace_fork(p, &c) == 0);
+	KCHECK(vmspace_fork(p, true, &c) == 0);
 	KCHECK(get(c, a) == UINT64_MAX && get(c, a + 2 * PG) == 0 && get(c, a + 4 * PG) == 3);
 	KCHECK(get(p, a) == 1 && get(p, a + 2 * PG) == 2);
 	vmspace_drop(c);
@@ -322,7 +322,7 @@ KTEST(vm_fork_storms_lose_nothing)
 
 		if (c[k] != NULL)
 			vmspace_drop(c[k]);
-		KCHECK(vmspace_fork(k > 3 && c[k - 1] != NULL ? c[k - 1] : p, &c[k]) == 0);
+		KCHECK(vmspace_fork(k > 3 && c[k - 1] != NULL ? c[k - 1] : p, true, &c[k]) == 0);
 		bad += !put(c[k], a + (r * 7 % 1536) * PG, r);
 		bad += get(c[k], a + (r * 7 % 1536) * PG) != r;
 		bad += !put(p, a + (r * 11 % 384) * 4 * PG, (r * 11 % 384) * 4 * PG);
@@ -462,7 +462,7 @@ KTEST(vm_revoke_reaches_every_mapping)
 	page_drop(pg);
 
 	KCHECK(put(x, a + PG, 9));
-	KCHECK(vmspace_fork(x, &y) == 0);
+	KCHECK(vmspace_fork(x, true, &y) == 0);
 	KCHECK(vm_mremap(y, a, 4 * PG, 8 * PG, MREMAP_MAYMOVE, &moved) == 0);
 	KCHECK(get(y, moved + PG) == 9);
 	vmobj_drop(o);
@@ -535,7 +535,7 @@ KTEST(vm_mremap_keeps_contents)
 	for (uint64_t i = 0; i < 8 * MB; i += PG)
 		bad += get(vs, b + i) != i + 5;
 	KCHECK(get(vs, b + 11 * MB) == 0 && get(vs, a) == UINT64_MAX);
-	KCHECK(vmspace_fork(vs, &c) == 0);
+	KCHECK(vmspace_fork(vs, true, &c) == 0);
 	KCHECK(put(vs, b, 1) && get(c, b) == 5);
 	a = 0x60000000;
 	KCHECK(vm_mremap(c, b + PG, 4 * PG, 2 * PG, MREMAP_MAYMOVE | MREMAP_FIXED, &a) == 0);
@@ -588,7 +588,7 @@ scenario(void)
 			(void)(put(vs, s, 1) && get(vs, s + 20 * PG) == 0);
 		vmobj_drop(o);
 	}
-	if (vmspace_fork(vs, &c) == 0) {
+	if (vmspace_fork(vs, true, &c) == 0) {
 		(void)put(c, a + 2 * MB, 7);
 		(void)put(vs, s, 2);
 		b = 0;

@@ -93,7 +93,7 @@ one_change(uint64_t *seed)
 		(void)vm_mprotect(race.vs, a, len, RW);
 		break;
 	case 3:
-		if (vmspace_fork(race.vs, &child) == 0) {
+		if (vmspace_fork(race.vs, false, &child) == 0) {
 			lwkt_yield();
 			vmspace_drop(child);
 		}

@@ -265,7 +265,7 @@ share_or_copy_space(struct proc *p, struct proc *c, const struct fork_args *fa)
 	if (fa->fa_fn != NULL)
 		return vmspace_create(&c->p_vmspace);
 	if ((fa->fa_flags & CLONE_VM) == 0)
-		return vmspace_fork(p->p_vmspace, &c->p_vmspace);
+		return vmspace_fork(p->p_vmspace, p->p_nlwps == 1 && !p->p_vm_shared, &c->p_vmspace);
 	vmspace_hold(p->p_vmspace);
 	c->p_vmspace = p->p_vmspace;
 	c->p_vm_shared = true;

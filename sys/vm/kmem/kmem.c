@@ -74,7 +74,7 @@ slab_make(struct kmem_cpu *kc, struct page *pg)
 {
 	char *base = page_va(pg);
 
-	pg->pg_flags |= PG_SLAB;
+	page_flags_set(pg, PG_SLAB);
 	pg->pg_owner = kc;
 	pg->pg_index = 0;
 	pg->pg_serial = 0;
@@ -92,7 +92,7 @@ slab_release(struct kmem_cpu *kc, struct page *pg)
 	ASSERT(pg->pg_serial == 0);
 	list_remove(&pg->pg_link);
 	kc->kc_empty--;
-	pg->pg_flags &= (uint16_t)~PG_SLAB;
+	page_flags_set(pg, 0);
 	page_drop(pg);
 }
 
@@ -166,7 +166,7 @@ small_alloc(size_t bytes, uint32_t flags)
 		slab_make(kc, pg);
 		obj = slab_get(kc);
 	}
-	vm_mycpu()->v_kmem_bytes += kc->kc_size;
+	figure_add(&vm_mycpu()->v_kmem_bytes, kc->kc_size);
 	crit_exit();
 	kmem_check(obj, class_size[k]);
 	return obj;
@@ -188,10 +188,10 @@ large_alloc(size_t bytes, uint32_t flags)
 		return NULL;
 	for (uint64_t i = n; i < 1ull << order; i++)
 		page_drop(&pg[i]);
-	pg->pg_flags |= PG_LARGE;
+	page_flags_set(pg, PG_LARGE);
 	pg->pg_index = n;
 	crit_enter();
-	vm_mycpu()->v_kmem_bytes += (int64_t)(n * PAGE_BYTES);
+	figure_add(&vm_mycpu()->v_kmem_bytes, (int64_t)(n * PAGE_BYTES));
 	crit_exit();
 	return page_va(pg);
 }
@@ -217,24 +217,24 @@ kfree(void *p)
 	if (p == NULL)
 		return;
 	pg = page_of(page_trunc(md_v2p(p)));
-	if ((pg->pg_flags & PG_LARGE) != 0) {
+	if ((page_flags(pg) & PG_LARGE) != 0) {
 		uint64_t n = pg->pg_index;
 
 		ASSERT(((uint64_t)p & PAGE_MASK) == 0);
-		pg->pg_flags &= (uint16_t)~PG_LARGE;
+		page_flags_set(pg, 0);
 		crit_enter();
-		vm_mycpu()->v_kmem_bytes -= (int64_t)(n * PAGE_BYTES);
+		figure_add(&vm_mycpu()->v_kmem_bytes, -(int64_t)(n * PAGE_BYTES));
 		crit_exit();
 		for (uint64_t i = 0; i < n; i++)
 			page_drop(&pg[i]);
 		return;
 	}
-	ASSERT((pg->pg_flags & PG_SLAB) != 0);
+	ASSERT((page_flags(pg) & PG_SLAB) != 0);
 	kc = pg->pg_owner;
 	ASSERT(((uint64_t)p & PAGE_MASK) % kc->kc_size == 0);
 	kmem_poison(p, kc->kc_size);
 	crit_enter();
-	vm_mycpu()->v_kmem_bytes -= kc->kc_size;
+	figure_add(&vm_mycpu()->v_kmem_bytes, -(int64_t)kc->kc_size);
 	if (kc->kc_cpu == mycpuid) {
 		slab_put(kc, pg, p);
 	} else {
@@ -298,6 +298,6 @@ kmem_bytes(void)
 	int64_t sum = 0;
 
 	for (uint32_t i = 0; i < cpu_count; i++)
-		sum += cpu_find(i)->c_vm->v_kmem_bytes;
+		sum += figure(&cpu_find(i)->c_vm->v_kmem_bytes);
 	return sum < 0 ? 0 : (uint64_t)sum;
 }

@@ -363,16 +363,14 @@ vm_usage(struct vmspace *vs, struct vm_usage *out)
 	out->data = vs->vs_data;
 	out->stack = vs->vs_stack;
 	lk_release(&vs->vs_lk);
-	spin_lock(&vs->vs_pt);
-	out->shared = (uint64_t)vs->vs_other;
-	out->resident = (uint64_t)(vs->vs_anon + vs->vs_other);
-	spin_unlock(&vs->vs_pt);
+	out->shared = (uint64_t)figure(&vs->vs_other);
+	out->resident = vm_resident(vs);
 }
 
 uint64_t
 vm_resident(struct vmspace *vs)
 {
-	return (uint64_t)(vs->vs_anon + vs->vs_other);
+	return (uint64_t)(figure(&vs->vs_anon) + figure(&vs->vs_other));
 }
 
 void

@@ -55,22 +55,22 @@ anonfam_drop(struct anonfam *af)
 void
 anon_page_join(struct page *pg, struct anonfam *af, uint64_t index)
 {
-	ASSERT(pg->pg_owner == NULL && (pg->pg_flags & PG_ANON) == 0);
+	ASSERT(pg->pg_owner == NULL && (page_flags(pg) & PG_ANON) == 0);
 	anonfam_hold(af);
 	pg->pg_owner = af;
 	pg->pg_index = index;
-	pg->pg_flags |= PG_ANON | PG_DIRTY;
+	page_flags_set(pg, PG_ANON | PG_DIRTY);
 	crit_enter();
-	vm_mycpu()->v_anon++;
+	figure_add(&vm_mycpu()->v_anon, 1);
 	crit_exit();
 }
 
 void
 anon_page_gone(struct page *pg)
 {
-	ASSERT((pg->pg_flags & PG_ANON) != 0);
+	ASSERT((page_flags(pg) & PG_ANON) != 0);
 	crit_enter();
-	vm_mycpu()->v_anon--;
+	figure_add(&vm_mycpu()->v_anon, -1);
 	crit_exit();
 	anonfam_drop(pg->pg_owner);
 }

@@ -98,7 +98,7 @@ static bool
 ours_alone(struct page *pg, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++)
-		if (atomic_load_explicit(&pg[i].pg_refs, memory_order_relaxed) != 1)
+		if (atomic_load_explicit(&pg[i].pg_refs, memory_order_acquire) != 1)
 			return false;
 	return true;
 }
@@ -278,7 +278,7 @@ fill_big(struct fault *f)
 	p = pmap_make(f->vs, w, 1, &f->spare);
 	if (p == NULL)
 		r = STEP_SPARE;
-	else if (*p != 0)
+	else if (__atomic_load_n(p, __ATOMIC_RELAXED) != 0)
 		r = STEP_AGAIN;
 	for (uint32_t i = 0; r == VMF_OK && i < BLOCK_PAGES; i++)
 		anon_page_join(&pg[i], f->e->e_fam, fam_index(f->e, w) + i);
@@ -389,10 +389,10 @@ map_around(struct fault *f)
 		if (start + at * PAGE_BYTES >= end)
 			break;
 		old = __atomic_load_n(q, __ATOMIC_RELAXED);
-		if ((pg->pg_flags & PG_BUSY) != 0 || (old != 0 && !(wanted && (old & PTE_PA) == page_pa(pg))))
+		if ((page_flags(pg) & PG_BUSY) != 0 || (old != 0 && !(wanted && (old & PTE_PA) == page_pa(pg))))
 			continue;
 		if ((bits & PTE_D) != 0)
-			pg->pg_flags |= PG_DIRTY;
+			page_flag_add(pg, PG_DIRTY);
 		if (old == 0)
 			page_hold(pg);
 		pmap_set(f->vs, q, page_pa(pg) | bits);
@@ -450,7 +450,7 @@ copy_window(struct fault *f, struct page *run, uaddr_t start, uaddr_t end)
 
 		if (start + i * PAGE_BYTES >= end)
 			break;
-		if ((pg->pg_flags & PG_BUSY) != 0 || (__atomic_load_n(&p[i], __ATOMIC_RELAXED) & PTE_ANON) != 0)
+		if ((page_flags(pg) & PG_BUSY) != 0 || (__atomic_load_n(&p[i], __ATOMIC_RELAXED) & PTE_ANON) != 0)
 			continue;
 		memcpy(page_va(&run[i]), page_va(pg), PAGE_BYTES);
 		page_hold(&run[i]);			/* the leaf's */

@@ -81,10 +81,10 @@ struct vmspace {
 	paddr_t		vs_root;	/* const: 4-level table */
 	_Atomic md_space_t vs_space;	/* [vs_lk exclusive to change] MD_NOSPACE until first run */
 	struct anonfam	*vs_fam;	/* const, held: for new private entries */
-	int64_t		vs_anon, vs_other;	/* [vs_pt] pages mapped */
+	figure_t	vs_anon, vs_other;	/* [vs_pt] pages mapped */
 	uint64_t	vs_tables;	/* [vs_pt] page-table pages */
 	uint64_t	vs_pages, vs_data, vs_stack, vs_exec;	/* [vs_lk] sizes in pages */
-	uint64_t	vs_lim_as, vs_lim_data, vs_lim_stack;	/* [atomic by width] bytes */
+	_Atomic uint64_t vs_lim_as, vs_lim_data, vs_lim_stack;	/* [atomic] bytes */
 	uaddr_t		vs_brk_start, vs_brk;	/* [vs_lk] */
 	uaddr_t		vs_skip_top;	/* [vs_lk] above it no gap of vs_skip_len or more */
 	uint64_t	vs_skip_len;	/* [vs_lk] UINT64_MAX: nothing known */
@@ -171,7 +171,7 @@ struct forkcopy {
 	uint32_t	fc_nrun;	/* left of the run from which copies are made */
 	struct page	*fc_run;
 };
-void	forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to);
+void	forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to, bool alone);
 int	pmap_copy(struct forkcopy *fc, struct vm_entry *e);
 void	forkcopy_done(struct forkcopy *fc);
 int	pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len);

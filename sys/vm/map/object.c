@@ -118,7 +118,7 @@ page_link(struct vmobj *o, struct page *pg, uint64_t index)
 	pg->pg_index = index;
 	o->o_npages++;
 	crit_enter();
-	vm_mycpu()->v_cache++;
+	figure_add(&vm_mycpu()->v_cache, 1);
 	crit_exit();
 }
 
@@ -126,12 +126,12 @@ page_link(struct vmobj *o, struct page *pg, uint64_t index)
 static void
 page_unlink(struct vmobj *o, struct page *pg)
 {
-	ASSERT(pg->pg_owner == o && (pg->pg_flags & PG_BUSY) == 0);
+	ASSERT(pg->pg_owner == o && (page_flags(pg) & PG_BUSY) == 0);
 	rb_remove(&o->o_pages, &pg->pg_node);
 	pg->pg_owner = NULL;
 	o->o_npages--;
 	crit_enter();
-	vm_mycpu()->v_cache--;
+	figure_add(&vm_mycpu()->v_cache, -1);
 	crit_exit();
 }
 
@@ -145,7 +145,7 @@ wait_busy(struct vmobj *o, uint64_t index)
 	struct page *pg;
 
 	wait_begin(&o->o_waitq, &w);
-	while ((pg = vmobj_lookup(o, index)) != NULL && (pg->pg_flags & PG_BUSY) != 0)
+	while ((pg = vmobj_lookup(o, index)) != NULL && (page_flags(pg) & PG_BUSY) != 0)
 		(void)wait_sleep(&w, NSEC_NEVER, 0);
 	wait_end(&w);
 }
@@ -160,10 +160,11 @@ page_create(struct vmobj *o, uint64_t index, struct page *pg)
 	page_hold(pg);				/* the caller's */
 	if (o->o_ops == NULL || o->o_ops->vo_fill == NULL)
 		return 0;
-	pg->pg_flags |= PG_BUSY;
+	page_flag_add(pg, PG_BUSY);
+	md_point(MD_PT_PTE, index);
 	error = o->o_ops->vo_fill(o, index, pg);
 	token_assert_held(&o->o_tok);
-	pg->pg_flags &= (uint16_t)~PG_BUSY;	/* O3: it is still ours */
+	page_flag_take(pg, PG_BUSY);	/* O3: it is still ours */
 	wake_all(&o->o_waitq);
 	if (error == 0)
 		return 0;
@@ -182,7 +183,7 @@ vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page *
 	token_assert_held(&o->o_tok);
 	for (;;) {
 		pg = vmobj_lookup(o, index);
-		if (pg != NULL && (pg->pg_flags & PG_BUSY) != 0) {
+		if (pg != NULL && (page_flags(pg) & PG_BUSY) != 0) {
 			wait_busy(o, index);
 			continue;
 		}
@@ -208,10 +209,10 @@ vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page *
 	if (error != 0)
 		return error;
 	if ((flags & VMOBJ_DIRTY) != 0) {
-		pg->pg_flags |= PG_DIRTY;
+		page_flag_add(pg, PG_DIRTY);
 		pg->pg_serial++;
 	}
-	pg->pg_flags |= PG_REFERENCED;
+	page_flag_add(pg, PG_REFERENCED);
 	*out = pg;
 	return 0;
 }
@@ -255,7 +256,7 @@ remove_pages(struct vmobj *o, uint64_t first, uint64_t last, bool even_copies)
 			stop = last;
 		for (; pg != NULL && pg->pg_index < stop; pg = next) {
 			next = vmobj_next(pg);
-			if ((pg->pg_flags & PG_BUSY) != 0) {
+			if ((page_flags(pg) & PG_BUSY) != 0) {
 				uint64_t index = pg->pg_index;
 
 				wait_busy(o, index);
@@ -281,7 +282,7 @@ vmobj_drop(struct vmobj *o)
 	if (old > 1)
 		return;
 	ASSERT(list_empty(&o->o_maps));
-	if (!list_empty(&o->o_link)) {
+	if (o->o_ops != NULL && o->o_ops->vo_fill != NULL) {
 		spin_lock(&objects_spin);
 		list_remove(&o->o_link);
 		spin_unlock(&objects_spin);
@@ -316,7 +317,7 @@ vmobj_resize(struct vmobj *o, uint64_t bytes)
 	error = vmobj_page_locked(o, bytes >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg);
 	if (error == 0) {
 		memset((char *)page_va(pg) + (bytes & PAGE_MASK), 0, PAGE_BYTES - (bytes & PAGE_MASK));
-		pg->pg_flags |= PG_DIRTY;
+		page_flag_add(pg, PG_DIRTY);
 		pg->pg_serial++;
 		page_drop(pg);
 	}
@@ -364,7 +365,9 @@ object_reclaim(struct vmobj *o, uint64_t want)
 	token_get(&o->o_tok);
 	for (pg = vmobj_lookup_from(o, 0); pg != NULL && got < want; pg = next) {
 		next = vmobj_next(pg);
-		if ((pg->pg_flags & (PG_DIRTY | PG_BUSY | PG_WIRED)) != 0 || pg->pg_refs != 1)
+		/* In this order: the last mapping says that it was dirty before it lets go. */
+		if (atomic_load_explicit(&pg->pg_refs, memory_order_acquire) != 1 ||
+		    (page_flags(pg) & (PG_DIRTY | PG_BUSY | PG_WIRED)) != 0)
 			continue;
 		page_unlink(o, pg);
 		page_drop(pg);

@@ -111,8 +111,8 @@ gather_flush(struct gather *g)
 
 	if (g->g_nranges > 0 && s != MD_NOSPACE)
 		md_invalidate(s, g->g_range, g->g_nranges, g->g_how);
-	if (g->g_npages > 0)
-		vm_quiesce();
+	if (g->g_nranges > 0 || g->g_npages > 0)
+		vm_quiesce();		/* also when only rights went: a store may be under way */
 	for (uint32_t k = 0; k < g->g_npages; k++)
 		for (uint32_t i = 0; i < g->g_page[k].n; i++)
 			page_drop(&g->g_page[k].pg[i]);
@@ -196,9 +196,9 @@ count_leaf(struct vmspace *vs, uint64_t val, int64_t sign)
 	int64_t n = (val & PTE_PS) != 0 ? (int64_t)BLOCK_PAGES : 1;
 
 	if ((val & PTE_ANON) != 0)
-		vs->vs_anon += sign * n;
+		figure_add(&vs->vs_anon, sign * n);
 	else if ((val & PTE_PA) != vm_zero_pa)
-		vs->vs_other += sign * n;
+		figure_add(&vs->vs_other, sign * n);
 }
 
 uint64_t
@@ -245,7 +245,11 @@ pmap_make(struct vmspace *vs, uaddr_t va, uint32_t level, struct spare *sp)
 	return &t[(va >> last) & 511];
 }
 
-/* Tables on the way to va that have become empty go to the gather.  Inside vs_pt. */
+/*
+ * Tables on the way to va that have become empty go to the gather.  The
+ * machine must have left them when they are freed, so it is told something even
+ * if no leaf in them was present.  Inside vs_pt.
+ */
 static void
 prune(struct vmspace *vs, uaddr_t va, struct gather *g)
 {
@@ -271,6 +275,8 @@ prune(struct vmspace *vs, uaddr_t va, struct gather *g)
 		table_page(slot[n - 1])->pg_index--;
 		vs->vs_tables--;
 		gather_pages(g, pg, 1);
+		if (g->g_nranges == 0)
+			gather_range(g, page_trunc(va), PAGE_BYTES);
 		n--;
 	}
 }
@@ -297,7 +303,7 @@ leaf_gone(struct gather *g, uint64_t old, uint64_t span)
 	if ((old & PTE_PA) == vm_zero_pa)
 		return;
 	if ((old & (PTE_D | PTE_ANON)) == PTE_D)
-		pg->pg_flags |= PG_DIRTY;
+		page_flag_add(pg, PG_DIRTY);
 	gather_pages(g, pg, (uint32_t)pte_span_pages(span));
 }
 
@@ -324,6 +330,7 @@ remove_some(struct vmspace *vs, uaddr_t va, uaddr_t end, bool keep_anon, struct 
 {
 	uint64_t span, *p = pmap_find(vs, va, &span);
 	uaddr_t first = va, stop = table_end(va, end);
+	bool any = false;
 
 	if (p == NULL)
 		return skip(va, span);
@@ -338,8 +345,10 @@ remove_some(struct vmspace *vs, uaddr_t va, uaddr_t end, bool keep_anon, struct 
 		if ((old & PTE_P) != 0)
 			gather_range(g, va, span);
 		leaf_gone(g, old, span);
+		any = true;
 	}
-	prune(vs, first, g);
+	if (any)		/* else an empty one is somebody's who is about to use it: mremap */
+		prune(vs, first, g);
 	return va;
 }
 
@@ -495,6 +504,11 @@ pmap_split(struct vmspace *vs, uaddr_t va)
  * invalidations, each worth the copying of a hundred pages.  So a small
  * process gets its own copies at once (`fc_copies` of them at most), of the
  * leaves that may be written now: they were written before.
+ *
+ * But not while others may write: what they write to a page that is shared is
+ * the child's too until the fork is over, and then they are stopped by the
+ * lost permission, so the child sees one moment.  A copy made in between
+ * would lack what was written before something else that the child sees.
  */
 static struct page *
 copy_source(struct forkcopy *fc)
@@ -570,13 +584,13 @@ copy_some(struct forkcopy *fc, uaddr_t va, uaddr_t end, struct spare *sp)
 }
 
 void
-forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to)
+forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to, bool alone)
 {
 	fc->fc_from = from;
 	fc->fc_to = to;
 	fc->fc_run = NULL;
 	fc->fc_nrun = 0;
-	fc->fc_copies = from->vs_anon <= FORK_COPIES_MAX && page_plenty() ? FORK_COPIES_MAX : 0;
+	fc->fc_copies = alone && figure(&from->vs_anon) <= FORK_COPIES_MAX && page_plenty() ? FORK_COPIES_MAX : 0;
 	gather_init(&fc->fc_gather, from, MD_INVAL_WRPROTECT);
 }
 
@@ -603,7 +617,9 @@ pmap_copy(struct forkcopy *fc, struct vm_entry *e)
 		bool full;
 
 		spin_lock(&fc->fc_from->vs_pt);
+		spin_lock(&fc->fc_to->vs_pt);	/* who follows the reverse map finds the child already */
 		next = copy_some(fc, va, e->e_end, &sp);
+		spin_unlock(&fc->fc_to->vs_pt);
 		spin_unlock(&fc->fc_from->vs_pt);
 		full = fc->fc_gather.g_nranges == GATHER_RANGES;
 		if (full)
@@ -741,7 +757,7 @@ free_table(struct vmspace *vs, uint64_t entry, uint32_t shift)
 		if ((v & PTE_PA) == vm_zero_pa)
 			continue;
 		if ((v & (PTE_D | PTE_ANON)) == PTE_D)
-			page_of(v & PTE_PA)->pg_flags |= PG_DIRTY;
+			page_flag_add(page_of(v & PTE_PA), PG_DIRTY);
 		for (uint32_t k = 0; k < ((v & PTE_PS) != 0 ? BLOCK_PAGES : 1); k++)
 			page_drop(page_of(v & PTE_PA) + k);
 	}
@@ -776,7 +792,7 @@ pmap_destroy(struct vmspace *vs, bool keep_root)
 	for (uint32_t i = 0; i < 256; i++)
 		if (saved[i] != 0)
 			free_table(vs, saved[i], 30);
-	ASSERT(vs->vs_anon == 0 && vs->vs_other == 0 && vs->vs_tables == 1);
+	ASSERT(figure(&vs->vs_anon) == 0 && figure(&vs->vs_other) == 0 && vs->vs_tables == 1);
 	if (keep_root)
 		return;
 	page_drop(pg);

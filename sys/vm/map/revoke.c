@@ -56,7 +56,7 @@ revoke_at(struct vm_entry *e, uaddr_t va, struct page *pg, uint32_t prot)
 				__atomic_fetch_or(p, PTE_NX, __ATOMIC_ACQ_REL);
 		}
 		if ((old & (PTE_D | PTE_ANON)) == PTE_D)
-			pg->pg_flags |= PG_DIRTY;
+			page_flag_add(pg, PG_DIRTY);
 		if ((old & PTE_P) != 0)
 			gather_range(&g, va & ~(span - 1), span);
 	}
@@ -64,11 +64,11 @@ revoke_at(struct vm_entry *e, uaddr_t va, struct page *pg, uint32_t prot)
 	gather_flush(&g);
 }
 
-/* The caller holds the page. */
+/* The caller holds the page and, if it has one, its object. */
 void
 page_revoke(struct page *pg, uint32_t prot)
 {
-	bool anon = (pg->pg_flags & PG_ANON) != 0;
+	bool anon = (page_flags(pg) & PG_ANON) != 0;
 	struct anonfam *af = anon ? pg->pg_owner : NULL;
 	struct vmobj *o = anon ? NULL : pg->pg_owner;
 

@@ -699,9 +699,10 @@ drop_entries(struct vmspace *vs)
 }
 
 /*
- * The machine forgets first, then the reverse maps, then the pages go.  An
- * entry that is gone while its pages still stand is harmless: nobody is
- * inside the space.
+ * The reverse maps first: as long as somebody may follow one to this space,
+ * the machine must be there to be told.  Then the machine forgets, then the
+ * pages go.  An entry that is gone while its pages still stand is harmless:
+ * nobody is inside the space.
  */
 void
 vmspace_drop(struct vmspace *vs)
@@ -711,10 +712,10 @@ vmspace_drop(struct vmspace *vs)
 	ASSERT(old > 0);
 	if (old > 1)
 		return;
+	drop_entries(vs);
 	if (vs->vs_space != MD_NOSPACE)
 		md_space_destroy(vs->vs_space);
 	vs->vs_space = MD_NOSPACE;
-	drop_entries(vs);
 	pmap_destroy(vs, false);
 	anonfam_drop(vs->vs_fam);
 	kfree(vs);
@@ -773,7 +774,7 @@ fork_entry(struct vmspace *child, struct vm_entry *e, struct forkcopy *fc)
 }
 
 int
-vmspace_fork(struct vmspace *parent, struct vmspace **out)
+vmspace_fork(struct vmspace *parent, bool alone, struct vmspace **out)
 {
 	struct vmspace *child;
 	struct forkcopy fc;
@@ -787,7 +788,7 @@ vmspace_fork(struct vmspace *parent, struct vmspace **out)
 	child->vs_lim_stack = parent->vs_lim_stack;
 	child->vs_brk_start = parent->vs_brk_start;
 	child->vs_brk = parent->vs_brk;
-	forkcopy_init(&fc, parent, child);
+	forkcopy_init(&fc, parent, child, alone);
 	for (struct rb_node *n = rb_first(&parent->vs_entries); n != NULL && error == 0; n = rb_next(n))
 		error = fork_entry(child, rb_entry(n, struct vm_entry, e_node), &fc);
 	forkcopy_done(&fc);

@@ -68,11 +68,14 @@ walk(struct vmspace *vs, uaddr_t va, bool write)
 	if (p == NULL)
 		return NULL;
 	val = __atomic_load_n(p, __ATOMIC_ACQUIRE);
+	if (((val & PTE_PS) != 0) != (span == BLOCK_BYTES))
+		return NULL;			/* split since: a table now */
 	while ((val & need) == need && (val & set) != set)
 		if (__atomic_compare_exchange_n(p, &val, val | set, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			break;
 	if ((val & need) != need)
 		return NULL;
+	md_point(MD_PT_PTE, va);
 	return md_p2v((val & PTE_PA) + (va & (span - 1)));
 }
 

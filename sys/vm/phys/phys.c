@@ -43,7 +43,7 @@
 #include <sys/vm/kmem.h>
 #include "../vm_int.h"
 
-#define CPU_PAGES_MAX	128u		/* single pages that a CPU keeps */
+#define CPU_PAGES_MAX	128		/* single pages that a CPU keeps */
 #define CPU_PAGES_BATCH	16u		/* and takes at once: 64 KiB, ascending, so that neighbours stay neighbours */
 #define BATCH_ORDER	4u
 #define PAGE_POISON	0xdeadbea7c0ffee11ull
@@ -61,11 +61,11 @@ static struct {
 	struct list	ph_free[BLOCK_ORDER];	/* [ph_spin] runs smaller than a block */
 	struct list	ph_ready, ph_cold;	/* [ph_spin] whole blocks */
 	uint64_t	ph_nready;		/* [ph_spin] */
-	uint64_t	ph_nfree;		/* [ph_spin] pages; read without for estimates */
+	figure_t	ph_nfree;		/* [ph_spin] pages */
 	uint64_t	ph_fresh;		/* [ph_spin] first block never used */
 	bool		ph_resting;		/* [ph_spin] the thread sleeps and has no deadline */
 	uint64_t	ph_nblocks;		/* const after boot */
-	uint64_t	ph_reserved;		/* [ph_spin] pages that are the machine's */
+	figure_t	ph_reserved;		/* [ph_spin] pages that are the machine's */
 	uint64_t	ph_low;			/* const: pages kept for PAGE_RESERVE */
 	struct page	*ph_page;		/* const */
 	struct block	*ph_block;		/* const */
@@ -73,8 +73,8 @@ static struct {
 } phys;
 
 static struct vm_cpu boot_vm_cpu;
-bool page_poison;
-uint64_t vm_fail_after;
+_Atomic bool page_poison;
+_Atomic uint64_t vm_fail_after;
 
 struct page *
 page_of(paddr_t pa)
@@ -95,7 +95,7 @@ static struct block *block_of(const struct page *pg) { return &phys.ph_block[pag
 static void
 run_push(struct page *pg, uint32_t order)
 {
-	pg->pg_flags |= PG_FREE;
+	page_flags_set(pg, page_flags(pg) | PG_FREE);
 	pg->pg_order = (uint8_t)order;
 	list_push_front(&phys.ph_free[order], &pg->pg_link);
 }
@@ -103,8 +103,8 @@ run_push(struct page *pg, uint32_t order)
 static void
 run_pull(struct page *pg)
 {
-	ASSERT((pg->pg_flags & PG_FREE) != 0);
-	pg->pg_flags &= (uint16_t)~PG_FREE;
+	ASSERT((page_flags(pg) & PG_FREE) != 0);
+	page_flags_set(pg, page_flags(pg) & ~PG_FREE);
 	list_remove(&pg->pg_link);
 }
 
@@ -117,7 +117,7 @@ block_init(uint64_t nr, uint16_t flags, uint32_t refs)
 	ASSERT(!phys.ph_block[nr].b_init);
 	phys.ph_block[nr].b_init = 1;
 	for (uint32_t i = 0; i < BLOCK_PAGES; i++, pg++) {
-		pg->pg_flags = flags;
+		page_flags_set(pg, flags);
 		pg->pg_refs = refs;
 		pg->pg_owner = NULL;
 		pg->pg_serial = 0;
@@ -146,7 +146,7 @@ block_take_cold(void)
 static void
 block_ready(struct page *pg)
 {
-	pg->pg_flags |= PG_FREE;
+	page_flags_set(pg, page_flags(pg) | PG_FREE);
 	pg->pg_order = BLOCK_ORDER;
 	list_push_front(&phys.ph_ready, &pg->pg_link);
 	phys.ph_nready++;
@@ -195,7 +195,7 @@ buddy_take(uint32_t order)
 		o--;
 		run_push(pg + (1u << o), o);
 	}
-	phys.ph_nfree -= 1u << order;
+	figure_add(&phys.ph_nfree, -(int64_t)(1u << order));
 	return pg;
 }
 
@@ -205,11 +205,11 @@ buddy_give(struct page *pg, uint32_t order)
 {
 	uint64_t nr = page_no(pg);
 
-	phys.ph_nfree += 1u << order;
+	figure_add(&phys.ph_nfree, 1u << order);
 	for (; order < BLOCK_ORDER; order++) {
 		struct page *buddy = &phys.ph_page[nr ^ (1ull << order)];
 
-		if ((buddy->pg_flags & PG_FREE) == 0 || buddy->pg_order != order)
+		if ((page_flags(buddy) & PG_FREE) == 0 || buddy->pg_order != order)
 			break;
 		run_pull(buddy);
 		nr &= ~(1ull << order);
@@ -241,18 +241,18 @@ poison_fill(struct page *pg)
 
 	for (uint32_t i = 0; i < PAGE_BYTES / 8; i++)
 		w[i] = PAGE_POISON;
-	pg->pg_flags |= PG_POISON;
+	page_flags_set(pg, PG_POISON);
 }
 
 static void
 page_make(struct page *pg, uint32_t flags)
 {
-	bool clean = (pg->pg_flags & PG_CLEAN0) != 0;
+	bool clean = (page_flags(pg) & PG_CLEAN0) != 0;
 
 	ASSERT(pg->pg_refs == 0);
-	if ((pg->pg_flags & PG_POISON) != 0)
+	if ((page_flags(pg) & PG_POISON) != 0)
 		poison_check(pg);
-	pg->pg_flags = 0;
+	page_flags_set(pg, 0);
 	pg->pg_owner = NULL;
 	pg->pg_refs = 1;
 	pg->pg_serial = 0;
@@ -270,11 +270,11 @@ cpu_refill(struct vm_cpu *v, uint32_t flags)
 	uint32_t n = 0;
 
 	spin_lock(&phys.ph_spin);
-	if (phys.ph_nfree >= keep + CPU_PAGES_BATCH * 4) {
+	if (page_free_count() >= keep + CPU_PAGES_BATCH * 4) {
 		n = CPU_PAGES_BATCH;
 		pg = buddy_take(BATCH_ORDER);
 	}
-	if (pg == NULL && phys.ph_nfree > keep) {
+	if (pg == NULL && page_free_count() > keep) {
 		n = 1;
 		pg = buddy_take(0);
 	}
@@ -283,7 +283,7 @@ cpu_refill(struct vm_cpu *v, uint32_t flags)
 		return;
 	for (uint32_t i = 0; i < n; i++)
 		list_push_back(&v->v_pages, &pg[i].pg_link);
-	v->v_npages += n;
+	figure_add(&v->v_npages, n);
 }
 
 static struct page *
@@ -296,12 +296,12 @@ page_try(uint32_t flags)
 		return NULL;
 	crit_enter();
 	v = vm_mycpu();
-	if (v->v_npages == 0)
+	if (figure(&v->v_npages) == 0)
 		cpu_refill(v, flags);
 	pg = list_first(&v->v_pages, struct page, pg_link);
 	if (pg != NULL) {
 		list_remove(&pg->pg_link);
-		v->v_npages--;
+		figure_add(&v->v_npages, -1);
 	}
 	crit_exit();
 	if (pg != NULL)
@@ -316,7 +316,7 @@ block_ahead(void)
 	struct page *pg = NULL;
 
 	spin_lock(&phys.ph_spin);
-	if (phys.ph_nready < AHEAD && phys.ph_nfree > phys.ph_low + 2 * AHEAD * BLOCK_PAGES)
+	if (phys.ph_nready < AHEAD && page_free_count() > phys.ph_low + 2 * AHEAD * BLOCK_PAGES)
 		pg = block_take_cold();
 	if (pg != NULL) {
 		block_of(pg)->b_used = 1;
@@ -344,7 +344,7 @@ run_try(uint32_t order, uint32_t flags)
 	if (vm_should_fail())
 		return NULL;
 	spin_lock(&phys.ph_spin);
-	if (phys.ph_nfree >= keep + (1u << order))
+	if (page_free_count() >= keep + (1u << order))
 		pg = buddy_take(order);
 	if (pg != NULL && order == BLOCK_ORDER)
 		block_of(pg)->b_used = 1;
@@ -383,25 +383,29 @@ page_alloc_run(uint32_t order, uint32_t flags)
 
 /* Give the oldest pages of this CPU's list back, down to `keep`.  In a critical section. */
 static void
-cpu_drain(struct vm_cpu *v, uint32_t keep)
+cpu_drain(struct vm_cpu *v, int64_t keep)
 {
 	spin_lock(&phys.ph_spin);
-	while (v->v_npages > keep) {
+	while (figure(&v->v_npages) > keep) {
 		struct page *pg = list_last(&v->v_pages, struct page, pg_link);
 
 		list_remove(&pg->pg_link);
-		v->v_npages--;
+		figure_add(&v->v_npages, -1);
 		buddy_give(pg, 0);
 	}
 	spin_unlock(&phys.ph_spin);
 }
 
-void
+uint64_t
 page_cache_trim(void)
 {
+	int64_t n;
+
 	crit_enter();
+	n = figure(&vm_mycpu()->v_npages);
 	cpu_drain(vm_mycpu(), 0);
 	crit_exit();
+	return (uint64_t)n;
 }
 
 void
@@ -409,17 +413,18 @@ page_free(struct page *pg)
 {
 	struct vm_cpu *v;
 
-	ASSERT(pg->pg_refs == 0 && (pg->pg_flags & (PG_FREE | PG_RESERVED)) == 0);
-	if ((pg->pg_flags & PG_ANON) != 0)
+	ASSERT(pg->pg_refs == 0 && (page_flags(pg) & (PG_FREE | PG_RESERVED)) == 0);
+	if ((page_flags(pg) & PG_ANON) != 0)
 		anon_page_gone(pg);
-	pg->pg_flags = 0;
+	page_flags_set(pg, 0);
 	pg->pg_owner = NULL;
 	if (page_poison)
 		poison_fill(pg);
 	crit_enter();
 	v = vm_mycpu();
 	list_push_front(&v->v_pages, &pg->pg_link);
-	if (++v->v_npages > CPU_PAGES_MAX)
+	figure_add(&v->v_npages, 1);
+	if (figure(&v->v_npages) > CPU_PAGES_MAX)
 		cpu_drain(v, CPU_PAGES_MAX / 2);
 	crit_exit();
 }
@@ -442,22 +447,23 @@ page_drop(struct page *pg)
 		page_free(pg);
 }
 
-uint64_t page_free_count(void) { return phys.ph_nfree; }
-uint64_t page_total_count(void) { return phys.ph_nblocks * BLOCK_PAGES - phys.ph_reserved; }
-bool page_plenty(void) { return phys.ph_nfree > page_total_count() / 8; }
+uint64_t page_free_count(void) { return (uint64_t)figure(&phys.ph_nfree); }
+uint64_t page_total_count(void) { return phys.ph_nblocks * BLOCK_PAGES - (uint64_t)figure(&phys.ph_reserved); }
+bool page_enough(uint64_t pages) { return page_free_count() > phys.ph_low + pages; }
+bool page_plenty(void) { return page_free_count() > page_total_count() / 8; }
 
 void
 page_stats(struct page_stats *out)
 {
 	int64_t anon = 0, cache = 0;
-	uint64_t nfree = phys.ph_nfree, used;
+	uint64_t nfree = page_free_count(), used;
 
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		const struct vm_cpu *v = cpu_find(i)->c_vm;
 
-		nfree += v->v_npages;
-		anon += v->v_anon;
-		cache += v->v_cache;
+		nfree += (uint64_t)figure(&v->v_npages);
+		anon += figure(&v->v_anon);
+		cache += figure(&v->v_cache);
 	}
 	out->total = page_total_count();
 	out->free = rt_min(nfree, out->total);
@@ -482,11 +488,11 @@ vm_phys_free_range(paddr_t pa, uint64_t len)
 
 		if (!phys.ph_block[nr / BLOCK_PAGES].b_init)
 			block_init(nr / BLOCK_PAGES, PG_RESERVED, 1);
-		ASSERT((pg->pg_flags & PG_RESERVED) != 0 && pg->pg_refs == 1);
-		pg->pg_flags = 0;
+		ASSERT((page_flags(pg) & PG_RESERVED) != 0 && pg->pg_refs == 1);
+		page_flags_set(pg, 0);
 		pg->pg_refs = 0;
 		spin_lock(&phys.ph_spin);
-		phys.ph_reserved--;
+		figure_add(&phys.ph_reserved, -1);
 		buddy_give(pg, 0);
 		spin_unlock(&phys.ph_spin);
 		lwkt_poll();
@@ -538,16 +544,16 @@ vm_phys_init(void)
 	vm_cpu_setup(mycpu, &boot_vm_cpu);
 	first = end / BLOCK_BYTES;
 	phys.ph_fresh = first + 1;
-	phys.ph_reserved = first * BLOCK_PAGES + BLOCK_PAGES;
-	phys.ph_nfree = (nblocks - phys.ph_fresh) * BLOCK_PAGES;
+	figure_add(&phys.ph_reserved, (int64_t)(first * BLOCK_PAGES + BLOCK_PAGES));
+	figure_add(&phys.ph_nfree, (int64_t)((nblocks - phys.ph_fresh) * BLOCK_PAGES));
 	phys.ph_low = rt_min(256, nblocks * BLOCK_PAGES / 256);
 	block_init(first, PG_RESERVED, 1);
 	for (uint64_t nr = phys.ph_fresh * BLOCK_PAGES - 1; nr >= end / PAGE_BYTES; nr--) {
 		struct page *pg = &phys.ph_page[nr];
 
-		pg->pg_flags = PG_CLEAN0;
+		page_flags_set(pg, PG_CLEAN0);
 		pg->pg_refs = 0;
-		phys.ph_reserved--;
+		figure_add(&phys.ph_reserved, -1);
 		buddy_give(pg, 0);
 	}
 }
@@ -568,7 +574,7 @@ block_to_cool(nsec_t now, nsec_t *next)
 	if (pg != NULL) {
 		run_pull(pg);
 		phys.ph_nready--;
-		phys.ph_nfree -= BLOCK_PAGES;
+		figure_add(&phys.ph_nfree, -(int64_t)BLOCK_PAGES);
 	}
 	phys.ph_resting = phys.ph_nready == 0;
 	spin_unlock(&phys.ph_spin);
@@ -580,13 +586,13 @@ block_cool(struct page *pg)
 {
 	md_ram_release(page_pa(pg), BLOCK_BYTES);
 	for (uint32_t i = 0; i < BLOCK_PAGES; i++)
-		pg[i].pg_flags = PG_CLEAN0;
+		page_flags_set(&pg[i], PG_CLEAN0);
 	spin_lock(&phys.ph_spin);
 	block_of(pg)->b_used = 0;
-	pg->pg_flags |= PG_FREE;
+	page_flags_set(pg, page_flags(pg) | PG_FREE);
 	pg->pg_order = BLOCK_ORDER;
 	list_push_front(&phys.ph_cold, &pg->pg_link);
-	phys.ph_nfree += BLOCK_PAGES;
+	figure_add(&phys.ph_nfree, BLOCK_PAGES);
 	spin_unlock(&phys.ph_spin);
 }
 

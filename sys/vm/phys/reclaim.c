@@ -2,8 +2,8 @@
 /*
  * reclaim - what to give up when memory is short.
  *
- * Cheap things first: single pages and idle stacks and slabs that this CPU
- * keeps in reserve, then whatever the registered reclaimers can spare (clean
+ * Cheap things first: single pages and idle stacks and slabs that the CPUs
+ * keep in reserve, then whatever the registered reclaimers can spare (clean
  * pages of the page cache), at last a whole process, chosen and killed by
  * the process layer.  A killed process gives its memory back only when it
  * runs, so we sleep a little after each step; nobody else is killed as long
@@ -17,6 +17,7 @@
  */
 #include <core/rt/rt.h>
 #include <machine/clock.h>
+#include <sys/lwkt/ipi.h>
 #include <sys/lwkt/wait.h>
 #include <sys/vm/map.h>
 #include "../vm_int.h"
@@ -42,15 +43,59 @@ vm_set_oom(bool (*kill_one)(void), bool (*dying)(void))
 	oom_dying = dying;
 }
 
+struct trim {
+	_Atomic uint64_t t_pages;
+	_Atomic uint32_t t_left;	/* CPUs that have not answered */
+};
+
+static void
+trim_here(void *arg, uint64_t unused)
+{
+	struct trim *t = arg;
+
+	(void)unused;
+	atomic_fetch_add_explicit(&t->t_pages, kstack_trim() + kmem_trim() + page_cache_trim(), memory_order_relaxed);
+	atomic_fetch_sub_explicit(&t->t_left, 1, memory_order_release);
+}
+
+static uint64_t
+trim_everywhere(void)
+{
+	struct trim t = { 0, cpu_count };
+	uint32_t turns = 0;
+
+	for (uint32_t i = 0; i < cpu_count; i++)
+		ipi_send(i, trim_here, &t, 0);
+	while (atomic_load_explicit(&t.t_left, memory_order_acquire) != 0) {
+		lwkt_poll();
+		md_spin(&turns);
+	}
+	return atomic_load_explicit(&t.t_pages, memory_order_relaxed);
+}
+
+/* One at a time: who comes meanwhile waits for that victim's memory too. */
+static bool
+kill_one(void)
+{
+	static _Atomic bool choosing;
+	bool ok = true;
+
+	if (atomic_exchange(&choosing, true))
+		return true;
+	ok = oom_kill_one();
+	atomic_store(&choosing, false);
+	return ok;
+}
+
 bool
 vm_reclaim(uint64_t pages, uint32_t attempt)
 {
-	uint64_t got = kstack_trim() + kmem_trim();
+	uint64_t got;
 
 	ASSERT(curthread->td_crit == 0);
-	page_cache_trim();
-	if (attempt >= ATTEMPTS_MAX)
+	if (attempt >= ATTEMPTS_MAX || atomic_load_explicit(&vm_fail_after, memory_order_relaxed) != 0)
 		return false;
+	got = trim_everywhere();
 	list_foreach(r, &reclaimers, struct vm_reclaimer, vr_link) {
 		if (got >= pages)
 			break;
@@ -58,7 +103,8 @@ vm_reclaim(uint64_t pages, uint32_t attempt)
 	}
 	if (attempt == 0 || got >= pages)
 		return true;
-	if (oom_kill_one == NULL || oom_dying() || !oom_kill_one() || oom_dying())
+	/* There may be enough by now: an earlier victim's. */
+	if (!page_enough(pages) && (oom_kill_one == NULL || oom_dying() || !kill_one() || oom_dying()))
 		return false;
 	(void)sleep_until(md_now() + PAUSE_NS, 0);
 	return true;

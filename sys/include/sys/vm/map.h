@@ -14,7 +14,8 @@ void	vm_map_init(void);					/* kmain, after memory */
 
 /* Protection and flags are Linux's PROT_* and MAP_* (abi/mman.h). */
 int	vmspace_create(struct vmspace **out);			/* empty; one reference */
-int	vmspace_fork(struct vmspace *parent, struct vmspace **out);	/* copy on write */
+/* Copy on write.  alone: nobody but the caller can write to the parent's memory meanwhile. */
+int	vmspace_fork(struct vmspace *parent, bool alone, struct vmspace **out);
 void	vmspace_hold(struct vmspace *vs);
 void	vmspace_drop(struct vmspace *vs);
 void	vmspace_clear(struct vmspace *vs);			/* exec: unmap everything */

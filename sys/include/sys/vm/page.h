@@ -11,6 +11,7 @@
 #include <core/rt/list.h>
 #include <core/rt/rbtree.h>
 #include <machine/mmu.h>
+#include <stdatomic.h>
 
 struct vmobj;
 struct page {
@@ -22,7 +23,7 @@ struct page {
 	uint64_t	pg_index;	/* [owner] offset in pages within the owner */
 	uint64_t	pg_serial;	/* [owner] grows with each change of content that others may cache */
 	_Atomic uint32_t pg_refs;	/* [atomic] 0: free */
-	uint16_t	pg_flags;	/* [owner] PG_* */
+	_Atomic uint16_t pg_flags;	/* [owner; atomic: unmapping adds PG_DIRTY] PG_* */
 	uint8_t		pg_order;	/* [buddy] of the free run that begins here */
 };
 _Static_assert(sizeof(struct page) == 64, "one cache line; the boot layout counts on it");
@@ -38,6 +39,33 @@ _Static_assert(sizeof(struct page) == 64, "one cache line; the boot layout count
 #define PG_RESERVED	(1u << 9)	/* the machine's, or not given to us yet */
 #define PG_POISON	(1u << 10)	/* free, and filled with a pattern */
 
+static inline uint32_t
+page_flags(const struct page *pg)
+{
+	return atomic_load_explicit(&pg->pg_flags, memory_order_relaxed);
+}
+
+/* While others may add flags too. */
+static inline void
+page_flag_add(struct page *pg, uint32_t flags)
+{
+	if ((page_flags(pg) & flags) != flags)
+		atomic_fetch_or_explicit(&pg->pg_flags, (uint16_t)flags, memory_order_relaxed);
+}
+
+static inline void
+page_flag_take(struct page *pg, uint32_t flags)
+{
+	atomic_fetch_and_explicit(&pg->pg_flags, (uint16_t)~flags, memory_order_relaxed);
+}
+
+/* While nobody else changes them. */
+static inline void
+page_flags_set(struct page *pg, uint32_t flags)
+{
+	atomic_store_explicit(&pg->pg_flags, (uint16_t)flags, memory_order_relaxed);
+}
+
 #define PAGE_ZERO	(1u << 0)	/* contents zero */
 #define PAGE_WAIT	(1u << 1)	/* may sleep for memory and make others give some up; else NULL at once */
 #define PAGE_RESERVE	(1u << 2)	/* may use the last pages: for freeing memory */
@@ -51,8 +79,8 @@ struct page *page_of(paddr_t pa);
 paddr_t	page_pa(const struct page *pg);
 static inline void *page_va(const struct page *pg) { return md_p2v(page_pa(pg)); }
 
-extern uint64_t vm_fail_after;	/* [tests] 0: off; else so many allocations succeed, less one, then all fail */
-extern bool page_poison;		/* [tests] fill freed pages, check them when they are handed out */
+extern _Atomic uint64_t vm_fail_after;	/* [tests] 0: off; else so many allocations succeed, less one, then all fail */
+extern _Atomic bool page_poison;	/* [tests] fill freed pages, check them when they are handed out */
 struct page_stats { uint64_t total, free, anon, cache, kernel; };	/* pages */
 void	page_stats(struct page_stats *out);
 void	vm_phys_init(void);		/* kmain, before any allocation */
