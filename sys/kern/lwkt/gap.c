@@ -7,8 +7,9 @@
  * critical section, lwkt_poll(), idle and the border to user mode.  The
  * kernel argument `gaps` makes each of them take the CPU's own time (wall
  * time would count what the host gives to others) and keeps the longest span
- * and who ended it.  Otherwise it costs nothing: c_watch is 0, and is looked
- * at together with the mailbox.
+ * and who ended it.  A wait for a spin does not count: its holder may not be
+ * running, and if it is, the gap is the holder's.  Otherwise it costs
+ * nothing: c_watch is 0, and is looked at together with the mailbox.
  */
 #include <machine/clock.h>
 #include <sys/debug/kprint.h>
@@ -26,6 +27,19 @@ gap_note(struct cpu *c, uint64_t pc)
 		c->c_gap_pc = pc;
 	}
 	c->c_gap_at = now;
+}
+
+nsec_t
+gap_pause(const struct cpu *c)
+{
+	return (c->c_watch & CPU_WATCH_GAPS) != 0 ? md_cpu_time() : 0;
+}
+
+void
+gap_resume(struct cpu *c, nsec_t since)
+{
+	if (since != 0)
+		c->c_gap_at += md_cpu_time() - since;
 }
 
 void

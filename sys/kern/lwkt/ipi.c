@@ -233,12 +233,14 @@ ipi_quiesce(void)
 static void
 stop_here(void *arg, uint64_t round)
 {
+	nsec_t since = gap_pause(mycpu);
 	uint32_t turns = 0;
 
 	(void)arg;
 	atomic_fetch_add_explicit(&sync_stopped, 1, memory_order_acq_rel);
 	while (atomic_load_explicit(&sync_round, memory_order_acquire) == (uint32_t)round)
 		md_spin(&turns);
+	gap_resume(mycpu, since);
 }
 
 void

@@ -18,6 +18,9 @@ void	witness_take(const void *lock, uint32_t rank, bool waits);
 void	witness_drop(const void *lock);
 
 void	gap_note(struct cpu *c, uint64_t pc);
+/* Around a wait for a CPU that may not be running: what it takes is no part of a gap. */
+nsec_t	gap_pause(const struct cpu *c);
+void	gap_resume(struct cpu *c, nsec_t since);
 
 /* Take this CPU's mailbox bits and run their handlers until it is empty.  In a critical section. */
 void	intr_dispatch(struct cpu *c);

@@ -10,18 +10,27 @@
 
 #include "lwkt_int.h"
 
+static void
+wait_until_free(struct spin *s)
+{
+	struct cpu *c = mycpu;
+	nsec_t since = gap_pause(c);
+	uint32_t turns = 0;
+
+	while (atomic_load_explicit(&s->sp_held, memory_order_relaxed) != 0)
+		md_spin(&turns);
+	gap_resume(c, since);
+}
+
 void
 spin_lock(struct spin *s)
 {
-	uint32_t turns = 0;
-
 	if (witness_on)
 		witness_take(s, s->sp_rank, true);
 	crit_enter();
 	md_point(MD_PT_SPIN, 0);
 	while (atomic_exchange_explicit(&s->sp_held, 1, memory_order_acquire) != 0)
-		while (atomic_load_explicit(&s->sp_held, memory_order_relaxed) != 0)
-			md_spin(&turns);
+		wait_until_free(s);
 }
 
 void

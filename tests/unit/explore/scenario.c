@@ -483,3 +483,17 @@ gap_note(struct cpu *c, uint64_t pc)
 	(void)c;
 	(void)pc;
 }
+
+nsec_t
+gap_pause(const struct cpu *c)
+{
+	(void)c;
+	return 0;
+}
+
+void
+gap_resume(struct cpu *c, nsec_t since)
+{
+	(void)c;
+	(void)since;
+}
