@@ -16,7 +16,7 @@
 #   helpers   tests/system/*.c, each a host program that a test uses
 #   explore_bugs  names of the copies that tests/unit/explore makes
 #
-# Knobs: O=DIR  CC=clang  V=1  SANITIZE=undefined|address  T=name
+# Knobs: O=DIR  CC=clang  V=1  SANITIZE=undefined|address|thread  T=name
 # Configuration is which lists are linked, never an #ifdef.
 
 MAKEFLAGS	+= --no-builtin-rules --no-builtin-variables
@@ -81,6 +81,25 @@ san_host	:= $(if $(findstring clang,$(CC)),$(ubsan_trap),$(ubsan) -fno-sanitize-
 endif
 ifneq ($(filter address,$(SANITIZE)),)
 san_unit	:= -fsanitize=address
+endif
+# Data races between the kernel's CPUs: platform/vkernel/tsan.  Addresses must be ones that its runtime follows, and
+# its functions run on the kernel's stacks.  Hostkit, its signals and the stubs are outside.
+link		:= -static
+ifneq ($(filter thread,$(SANITIZE)),)
+ifeq ($(findstring clang,$(CC)),)
+$(error SANITIZE=thread needs CC=clang: gcc's does not know fences)
+endif
+base_thread	:= -DVK_RAM_BASE=0x1000000000ull -DMD_KMAP_BASE=0x4000000000ull
+kernflags	+= $(base_thread) -DLWKT_STACK_BYTES=65536u -DBOOT_STACK_BYTES=65536
+hostflags	+= $(base_thread)
+san_kern	+= -fsanitize=thread
+kern		+= platform/vkernel/tsan/fiber.c
+launch		+= vkernel/launch/tsan.c
+kernel_ld	:= --wrap=md_ctx_make --wrap=md_ctx_switch
+kernel_sym	:= ,scripts/check/tsan.sym
+# The runtime would keep a signal until its thread calls libc next, which a CPU that sleeps does not.
+libnames	:= --redefine-sym sigaction=__sigaction
+link		:= -fsanitize=thread
 endif
 
 # ------------------------------------------------------------ system calls --
@@ -147,7 +166,7 @@ $(O)/obj/host/%.o: %.S $(O)/flags
 $(O)/lib/libhostkit.a: $(hostkit_o)
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^ $(if $(libnames),&& $(OBJCOPY) $(libnames) $@)
 
 $(O)/unit/%: tests/unit/%.c $(O)/lib/libhostkit.a $(O)/flags
 	@mkdir -p $(@D)
@@ -211,7 +230,7 @@ define image
 $(O)/image/$(1)/kernel1.o: $(2) vkernel/image/kernel.ld $(lists) Makefile
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$$(Q)$(LD) -r -T vkernel/image/kernel.ld -o $$@ $(2)
+	$$(Q)$(LD) -r $(kernel_ld) -T vkernel/image/kernel.ld -o $$@ $(2)
 
 $(O)/image/$(1)/symtab.o: $(O)/image/$(1)/kernel1.o scripts/gen/mksymtab.awk
 	$$(call say,SYMTAB,$$@)
@@ -224,7 +243,7 @@ $(O)/image/$(1)/kernel.o: $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o vke
     scripts/check/symbols.sh scripts/check/hk.sym
 	$$(call say,KERNEL,$$@)
 	$$(Q)$(LD) -r -T vkernel/image/kernel.ld -o $$(@D)/kernel2.o $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o
-	$$(Q)sh scripts/check/symbols.sh -w scripts/check/hk.sym $$(@D)/kernel2.o
+	$$(Q)sh scripts/check/symbols.sh -w scripts/check/hk.sym$(kernel_sym) $$(@D)/kernel2.o
 	$$(Q)awk '/^hk_/ { print $$$$1, "hostside_" $$$$1 }' scripts/check/hk.sym >$$(@D)/hostside.syms
 	$$(Q)$(OBJCOPY) --keep-global-symbols=vkernel/image/exports --redefine-syms=$$(@D)/hostside.syms $$(@D)/kernel2.o $$@
 
@@ -232,7 +251,7 @@ $(O)/bin/$(1): $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vker
     vkernel/image/vkernel.ld
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$(CC) -static $(no_pie) -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack -o $$@ \
+	$$(Q)$(CC) $(link) $(no_pie) -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack -o $$@ \
 	    $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vkernel/image/hostside.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a -lpthread
 endef
 $(eval $(call image,vkernel,$(kern_o)))
@@ -358,7 +377,7 @@ clean:
 
 ## help         this text
 help:
-	@echo 'usage: make [TARGET] [O=DIR] [CC=clang] [V=1] [SANITIZE=undefined|address] [T=NAME]'
+	@echo 'usage: make [TARGET] [O=DIR] [CC=clang] [V=1] [SANITIZE=undefined|address|thread] [T=NAME]'
 	@sed -n 's/^## /  /p' Makefile
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

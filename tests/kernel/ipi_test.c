@@ -16,7 +16,7 @@ static struct {
 	_Atomic uint32_t ended;
 	uint32_t	started;
 	uint64_t	rounds;
-} grp;
+} grp = { .q = WAITQ_INIT(grp.q) };
 static _Atomic uint64_t got;
 static uint64_t expected[SENDERS_MAX][SENDERS_MAX];	/* [target] the next number from each sender */
 
@@ -26,7 +26,6 @@ on_all_cpus(void (*fn)(void *), uint64_t normal, uint64_t longer)
 	uint32_t n = rt_min(cpu_count, SENDERS_MAX);
 	int error;
 
-	waitq_init(&grp.q);
 	atomic_store(&grp.ended, 0);
 	atomic_store(&got, 0);
 	memset(expected, 0, sizeof expected);

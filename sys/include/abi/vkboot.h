@@ -69,7 +69,9 @@ enum {
  * is the struct vkboot, in the direct map.  All of them are addresses in the
  * kernel's data, which the launcher has moved into RAM by then.
  */
+#ifndef VK_RAM_BASE	/* a build whose tools want it elsewhere says where */
 #define VK_RAM_BASE	0x200000000000ull	/* where physical address 0 appears */
+#endif
 
 struct vk_image {
 	void			(*vi_entry)(void *vkboot);

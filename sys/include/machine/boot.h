@@ -33,7 +33,9 @@ const struct md_boot *md_boot(void);
 void	md_dev_init(void);
 
 /* CPU 0's areas, in the kernel's own data: the platform starts kmain() on them. */
+#ifndef BOOT_STACK_BYTES
 #define BOOT_STACK_BYTES	32768
+#endif
 struct cpu;
 extern struct cpu cpu0;			/* begins as a struct md_percpu */
 extern uint8_t boot_stack[BOOT_STACK_BYTES];

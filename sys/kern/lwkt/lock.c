@@ -8,6 +8,7 @@
  *
  * Invariant: lk_owner != NULL implies lk_shared == 0.
  */
+#include <stdatomic.h>
 #include <sys/lwkt/lock.h>
 
 #include "lwkt_int.h"
@@ -21,13 +22,20 @@ lk_init(struct lk *l, enum lock_rank rank)
 	l->lk_rank = rank;
 }
 
+/* Under lk_spin, or to ask whether it is the current thread: only that one could change the answer. */
+static struct thread *
+owner(const struct lk *l)
+{
+	return atomic_load_explicit(&l->lk_owner, memory_order_relaxed);
+}
+
 static bool
 take_shared(struct lk *l)
 {
 	bool ok;
 
 	spin_lock(&l->lk_spin);
-	ok = l->lk_owner == NULL && l->lk_wanted == 0;
+	ok = owner(l) == NULL && l->lk_wanted == 0;
 	if (ok)
 		l->lk_shared++;
 	spin_unlock(&l->lk_spin);
@@ -40,10 +48,10 @@ take_excl(struct lk *l)
 	bool ok;
 
 	spin_lock(&l->lk_spin);
-	ASSERT(l->lk_owner != curthread);
-	ok = l->lk_owner == NULL && l->lk_shared == 0;
+	ASSERT(owner(l) != curthread);
+	ok = owner(l) == NULL && l->lk_shared == 0;
 	if (ok)
-		l->lk_owner = curthread;
+		atomic_store_explicit(&l->lk_owner, curthread, memory_order_relaxed);
 	spin_unlock(&l->lk_spin);
 	return ok;
 }
@@ -71,7 +79,7 @@ lk_shared(struct lk *l)
 {
 	int error;
 
-	ASSERT(l->lk_owner != curthread);
+	ASSERT(owner(l) != curthread);
 	if (witness_on)
 		witness_take(l, l->lk_rank, true);
 	WAIT_FOR(&l->lk_waitq, take_shared(l), NSEC_NEVER, 0, error);
@@ -101,9 +109,9 @@ lk_release(struct lk *l)
 	if (witness_on)
 		witness_drop(l);
 	spin_lock(&l->lk_spin);
-	if (l->lk_owner != NULL) {
-		ASSERT(l->lk_owner == curthread);
-		l->lk_owner = NULL;
+	if (owner(l) != NULL) {
+		ASSERT(owner(l) == curthread);
+		atomic_store_explicit(&l->lk_owner, NULL, memory_order_relaxed);
 	} else {
 		ASSERT(l->lk_shared > 0);
 		l->lk_shared--;
@@ -117,5 +125,5 @@ lk_release(struct lk *l)
 bool
 lk_held_excl(const struct lk *l)
 {
-	return l->lk_owner == curthread;
+	return owner(l) == curthread;
 }

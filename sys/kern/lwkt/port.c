@@ -49,12 +49,10 @@ put_queue(struct port *p, struct msg *m)
 		if ((flags & MSG_DONE) == 0)
 			atomic_fetch_or_explicit(&m->m_flags, MSG_QUEUED, memory_order_relaxed);	/* M3 */
 		list_push_back((flags & MSG_PRIO) != 0 ? &p->p_prio : &p->p_queue, &m->m_link);
+		wake_one(&p->p_waitq);		/* inside: who gets the message may end the port */
 	}
 	spin_unlock(&p->p_spin);
-	if (refuse)
-		return ECANCELED;
-	wake_one(&p->p_waitq);
-	return PORT_ASYNC;
+	return refuse ? ECANCELED : PORT_ASYNC;
 }
 
 void

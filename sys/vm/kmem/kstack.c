@@ -2,7 +2,7 @@
 /*
  * kstack - kernel stacks in the kernel map.
  *
- * The kernel map is cut into slots of 64 KiB.  A stack lies at the top of
+ * The kernel map is cut into slots of twice a stack.  A stack lies at the top of
  * its slot; what is below it is never mapped, so that running over the end
  * is a fault and not a neighbour's problem.  A slot that is free and not
  * mapped is a zero bit; mapped free stacks are kept per CPU, newest first,
@@ -19,7 +19,7 @@
 #include <sys/vm/kmem.h>
 #include "../vm_int.h"
 
-#define SLOT_BYTES	65536ull
+#define SLOT_BYTES	(2ull * LWKT_STACK_BYTES)
 #define KSTACK_SLOTS	65536u
 _Static_assert(KSTACK_SLOTS * SLOT_BYTES <= MD_KMAP_BYTES, "the kernel map holds all slots");
 _Static_assert(LWKT_STACK_BYTES + PAGE_BYTES <= SLOT_BYTES, "a stack and its guard page fit into a slot");

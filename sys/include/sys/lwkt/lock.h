@@ -6,7 +6,7 @@
 struct lk {
 	struct spin	lk_spin;
 	uint32_t	lk_shared;	/* [lk_spin] holders */
-	struct thread	*lk_owner;	/* [lk_spin] exclusive holder */
+	struct thread	*_Atomic lk_owner;	/* [lk_spin] exclusive holder */
 	uint32_t	lk_wanted;	/* [lk_spin] exclusive waiters: new shared holders wait behind them */
 	struct waitq	lk_waitq;
 	uint32_t	lk_rank;	/* const: LR_* */

@@ -22,7 +22,9 @@
 #define LWKT_PRI_SOFT	24	/* timers, device completion */
 
 #define TOKENS_MAX	32		/* token_get()s of a thread not yet released */
+#ifndef LWKT_STACK_BYTES		/* sanitizers want more */
 #define LWKT_STACK_BYTES	32768u	/* guard page below */
+#endif
 
 enum td_state { TD_RUNNING, TD_READY, TD_SLEEPING, TD_MOVING, TD_EXITED };
 
