@@ -2,7 +2,8 @@
 /*
  * stress - work for several CPUs that must end in one way.
  *
- *	stress [-a] [tree | threads | pipes | memory | signals | names | exec | all]
+ *	stress [-a] [tree | threads | pipes | memory | signals | names | exec | dirs | fds |
+ *	    watches | lookers | all]
  *
  * -a: apart, each process and thread on the CPU that its number names;
  * otherwise the scheduler sends them around.
@@ -23,6 +24,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -481,12 +485,281 @@ exec(void)
 	}
 }
 
+/* ---------------------------------------------------------------- dirs -- */
+
+/* Three move directories into each other, one removes and makes them; what is left is a tree. */
+static void
+move_dirs(int me, const int *at)
+{
+	for (int i = 0; i < 12; i++) {
+		char name[4] = { 'n', (char)('0' + (i * 5 + me) % 3), 0 }, path[16];
+		int from = at[(i + me) % 4], to = at[(i * 3 + me * 2) % 4];
+
+		if (me < 3) {
+			MUST(renameat(from, name, to, name) == 0 || errno == ENOENT || errno == EINVAL || errno == ENOTEMPTY);
+			continue;
+		}
+		MUST(getcwd(path, sizeof path) != NULL || errno == ENOENT || errno == ERANGE);
+		MUST(mkdirat(from, "m", 0700) == 0 || errno == EEXIST || errno == ENOENT);
+		MUST(unlinkat(from, "m", AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTEMPTY);
+	}
+}
+
+static int
+count_dirs(int fd)
+{
+	struct stat st;
+	int n = 0;
+
+	MUST(fstat(fd, &st) == 0);
+	for (char c = '0'; c < '3'; c++) {
+		int sub = openat(fd, (char[]){ 'n', c, 0 }, O_RDONLY | O_DIRECTORY);
+
+		if (sub < 0)
+			continue;
+		n++;
+		st.st_nlink--;
+		n += count_dirs(sub);
+		MUST(unlinkat(fd, (char[]){ 'n', c, 0 }, AT_REMOVEDIR) == 0);
+	}
+	MUST(st.st_nlink == 2);
+	close(fd);
+	return n;
+}
+
+static void
+dirs(void)
+{
+	char dir[] = "/tmp/dirs.XXXXXX";
+	int at[4], fd, status;
+
+	MUST(mkdtemp(dir) != NULL && chdir(dir) == 0);
+	for (int i = 0; i < 4; i++) {
+		char name[4] = { 'n', (char)('0' + i), 0 };
+
+		MUST(i == 3 || mkdir(name, 0700) == 0);
+		MUST((at[i] = open(i == 3 ? "." : name, O_RDONLY | O_DIRECTORY)) >= 0);
+	}
+	MUST((fd = open("log", O_CREAT | O_WRONLY | O_APPEND, 0600)) >= 0);
+	for (int k = 0; k < 4; k++)
+		if (must_fork() == 0) {
+			int own = open("log", O_WRONLY | (k % 2 == 0 ? O_APPEND : 0));
+
+			MUST(own >= 0 && write(k % 2 == 0 ? own : fd, (char[10]){ 0 }, 10) == 10);
+			MUST(fchdir(at[k % 3]) == 0);
+			move_dirs(k, at);
+			_exit(0);
+		}
+	for (int k = 0; k < 4; k++)
+		MUST(wait(&status) > 0 && status == 0);
+	MUST(lseek(fd, 0, SEEK_END) == 40 && unlink("log") == 0);
+	MUST(count_dirs(dup(at[3])) == 3);
+	MUST(chdir("/") == 0 && rmdir(dir) == 0);
+}
+
+/* ----------------------------------------------------------------- fds -- */
+
+static atomic_int lock_fd = -1;
+
+static void *
+use_fds(void *arg)
+{
+	int me = (int)(intptr_t)arg;
+	struct stat st;
+
+	for (int i = 0; i < 10; i++) {
+		int fd, p[2];
+
+		if (me == 0) {			/* always open, whatever is put there */
+			MUST(fstat(60, &st) == 0);
+			MUST(dup2(i % 2, 60) == 60);
+		} else if (me == 1) {		/* a lock on a descriptor that another closes */
+			struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+			MUST((fd = open(self, O_RDWR)) >= 0);
+			atomic_store(&lock_fd, fd);
+			MUST(fcntl(fd, F_SETLK, &l) == 0 || errno == EBADF);
+			while (atomic_load(&lock_fd) != -1 || fcntl(fd, F_GETFD) >= 0) {
+				int taken = atomic_exchange(&lock_fd, -1);
+
+				if (taken >= 0)
+					close(taken);
+				sched_yield();
+			}
+			MUST((fd = open(self, O_RDWR)) >= 0);
+			l = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+			MUST(fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type == F_UNLCK);
+			close(fd);
+		} else {
+			fd = atomic_exchange(&lock_fd, -1);
+			if (fd >= 0)
+				close(fd);
+			MUST(fstat(60, &st) == 0);
+			MUST(pipe(p) == 0 && write(p[1], "x", 1) == 1 && read(p[0], &(char){ 0 }, 1) == 1);
+			MUST(close(p[i % 2]) == 0 && close(p[!(i % 2)]) == 0);
+		}
+	}
+	return NULL;
+}
+
+/* Threads at one table, and children that get a copy in the middle of it. */
+static void
+fds(void)
+{
+	char copy[] = "/tmp/fds.XXXXXX";
+	pthread_t t[3];
+	pid_t kid;
+	int fd = mkstemp(copy);
+
+	MUST(fd >= 0);
+	close(fd);
+	self = copy;
+	MUST(dup2(1, 60) == 60);
+	for (intptr_t i = 0; i < 3; i++)
+		MUST(pthread_create(&t[i], NULL, use_fds, (void *)i) == 0);
+	kid = must_fork();
+	if (kid == 0) {
+		struct stat st;
+
+		for (fd = 0; fd < 61; fd++)
+			if (fcntl(fd, F_GETFD) >= 0)
+				MUST(fstat(fd, &st) == 0);
+		_exit(6);
+	}
+	must_end(kid, 6);
+	for (int i = 0; i < 3; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
+	unlink(copy);
+}
+
+/* ------------------------------------------------------------- watches -- */
+
+static int watched[2], watch_set;
+
+static void *
+close_one(void *arg)
+{
+	MUST(close(arg != NULL ? watched[0] : watch_set) == 0);
+	return NULL;
+}
+
+/* A file and the set that watches it end at once; a token goes round through sets. */
+static void
+watches(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	pthread_t t[2];
+	int ring[3];
+
+	for (int i = 0; i < 6; i++) {
+		MUST((watched[0] = eventfd(0, 0)) >= 0 && (watch_set = epoll_create1(0)) >= 0);
+		MUST(epoll_ctl(watch_set, EPOLL_CTL_ADD, watched[0], &ev) == 0);
+		for (intptr_t k = 0; k < 2; k++)
+			MUST(pthread_create(&t[k], NULL, close_one, (void *)k) == 0);
+		for (int k = 0; k < 2; k++)
+			MUST(pthread_join(t[k], NULL) == 0);
+	}
+	for (int i = 0; i < 3; i++)
+		MUST((ring[i] = eventfd(0, 0)) >= 0);
+	for (int i = 0; i < 3; i++)
+		if (must_fork() == 0) {
+			uint64_t v = 1;
+			int set = epoll_create1(0);
+
+			ev.events = EPOLLIN | (i == 0 ? (uint32_t)EPOLLET : 0);
+			MUST(set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, ring[i], &ev) == 0);
+			for (int k = 0; k < 8; k++) {
+				MUST(epoll_wait(set, &ev, 1, -1) == 1);
+				MUST(read(ring[i], &v, sizeof v) == sizeof v && v == 1);
+				MUST(write(ring[(i + 1) % 3], &v, sizeof v) == sizeof v);
+			}
+			_exit(0);
+		}
+	MUST(write(ring[0], &(uint64_t){ 1 }, 8) == 8);
+	for (int i = 0; i < 3; i++) {
+		int status;
+
+		MUST(wait(&status) > 0 && status == 0);
+	}
+}
+
+/* ------------------------------------------------------------- lookers -- */
+
+static void
+look_at(int pid, bool *over)
+{
+	static const char *const what[] = { "stat", "maps", "fd", "cwd", "status", "fdinfo/1" };
+	char path[64], buf[512];
+	int gone = 0;
+
+	*over = false;
+	for (size_t i = 0; i < sizeof what / sizeof what[0]; i++) {
+		int fd;
+
+		snprintf(path, sizeof path, "/proc/%d/%s", pid, what[i]);
+		fd = open(path, O_RDONLY);
+		if (fd < 0 || (read(fd, buf, sizeof buf) < 0 && errno != EISDIR)) {
+			MUST(errno == ENOENT || errno == ESRCH || errno == EACCES);
+			gone++;
+		}
+		close(fd);
+	}
+	*over = gone == (int)(sizeof what / sizeof what[0]);
+}
+
+/* A child opens a terminal, takes it as its own, execs and ends, while others look and its master closes. */
+static void
+lookers(void)
+{
+	for (int k = 0; k < 3; k++) {
+		int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), n = -1, p[2], status;
+		char name[32], c;
+		pid_t pid, looker;
+
+		MUST(master >= 0 && ioctl(master, TIOCSPTLCK, &(int){ 0 }) == 0 && ioctl(master, TIOCGPTN, &n) == 0);
+		snprintf(name, sizeof name, "/dev/pts/%d", n);
+		MUST(pipe(p) == 0);
+		pid = must_fork();
+		if (pid == 0) {
+			int fd;
+
+			close(p[0]);
+			close(master);
+			signal(SIGHUP, SIG_IGN);
+			setsid();
+			fd = open(name, O_RDWR);
+			MUST(fd >= 0 || errno == EIO || errno == ENOENT || errno == ENXIO);
+			if (fd >= 0)
+				while (read(fd, &c, 1) > 0)
+					;
+			execl(self, self, "seventeen", (char *)NULL);
+			_exit(98);
+		}
+		looker = must_fork();
+		if (looker == 0) {
+			bool over = false;
+
+			close(p[1]);
+			for (int i = 0; i < 6 && !over; i++)
+				look_at(pid, &over);
+			_exit(0);
+		}
+		close(p[1]);
+		close(master);
+		MUST(read(p[0], &c, 1) == 0);		/* the end comes although somebody looks */
+		close(p[0]);
+		for (int i = 0; i < 2; i++)
+			MUST(wait(&status) > 0 && WIFEXITED(status) && (WEXITSTATUS(status) == 17 || WEXITSTATUS(status) == 0));
+	}
+}
+
 static const struct {
 	const char	*name;
 	void		(*run)(void);
 } all[] = {
 	{ "tree", tree }, { "threads", threads }, { "pipes", pipes }, { "memory", memory },
-	{ "signals", signals }, { "names", names }, { "exec", exec },
+	{ "signals", signals }, { "names", names }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
+	{ "watches", watches }, { "lookers", lookers },
 };
 
 int
