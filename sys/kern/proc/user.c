@@ -272,12 +272,14 @@ lwp_run(struct lwp *l)
 {
 	struct proc *p = l->l_proc;
 	enum md_stop stop;
+	md_space_t space;
 
 	ASSERT(curlwp == l && curthread->td_crit == 0 && curthread->td_ntok == 0);
 	for (;;) {
+		space = vmspace_machine(p->p_vmspace);	/* which may sleep */
 		border(l);
 		lwp_account(l, time_now(), false);
-		stop = md_user_run(&l->l_uf, vmspace_machine(p->p_vmspace));
+		stop = md_user_run(&l->l_uf, space);
 		crit_exit();
 		lwp_account(l, time_now(), true);
 		l->l_orig_rax = ~0ull;
