@@ -116,10 +116,9 @@ md_entropy(void *buf, size_t len)
 void
 md_spin(uint32_t *turns)
 {
-	if (md_deterministic) {
-		++*turns;
-		det_spin();
-	} else if (++*turns % 64 == 0)
+	if (md_deterministic)
+		*turns += det_spin();
+	else if (++*turns % 64 == 0)
 		hk_yield();
 	else
 		__builtin_ia32_pause();

@@ -46,6 +46,7 @@
 #define LOOK_NS		20u		/* what a look at the clock takes */
 #define EPOCH_NS	1700000000000000000ull
 #define DEMOTE_ODDS	256u		/* priorities: one point in so many demotes who runs */
+#define SPIN_TURNS_MAX	64u
 #define ALONE_MAX	100000u		/* turns of waiting for CPUs of which none can run */
 
 struct vcpu {
@@ -250,8 +251,8 @@ md_point_bytes_slow(enum md_point what, const void *bytes, size_t len)
 	md_point_slow(what, h);
 }
 
-/* Who waits for another CPU lets it run. */
-void
+/* Who waits for another CPU lets it run.  How soon it is tired of that is drawn. */
+uint32_t
 det_spin(void)
 {
 	uint32_t to;
@@ -267,6 +268,7 @@ det_spin(void)
 	} else if (++alone > ALONE_MAX) {
 		hang_kernel("a CPU waits for another, and all others are idle");
 	}
+	return 1 + (uint32_t)draw(&choice_state) % SPIN_TURNS_MAX;
 }
 
 /* ------------------------------------------------------------- outside -- */

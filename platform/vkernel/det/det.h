@@ -11,7 +11,7 @@ extern _Atomic uint32_t det_outside;	/* hostkit's mailbox: the outside world's b
 void	det_init(uint64_t seed);
 void	det_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top, void (*fn)(void *));
 void	det_idle(void);
-void	det_spin(void);
+uint32_t det_spin(void);		/* returns how many turns of waiting that was */
 bool	det_inspect(uint32_t cpu, struct md_ktrap *out);
 /* Drop what only says that a stream has news: that is delivered when all is idle.  The rest goes to CPU 0's mailbox. */
 void	det_take_outside(void);

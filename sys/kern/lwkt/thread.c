@@ -397,6 +397,7 @@ wakeups_take(struct cpu *c)
 			continue;
 		}
 		atomic_exchange_explicit(&td->td_waking, 0, memory_order_acq_rel);
+		md_point(MD_PT_RING, td->td_id);
 		wake_here(td);
 	}
 }

@@ -391,6 +391,7 @@ leaf_change(struct vmspace *vs, uint64_t *p, uint64_t old, uint64_t val)
 {
 	if (val == 0)
 		return pmap_set(vs, p, 0);
+	md_point(MD_PT_PTE, val);
 	while (!__atomic_compare_exchange_n(p, &old, val | (old & (PTE_A | PTE_D)), false,
 	    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		;
@@ -553,6 +554,7 @@ copy_leaf(struct forkcopy *fc, uint64_t *p, uint64_t *q, uaddr_t va, uint64_t sp
 	if (fc->fc_entry->e_fam != NULL && (old & PTE_W) != 0) {
 		if (copy_page(fc, q, va, old))
 			return;
+		md_point(MD_PT_PTE, va);
 		old = __atomic_fetch_and(p, ~PTE_W, __ATOMIC_ACQ_REL);
 		if ((old & PTE_P) != 0)
 			gather_range(&fc->fc_gather, va, span);
