@@ -2,15 +2,15 @@
 /*
  * stress - work for several CPUs that must end in one way.
  *
- *	stress [-a] [tree | threads | pipes | memory | signals | names | exec | dirs | fds |
- *	    watches | lookers | all]
+ *	stress [-a] [NAME | all]
  *
  * -a: apart, each process and thread on the CPU that its number names;
  * otherwise the scheduler sends them around.
  *
  * Each workload brings two or more processes or threads together at one
  * object of the kernel and checks what must hold in any order.  They are
- * short: it is the seeds that are many.  Nothing waits by computing, because
+ * short: it is the seeds that are many.  Here and there they dawdle, from not
+ * at all to some dozen system calls, so that now one side comes first and now the other.  Nothing waits by computing, because
  * in deterministic mode a program that does not enter the kernel keeps it.
  */
 #include <errno.h>
@@ -28,16 +28,22 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PAGE	4096u
+enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_REQUEUE = 3, FUTEX_PRIVATE = 128 };
 #define MUST(x)	((x) ? (void)0 : failed(__LINE__, #x))
 
 static char *self;
 static bool apart;
+static size_t cpus;
 
 static void
 failed(int line, const char *what)
@@ -46,15 +52,34 @@ failed(int line, const char *what)
 	_exit(99);
 }
 
+static _Thread_local uint64_t chance;
+
+static uint64_t
+random_below(uint64_t n)
+{
+	chance = chance * 6364136223846793005ull + 1442695040888963407ull;
+	return (chance >> 33) % n;
+}
+
+/* Some system calls that do nothing: half of the time none, seldom many. */
+static void
+dawdle(void)
+{
+	for (uint64_t n = (1ull << random_below(7)) / 2; n > 0; n--)
+		getppid();
+}
+
+/* A new process or thread: with chances and, if wanted, on a CPU of its own. */
 static void
 find_place(void)
 {
 	cpu_set_t set;
 
+	MUST(getrandom(&chance, sizeof chance, 0) == sizeof chance);
 	if (!apart)
 		return;
 	CPU_ZERO(&set);
-	CPU_SET((size_t)gettid() % (size_t)sysconf(_SC_NPROCESSORS_CONF), &set);
+	CPU_SET((size_t)gettid() % cpus, &set);
 	MUST(sched_setaffinity(0, sizeof set, &set) == 0);
 }
 
@@ -110,7 +135,7 @@ must_end(pid_t pid, int status)
 /* ---------------------------------------------------------------- tree -- */
 
 static void
-grow(int depth, int status)
+grow(int depth)
 {
 	pid_t kids[3];
 
@@ -118,14 +143,16 @@ grow(int depth, int status)
 		for (int i = 0; i < 3; i++) {
 			kids[i] = must_fork();
 			if (kids[i] == 0) {
-				grow(depth - 1, 10 * depth + i);
+				grow(depth - 1);
+				dawdle();
 				_exit(10 * depth + i);
 			}
 		}
-		for (int i = 2; i >= 0; i--)
+		for (int i = 2; i >= 0; i--) {
+			dawdle();
 			must_end(kids[i], 10 * depth + i);
+		}
 	}
-	(void)status;
 }
 
 static atomic_int reaped;
@@ -151,8 +178,10 @@ shared_children(void)
 	pthread_t t[2];
 
 	for (int i = 0; i < 8; i++)
-		if (must_fork() == 0)
+		if (must_fork() == 0) {
+			dawdle();
 			_exit(7);
+		}
 	for (int i = 0; i < 2; i++)
 		t[i] = must_thread(reaper, NULL);
 	for (int i = 0; i < 2; i++)
@@ -163,8 +192,48 @@ shared_children(void)
 static void
 tree(void)
 {
-	grow(2, 0);
+	grow(2);
+	for (int i = 0; i < 8; i++) {		/* nobody else's end wakes the parent */
+		pid_t pid = must_fork();
+
+		if (pid == 0)
+			_exit(6);
+		dawdle();
+		must_end(pid, 6);
+	}
 	shared_children();
+}
+
+/* ------------------------------------------------------------- orphans -- */
+
+static void
+parent_and_children(int n)
+{
+	for (int i = 0; i < n; i++)
+		if (must_fork() == 0) {
+			dawdle();
+			_exit(1);
+		}
+	dawdle();
+	_exit(1);
+}
+
+/* Parents and children end at once; who has adopted them all sees each of them end. */
+static void
+orphans(void)
+{
+	int status, seen = 0;
+
+	MUST(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	for (int i = 0; i < 12; i++) {
+		if (must_fork() == 0)
+			parent_and_children(i % 3 + 1);
+		while (waitpid(-1, &status, 0) > 0) {
+			MUST(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+			seen++;
+		}
+	}
+	MUST(errno == ECHILD && seen == 12 + 4 * (1 + 2 + 3));
 }
 
 /* ------------------------------------------------------------- threads -- */
@@ -181,8 +250,9 @@ worker(void *arg)
 	for (int i = 0; i < 10; i++) {
 		pthread_mutex_lock(&mutex);
 		sum++;
-		getppid();		/* so that the lock is held over a switch */
+		dawdle();		/* so that the lock is held over a switch */
 		pthread_mutex_unlock(&mutex);
+		dawdle();
 	}
 	for (int i = 0; i < 10; i++) {
 		pthread_mutex_lock(&mutex);
@@ -209,6 +279,138 @@ threads(void)
 			MUST(pthread_join(t[i], &r) == 0 && (intptr_t)r == i);
 		MUST(sum == 40 && turn == 40);
 	}
+}
+
+/* ------------------------------------------------------------- requeue -- */
+
+static _Atomic uint32_t words[2];
+static atomic_int waited, woken, waiting;
+
+static long
+futex(_Atomic uint32_t *word, int op, uint32_t val, uint64_t timeout, _Atomic uint32_t *other)
+{
+	return syscall(SYS_futex, word, op | FUTEX_PRIVATE, val, timeout, other, 0);
+}
+
+/* Waits on either word, now for ever and now for less than anybody needs to come. */
+static void *
+waiter(void *arg)
+{
+	for (int i = 0; i < 12; i++) {
+		struct timespec ts = { 0, (long)random_below(200000) };
+		_Atomic uint32_t *word = &words[random_below(2)];
+
+		if (futex(word, FUTEX_WAIT, 0, random_below(4) == 0 ? 0 : (uint64_t)&ts, NULL) == 0)
+			atomic_fetch_add(&waited, 1);
+		else
+			MUST(errno == ETIMEDOUT);
+		dawdle();
+	}
+	atomic_fetch_sub(&waiting, 1);
+	return arg;
+}
+
+/* Waiters are moved from one word to the other and back; each that was woken returns, and no other. */
+static void
+requeue(void)
+{
+	pthread_t t[4];
+
+	atomic_store(&waiting, 4);
+	for (int i = 0; i < 4; i++)
+		t[i] = must_thread(waiter, NULL);
+	for (int n = 0; atomic_load(&waiting) > 0; n++) {
+		MUST(n < 3000);
+		for (int i = 0; i < 2; i++)
+			(void)futex(&words[i], FUTEX_REQUEUE, 0, 8, &words[1 - i]);
+		dawdle();
+		atomic_fetch_add(&woken, (int)futex(&words[random_below(2)], FUTEX_WAKE, 1, 0, NULL));
+		dawdle();
+	}
+	for (int i = 0; i < 4; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
+	MUST(atomic_load(&woken) == atomic_load(&waited));
+}
+
+/* -------------------------------------------------------------- timers -- */
+
+static atomic_int alarms;
+
+static void
+on_alarm(int signo)
+{
+	(void)signo;
+	atomic_fetch_add(&alarms, 1);
+}
+
+/* One timer of the process is set and stopped by all its threads. */
+static void *
+timer_setter(void *arg)
+{
+	struct itimerval on = { { 0, 0 }, { 0, 0 } }, off = on, old;
+
+	for (int i = 0; i < 15; i++) {
+		on.it_value.tv_usec = (suseconds_t)random_below(300) + 1;
+		MUST(setitimer(ITIMER_REAL, &on, &old) == 0);
+		dawdle();
+		if (random_below(2) == 0)
+			MUST(setitimer(ITIMER_REAL, &off, &old) == 0);
+		dawdle();
+	}
+	return arg;
+}
+
+/* Once it is stopped nothing comes any more; and it comes when it is not. */
+static void
+timers(void)
+{
+	struct itimerval off = { { 0, 0 }, { 0, 0 } }, on = { { 0, 0 }, { 0, 100 } };
+	struct timespec ms = { 0, 1000000 };
+	pthread_t t[3];
+	int before;
+
+	MUST(signal(SIGALRM, on_alarm) != SIG_ERR);
+	for (int i = 0; i < 3; i++)
+		t[i] = must_thread(timer_setter, NULL);
+	for (int i = 0; i < 3; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
+	MUST(setitimer(ITIMER_REAL, &off, NULL) == 0);
+	before = atomic_load(&alarms);
+	nanosleep(&ms, NULL);
+	MUST(atomic_load(&alarms) == before);
+	MUST(setitimer(ITIMER_REAL, &on, NULL) == 0);
+	while (atomic_load(&alarms) == before)
+		nanosleep(&ms, NULL);
+}
+
+/* --------------------------------------------------------- descriptors -- */
+
+/* A number that one thread has got is nobody else's until it is closed. */
+static void *
+opener(void *arg)
+{
+	static _Atomic uintptr_t taken[64];
+	uintptr_t me = (uintptr_t)arg;
+
+	for (int i = 0; i < 30; i++) {
+		int fd = random_below(2) == 0 ? dup(1) : open("/", O_RDONLY);
+
+		MUST(fd >= 0 && fd < 64 && atomic_exchange(&taken[fd], me) == 0);
+		dawdle();
+		MUST(atomic_exchange(&taken[fd], 0) == me && close(fd) == 0);
+	}
+	return NULL;
+}
+
+static void
+descriptors(void)
+{
+	pthread_t t[4];
+
+	for (uintptr_t i = 0; i < 4; i++)
+		t[i] = must_thread(opener, (void *)(i + 1));
+	for (int i = 0; i < 4; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
 }
 
 /* --------------------------------------------------------------- pipes -- */
@@ -249,7 +451,8 @@ pipes(void)
 
 static volatile uint64_t *pages;
 static atomic_bool stop;
-#define PAGES	16u
+#define PAGES	160u		/* so many that fork shares them */
+#define STEP	8u
 
 /* Writes its own word of every page, and always finds there what it wrote last. */
 static void *
@@ -259,13 +462,13 @@ writer(void *arg)
 	uint64_t n = 0;
 
 	while (!atomic_load(&stop)) {
-		for (size_t i = 0; i < PAGES; i++) {
+		for (size_t i = 0; i < PAGES; i += STEP) {
 			volatile uint64_t *w = &pages[i * PAGE / 8 + me];
 
 			MUST(*w == n);
 			*w = n + 1;
-			if (i % 4 == 0)
-				getppid();
+			if (i % (4 * STEP) == 0)
+				dawdle();
 			MUST(*w == n + 1);
 		}
 		n++;
@@ -282,8 +485,7 @@ look_twice(void)
 	for (int k = 0; k < 2; k++) {
 		for (size_t i = 0; i < PAGES * PAGE / 8; i++)
 			sums[k] = sums[k] * 31 + pages[i];
-		sched_yield();
-		getppid();
+		dawdle();
 	}
 	MUST(sums[0] == sums[1]);
 	for (size_t i = 0; i < PAGES; i++)
@@ -303,7 +505,9 @@ mapper(void *arg)
 			memset(p + k * PAGE, 0x5a, PAGE);
 		}
 		MUST(mprotect(p, 2 * PAGE, PROT_READ) == 0);
-		MUST(p[PAGE] == 0x5a);
+		dawdle();
+		for (size_t k = 0; k < 4 * PAGE; k++)
+			MUST(p[k] == 0x5a);
 		MUST(munmap(p, 4 * PAGE) == 0);
 	}
 	return arg;
@@ -317,6 +521,8 @@ memory(void)
 
 	pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	MUST(pages != MAP_FAILED);
+	for (size_t i = 0; i < PAGES; i++)
+		pages[i * PAGE / 8] = 0;
 	for (intptr_t i = 0; i < 2; i++)
 		t[i] = must_thread(writer, (void *)(i + 1));
 	for (intptr_t i = 2; i < 4; i++)
@@ -332,6 +538,53 @@ memory(void)
 	for (int i = 0; i < 4; i++)
 		MUST(pthread_join(t[i], NULL) == 0);
 	MUST(pages[0] == 0);
+}
+
+/* --------------------------------------------------------------- remap -- */
+
+static char *window;
+static int zeros;
+
+/* Writes to memory that is replaced meanwhile: what was there is nobody else's when the last write has ended. */
+static void *
+scribbler(void *arg)
+{
+	while (!atomic_load(&stop)) {
+		for (size_t i = 0; i < 4; i++)
+			((volatile char *)window)[i * PAGE + 8] = 'x';
+		MUST(read(zeros, window + PAGE / 2, 3 * PAGE) == 3 * PAGE);
+		getppid();
+	}
+	return arg;
+}
+
+static void *
+replacer(void *arg)
+{
+	for (int i = 0; i < 15; i++) {
+		MUST(mmap(window, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == window);
+		dawdle();
+	}
+	atomic_store(&stop, true);
+	return arg;
+}
+
+static void
+remap(void)
+{
+	pthread_t t[4];
+	char path[] = "/tmp/stress.XXXXXX";
+
+	zeros = mkstemp(path);
+	MUST(zeros >= 0 && unlink(path) == 0 && ftruncate(zeros, 1 << 30) == 0);
+	window = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	MUST(window != MAP_FAILED);
+	for (int i = 0; i < 2; i++)
+		t[i] = must_thread(scribbler, NULL);
+	t[2] = must_thread(replacer, NULL);
+	t[3] = must_thread(mapper, NULL);
+	for (int i = 0; i < 4; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
 }
 
 /* ------------------------------------------------------------- signals -- */
@@ -453,15 +706,17 @@ names(void)
 
 /* ---------------------------------------------------------------- exec -- */
 
+static atomic_int rounds;
+
 static void *
 keep_busy(void *arg)
 {
-	for (;;) {
+	for (;; atomic_fetch_add(&rounds, 1)) {
 		char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		MUST(p != MAP_FAILED);
 		*p = 1;
-		munmap(p, PAGE);
+		MUST(munmap(p, PAGE) == 0);
 	}
 	return arg;
 }
@@ -476,6 +731,8 @@ exec(void)
 		if (pid == 0) {
 			for (int i = 0; i < 3; i++)
 				(void)must_thread(keep_busy, NULL);
+			for (int enough = (int)random_below(30); atomic_load(&rounds) < enough;)
+				sched_yield();
 			if (k % 2 == 0)
 				_exit(17);
 			execl(self, self, "seventeen", (char *)NULL);
@@ -616,7 +873,7 @@ fds(void)
 	self = copy;
 	MUST(dup2(1, 60) == 60);
 	for (intptr_t i = 0; i < 3; i++)
-		MUST(pthread_create(&t[i], NULL, use_fds, (void *)i) == 0);
+		t[i] = must_thread(use_fds, (void *)i);
 	kid = must_fork();
 	if (kid == 0) {
 		struct stat st;
@@ -655,7 +912,7 @@ watches(void)
 		MUST((watched[0] = eventfd(0, 0)) >= 0 && (watch_set = epoll_create1(0)) >= 0);
 		MUST(epoll_ctl(watch_set, EPOLL_CTL_ADD, watched[0], &ev) == 0);
 		for (intptr_t k = 0; k < 2; k++)
-			MUST(pthread_create(&t[k], NULL, close_one, (void *)k) == 0);
+			t[k] = must_thread(close_one, (void *)k);
 		for (int k = 0; k < 2; k++)
 			MUST(pthread_join(t[k], NULL) == 0);
 	}
@@ -757,7 +1014,8 @@ static const struct {
 	const char	*name;
 	void		(*run)(void);
 } all[] = {
-	{ "tree", tree }, { "threads", threads }, { "pipes", pipes }, { "memory", memory },
+	{ "tree", tree }, { "orphans", orphans }, { "threads", threads }, { "requeue", requeue }, { "timers", timers },
+	{ "descriptors", descriptors }, { "pipes", pipes }, { "memory", memory }, { "remap", remap },
 	{ "signals", signals }, { "names", names }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
 	{ "watches", watches }, { "lookers", lookers },
 };
@@ -768,6 +1026,7 @@ main(int argc, char **argv)
 	bool found = false;
 
 	self = argv[0];
+	cpus = (size_t)sysconf(_SC_NPROCESSORS_ONLN);	/* of musl's: those that this process may use, so now */
 	if (argc == 2 && strcmp(argv[1], "seventeen") == 0)
 		return 17;
 	if (argc > 1 && strcmp(argv[1], "-a") == 0) {
