@@ -37,3 +37,15 @@ grp_wait(void)
 	WAIT_FOR(&grp.q, atomic_load(&grp.ended) == grp.started, NSEC_NEVER, 0, error);
 	KCHECK(error == 0);
 }
+
+bool
+is_half_written(uint64_t seen, uint64_t word)
+{
+	for (uint32_t shift = 0; shift < 64; shift += 8) {
+		uint64_t byte = seen >> shift & 0xff;
+
+		if (byte != 0 && byte != (word >> shift & 0xff))
+			return false;
+	}
+	return true;
+}

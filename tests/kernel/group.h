@@ -19,3 +19,5 @@ void	grp_begin(uint64_t normal, uint64_t longer);	/* rounds for each */
 void	grp_start(uint32_t cpu, void (*fn)(void *), void *arg);	/* on CPU `cpu` modulo their number */
 void	grp_member_ends(void);		/* each one's last words */
 void	grp_wait(void);
+/* What a word that was zero may look like while `word` is copied to it: bytes come in any order. */
+bool	is_half_written(uint64_t seen, uint64_t word);

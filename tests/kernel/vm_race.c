@@ -9,10 +9,9 @@
 #include <abi/mman.h>
 #include <core/rt/rt.h>
 #include <sys/debug/ktest.h>
-#include <sys/lwkt/thread.h>
-#include <sys/lwkt/wait.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
+#include "group.h"
 
 #define RW	(PROT_READ | PROT_WRITE)
 #define RWX	(PROT_READ | PROT_WRITE | PROT_EXEC)
@@ -22,12 +21,10 @@
 #define WORDS	700u			/* more than a page, never aligned to one */
 
 static struct {
-	struct vmspace	*vs;
+	struct vmspace	*vs;		/* const while they run */
 	struct vmobj	*obj;
-	struct waitq	q;
-	uint64_t	rounds, bad, moved;
-	uint32_t	running;
-	bool		stop;
+	_Atomic uint64_t rounds, bad, moved;
+	_Atomic bool	stop;
 } race;
 
 static uint64_t
@@ -39,14 +36,7 @@ next(uint64_t *seed)
 	return *seed >> 20;
 }
 
-static void
-leave(void)
-{
-	race.running--;
-	wake_all(&race.q);
-}
-
-/* Every word in the area is zero or names its own address. */
+/* Every word in the area is zero or names its own address, or some bytes of it already do. */
 static void
 copier(void *arg)
 {
@@ -65,14 +55,14 @@ copier(void *arg)
 		} else {
 			(void)vs_read(race.vs, b, AT + word * 8, n * 8, &done);
 			for (uint64_t i = 0; i < done / 8; i++)
-				race.bad += b[i] != 0 && b[i] != AT + (word + i) * 8;
+				atomic_fetch_add(&race.bad, !is_half_written(b[i], AT + (word + i) * 8));
 		}
-		race.moved += done;
-		race.rounds++;
+		atomic_fetch_add(&race.moved, done);
+		atomic_fetch_add(&race.rounds, 1);
 		if (next(&seed) % 4 == 0)
 			lwkt_yield();
 	}
-	leave();
+	grp_member_ends();
 }
 
 static void
@@ -120,18 +110,7 @@ changer(void *arg)
 		one_change(&seed);
 		lwkt_yield();
 	}
-	leave();
-}
-
-static void
-spawn(void (*fn)(void *), uint64_t arg)
-{
-	struct thread *td;
-
-	if (!KCHECK(lwkt_create(fn, (void *)arg, LWKT_PRI_KERN, "race", &td) == 0))
-		return;
-	race.running++;
-	lwkt_start(td);
+	grp_member_ends();
 }
 
 KTEST(uaccess_races_with_every_change)
@@ -140,24 +119,22 @@ KTEST(uaccess_races_with_every_change)
 	uint64_t bytes = kmem_bytes();
 	struct page_stats was, now;
 	uaddr_t a = AT;
-	int error;
 
 	page_stats(&was);
 	page_poison = true;
 	memset(&race, 0, sizeof race);
-	waitq_init(&race.q);
+	grp_begin(0, 0);
 	KCHECK(vmspace_create(&race.vs) == 0);
 	KCHECK(vmobj_create(NULL, NULL, PAGES * PAGE_BYTES, &race.obj) == 0);
 	KCHECK(vm_mmap(race.vs, &a, PAGES * PAGE_BYTES, RW, ANON | MAP_FIXED, NULL, 0, RWX) == 0);
 	for (uint64_t i = 0; i < 3; i++)
-		spawn(copier, i);
-	spawn(changer, 0);
-	spawn(changer, 1);
+		grp_start((uint32_t)i + 1, copier, (void *)i);
+	grp_start(0, changer, (void *)0);
+	grp_start(1, changer, (void *)1);
 	while (race.rounds < want && race.bad == 0)
 		lwkt_yield();
 	race.stop = true;
-	WAIT_FOR(&race.q, race.running == 0, NSEC_NEVER, 0, error);
-	KCHECK(error == 0);
+	grp_wait();
 	KCHECK(race.bad == 0);
 	KCHECK(race.moved > want * 64);
 	vmobj_drop(race.obj);
