@@ -110,6 +110,8 @@ struct hk_slot_rec {
 	int32_t		sl_tid;
 	int32_t		sl_hostcpu;	/* where place.c pinned the thread; -1: nowhere */
 	uint64_t	sl_fs, sl_gs;	/* what the thread's registers hold */
+	bool		sl_faulted;	/* the last run ended with HK_FAULT, here: */
+	uint64_t	sl_fault_rip, sl_fault_va;
 	bool		sl_gate;	/* it waits in the call gate, or was told to return from it; then: */
 	struct hk_frame	sl_call;	/* the registers of that call as last seen or put */
 };

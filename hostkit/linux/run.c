@@ -430,6 +430,16 @@ fault_serve(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, const s
 	return resumed;
 }
 
+/*
+ * The guest goes on where it stopped by a fault, so the tables now permit what it wanted: to be mapped before it goes,
+ * or it would stop once more.
+ */
+static bool
+is_fault_again(const struct hk_slot_rec *sl, const struct hk_frame *f)
+{
+	return sl->sl_faulted && f->rip == sl->sl_fault_rip && f->cr2 == sl->sl_fault_va;
+}
+
 static enum hk_stop
 run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct hk_frame *f)
 {
@@ -437,14 +447,22 @@ run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 	struct hk_slot_rec *sl = &sp->sp_slot[cpu];
 	struct seen v;
 	enum hk_stop stop;
+	bool again = is_fault_again(sl, f), resumed = false;
 
+	sl->sl_faulted = false;
 	if (sl->sl_gate && !is_call_result(sl, f) && !hk_slot_ungate(sp, cpu))
 		return HK_DEAD;
 	if (sl->sl_gate)
 		call_put(s, sl, f->rax);
 	else
 		frame_put(s, sl, f);
-	guest_go(s);
+	if (again) {
+		resumed = fault_serve(c, sp, cpu, f, &stop);
+		if (!resumed && stop != HK_FAULT)
+			return stop;
+	}
+	if (!resumed)
+		guest_go(s);
 	for (;;) {
 		if (!guest_wait(c, sp, cpu, s))
 			return HK_DEAD;
@@ -467,8 +485,12 @@ run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 		stop = frame_reason(&v, f);
 		if (stop != HK_FAULT)
 			return stop;
-		if (!fault_serve(c, sp, cpu, f, &stop))
+		if (!fault_serve(c, sp, cpu, f, &stop)) {
+			sl->sl_faulted = stop == HK_FAULT;
+			sl->sl_fault_rip = f->rip;
+			sl->sl_fault_va = f->cr2;
 			return stop;
+		}
 	}
 }
 
