@@ -26,6 +26,7 @@
 #include <linux/filter.h>
 #include <linux/memfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "hk_filter.h"
@@ -158,6 +159,9 @@ zygote_child(int image)
 		for (fd = 3; fd < 4096; fd++)
 			if (fd != exec_fd)
 				(void)HK_SYS1(SYS_close, fd);
+	/* Inherited by all stubs, and kept by exec. */
+	if ((hk_m.m_flags & HK_F_TRAP_TSC) != 0 && HK_SYS2(SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV) < 0)
+		(void)HK_SYS1(SYS_exit_group, 4);
 	(void)HK_SYS5(SYS_execveat, exec_fd, "", argv, envp, AT_EMPTY_PATH);
 	/* An interpreter of this process (valgrind) may know execve() only. */
 	fd_path(path, exec_fd);
@@ -198,6 +202,8 @@ zygote_refused(int status)
 		return hk_fail(HK_UNSUPPORTED, "the host refuses seccomp filters");
 	if (code == 3)
 		return hk_fail(HK_UNSUPPORTED, "the host refuses to execute a memfd");
+	if (code == 4)
+		return hk_fail(HK_UNSUPPORTED, "the host cannot trap the time stamp counter");
 	return hk_fail(HK_HOST, "the stub image did not start (status %#x, step %d)", (unsigned)status, code);
 }
 

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: BSD-2-Clause
 stress += tests/stress/stress.c
+stress += tests/stress/fingerprint.c

@@ -19,6 +19,21 @@ holds "another seed is another run" [ "$(hash 1 4 "$work")" != "$(hash 2 4 "$wor
 same "status and output are the command's" '42 3' \
     "$("$v" -c 4 --deterministic -- sh -c 'echo $((6*7)); exit 3' </dev/null | tr '\n' ' ')$(
     "$v" -c 4 --deterministic -- sh -c 'exit 3' </dev/null; echo $?)"
+
+# What a program can ask, from another folder, with another environment, pid and layout of addresses.
+fingerprint() {	# COMMAND...
+	"$@" -v -c 3 --deterministic --seed=5 --timeout=60s -- sh -c 'cat >/tmp/f; chmod +x /tmp/f; exec /tmp/f' \
+	    <"$BUILD/stress/fingerprint" 2>&1
+}
+one=$(fingerprint "$v")
+holds "a program reads its time stamp counter, which grows" sh -c 'echo "$1" | grep -q "^grows 1"' sh "$one"
+v=$(realpath "$v")
+BUILD=$(realpath "$BUILD")
+same "no two runs can be told apart" "$one" "$(cd /usr && TERM=odd MORE=$work fingerprint setarch -R "$v")"
+holds "but by the seed" [ "$one" != "$("$v" -v -c 3 --deterministic --seed=6 --timeout=60s -- sh -c \
+    'cat >/tmp/f; chmod +x /tmp/f; exec /tmp/f' <"$BUILD/stress/fingerprint" 2>&1)" ]
+same "the time limit is the host's" '124' \
+    "$("$v" --deterministic --timeout=500ms -- sh -c 'while :; do (:); done' </dev/null >/dev/null 2>&1; echo $?)"
 same "virtual time is not the host's" 'slept' "$("$v" -c 2 --deterministic --timeout=20s -- sh -c 'sleep 100000; echo slept' </dev/null)"
 same "input from a file" "$(md5sum <"$v")" "$("$v" -c 4 --deterministic --timeout=60s -- md5sum <"$v")"
 same "input from a pipe" 'word' "$( (sleep 0.2; echo word) | "$v" -c 4 --deterministic --timeout=20s -- cat)"

@@ -152,7 +152,7 @@ run(const struct options *o, uint32_t *told)
 
 	r = hk_init(&(struct hk_config){
 		.ncpu = det ? 1 : o->o_ncpu,
-		.flags = o->o_spin ? HK_F_SPIN : 0,
+		.flags = (o->o_spin ? HK_F_SPIN : 0) | (det ? HK_F_TRAP_TSC : 0),
 		.ram_bytes = o->o_ram_bytes,
 		.ram_base = VK_RAM_BASE,
 		.host_cpus = o->o_host_cpus,

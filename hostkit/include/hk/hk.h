@@ -61,6 +61,7 @@ enum {
 	HK_F_SPIN	= 1u << 0,	/* the caller owns >= 2 host CPUs per CPU: spin before sleeping */
 	HK_F_NO_HUGE	= 1u << 1,	/* never collapse RAM into huge pages */
 	HK_F_NO_PLACE	= 1u << 2,	/* leave host CPU affinity alone */
+	HK_F_TRAP_TSC	= 1u << 3,	/* a guest's RDTSC and RDTSCP are HK_TRAPs (general protection, 13) */
 };
 
 struct hk_config {

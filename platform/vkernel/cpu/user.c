@@ -137,6 +137,25 @@ md_user_leave(struct md_uframe *uf)
 	}
 }
 
+/* RDTSC, RDTSCP: trapped in deterministic mode only. */
+bool
+md_user_emulate(struct md_uframe *uf, const uint8_t *insn, size_t n)
+{
+	static const uint8_t rdtsc[] = { 0x0f, 0x31 }, rdtscp[] = { 0x0f, 0x01, 0xf9 };
+	bool with_cpu = n >= sizeof rdtscp && memcmp(insn, rdtscp, sizeof rdtscp) == 0;
+	nsec_t now;
+
+	if (!md_deterministic || (!with_cpu && (n < sizeof rdtsc || memcmp(insn, rdtsc, sizeof rdtsc) != 0)))
+		return false;
+	now = det_now();
+	uf->uf_regs.rax = (uint32_t)now;
+	uf->uf_regs.rdx = now >> 32;
+	if (with_cpu)
+		uf->uf_regs.rcx = kcpu_id();
+	uf->uf_regs.rip += with_cpu ? sizeof rdtscp : sizeof rdtsc;
+	return true;
+}
+
 /* Reading brings the state home and leaves the slot's copy in force. */
 void
 md_fpu_read(struct md_uframe *uf)

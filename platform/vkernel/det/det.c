@@ -33,7 +33,8 @@
  *   D2  d_sp of every other started one is a stack that md_ctx_switch() left.
  *
  * Locking: none; one host thread.  det_outside alone is shared, with hostkit.
- * Not here: RDTSC, CPUID and RDRAND of guests, which reach the processor.
+ * Not here: CPUID, RDRAND and RDSEED of guests, which reach the processor: they can be
+ * trapped on no host (RDRAND), or not in a virtual machine (CPUID).
  */
 #include "det.h"
 

@@ -65,3 +65,10 @@ void	md_user_leave(struct md_uframe *uf);
  */
 void	md_fpu_read(struct md_uframe *uf);
 void	md_fpu_wrote(struct md_uframe *uf);
+
+/*
+ * A general protection trap, at an instruction whose first n bytes are
+ * `insn`: true if the machine keeps that one from programs to do it itself,
+ * and has.
+ */
+bool	md_user_emulate(struct md_uframe *uf, const uint8_t *insn, size_t n);

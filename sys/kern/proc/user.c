@@ -14,6 +14,7 @@
 #include <sys/debug/kprint.h>
 #include <sys/proc/sysmsg.h>
 #include <sys/vm/map.h>
+#include <sys/vm/uaccess.h>
 
 #define RFLAGS_TF	0x100u
 #define RIP_MAX		0x7ffffffff000ull	/* beyond: not an address that a program can run at */
@@ -176,6 +177,8 @@ do_trap(struct lwp *l)
 {
 	struct md_uframe *uf = &l->l_uf;
 	uint64_t rip = uf->uf_regs.rip;
+	uint8_t insn[3];
+	size_t n = 0;
 
 	switch (uf->uf_trapno) {
 	case TRAP_DE:
@@ -194,6 +197,11 @@ do_trap(struct lwp *l)
 	case TRAP_NP:
 	case TRAP_SS:
 		fault_signal(l, SIGBUS, SI_KERNEL, 0);
+		break;
+	case TRAP_GP:
+		(void)copyin_part(insn, rip, sizeof insn, &n);
+		if (!md_user_emulate(uf, insn, n))
+			fault_signal(l, SIGSEGV, SI_KERNEL, 0);
 		break;
 	case TRAP_MF:
 	case TRAP_XF:
