@@ -32,10 +32,11 @@
 
 paddr_t vm_zero_pa;
 
+/* Acquire: walks without vs_pt (uaccess.c) read the table that an entry names. */
 static uint64_t
 pte_load(const uint64_t *ptep)
 {
-	return __atomic_load_n(ptep, __ATOMIC_RELAXED);
+	return __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
 }
 
 static struct page *
