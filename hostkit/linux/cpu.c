@@ -204,35 +204,57 @@ timer_fired(struct hk_cpu_rec *c)
 	hk_post(c->c_index, HK_BIT_TIMER);
 }
 
-/* hk_cpu_inspect() asks: what did the signal interrupt? */
-static void
-be_inspected(struct hk_cpu_rec *c, const ucontext_t *uc)
+/* What did the signal interrupt? */
+static struct hk_trap
+interrupted(const struct hk_cpu_rec *c, const ucontext_t *uc)
 {
 	const greg_t *g = uc->uc_mcontext.gregs;
 	uint64_t rsp = (uint64_t)g[REG_RSP], top = c->c_host_rsp;
 
-	c->c_seen = (struct hk_trap){
+	return (struct hk_trap){
 		.rip = (uint64_t)g[REG_RIP],
 		.rsp = rsp,
 		.rbp = (uint64_t)g[REG_RBP],
 		.addr = rsp < top && top - rsp < HOST_STACK_MAX ? top & ~15ull : 0,
 	};
-	atomic_store(&c->c_inspect, 2);
 }
 
+/*
+ * Anybody may send this signal, and of two that come together the host
+ * delivers one: so it says "look" and nothing else.
+ */
 static void
 on_timer(int signo, siginfo_t *si, void *uc)
 {
-	uint32_t wanted = 1;
+	void (*on_stuck)(const struct hk_trap *) = atomic_load(&hk_m.m_on_stuck);
+	struct hk_cpu_rec *c = self_cpu;
+	struct hk_trap at;
 
 	(void)signo;
-	if (self_cpu == NULL)
+	(void)si;
+	if (c == NULL)
 		return;
-	/* The same signal from elsewhere (anybody may send one) is only a spurious look. */
-	if (si->si_code == SI_TIMER)
-		timer_fired(self_cpu);
-	else if (atomic_load(&self_cpu->c_inspect) == wanted)
-		be_inspected(self_cpu, uc);
+	timer_fired(c);
+	at = interrupted(c, uc);
+	if (atomic_load(&c->c_inspect) == 1) {
+		c->c_seen = at;
+		atomic_store(&c->c_inspect, 2);
+	}
+	if (atomic_exchange(&c->c_stuck, false) && on_stuck != NULL)
+		on_stuck(&at);
+}
+
+void
+hk_on_stuck(void (*handler)(const struct hk_trap *))
+{
+	atomic_store(&hk_m.m_on_stuck, handler);
+}
+
+void
+hk_cpu_tell_stuck(struct hk_cpu_rec *c)
+{
+	atomic_store(&c->c_stuck, true);
+	HK_SYS3(SYS_tgkill, hk_m.m_pid, atomic_load(&c->c_hosttid), HK_SIGNO_TIMER);
 }
 
 hk_result
@@ -569,6 +591,7 @@ hk_cpus_fini(void)
 	hk_catch_fatal(false);
 	if (atomic_load(&trap_handler) != NULL)
 		hk_on_trap(NULL);
+	hk_on_stuck(NULL);
 }
 
 /* -------------------------------------------------------------- clocks -- */

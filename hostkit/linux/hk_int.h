@@ -174,6 +174,9 @@ struct hk_cpu_rec {
 	uint32_t		w_runs;		/* c_place_runs at the last heartbeat */
 	uint32_t		w_asleep;	/* heartbeats that found the guest asleep, or the mailbox unread */
 	uint64_t		w_cpu_ns;	/* CPU time of the stub when first seen */
+	uint64_t		w_own_ns;	/* CPU time of the CPU's own thread at the last heartbeat */
+	uint64_t		w_used_ns;	/* what it used since it was asked, or since it answered */
+	bool			w_asked;	/* HK_BIT_BEAT was posted and has not been seen gone */
 	/* cpu.c's and place.c's own */
 	uint32_t		c_index;	/* constant */
 	_Atomic uint32_t	c_early;	/* bits posted before c_mailbox was known */
@@ -184,6 +187,7 @@ struct hk_cpu_rec {
 	bool			c_trapped;	/* a trap was handed to the caller */
 	_Atomic uint32_t	c_inspect;	/* 1: somebody wants c_seen; 2: it is there.  cpu.c */
 	struct hk_trap		c_seen;		/* the handler's, until c_inspect is 2 */
+	_Atomic bool		c_stuck;	/* its thread is to call m_on_stuck */
 	uint64_t		c_thread;	/* handle for join */
 	uint64_t		c_sigstack;	/* address of the signal stack */
 	uint64_t		c_host_rsp;	/* the host thread's own stack, while it runs on the caller's */
@@ -231,6 +235,7 @@ struct hk_machine {
 	struct hk_frame_lay	m_lay;
 	/* cpu.c */
 	struct hk_cpu_rec	m_cpu[HK_CPU_MAX];
+	void			(*_Atomic m_on_stuck)(const struct hk_trap *);	/* NULL: nobody wants to know */
 	/* figures, each as in struct hk_stats */
 	_Atomic uint64_t	n_made, n_recycled, n_killed, n_runs, n_syscalls, n_served, n_returned,
 				n_kicks, n_maps, n_unmaps, n_protects, n_evictions;
@@ -314,6 +319,8 @@ extern _Thread_local uint64_t hk_host_stack;
 void	hk_place_follow(struct hk_space_rec *sp, uint32_t cpu);
 /* sp_lock held.  Nobody is inside: all its threads come to the host CPU of the calling CPU, if that is one. */
 void	hk_place_gather(struct hk_space_rec *sp);
+/* Make the CPU's thread call m_on_stuck where it is. */
+void	hk_cpu_tell_stuck(struct hk_cpu_rec *c);
 /* Wake the main thread's loop so that it calls hk_spaces_refill() and hk_watchdog() soon.  Any thread. */
 void	hk_serve_poke(void);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * watchdog - a guest that does not leave when told to is killed
+ * watchdog - a guest that does not leave when told to is killed, and a CPU
+ * that does not look at its mailbox is told of
  *
  * A guest thread cannot block the kick, but it can jump into its stub with
  * any registers it likes, or have a second thread rewrite the slot at the
@@ -11,6 +12,13 @@
  * sleeps, which an honest one does not do while kicked, by the heartbeats of
  * this file during which it slept.  A guest that waits for a host CPU is
  * innocent, and while this process is stopped nothing is counted at all.
+ *
+ * A CPU is judged likewise.  When one has used some CPU time all are asked,
+ * by a bit that means nothing, and one that takes it lives.  Who does not,
+ * and goes on using time, either is stuck or spins for somebody who is; or for
+ * somebody whom the host does not let run, and who therefore uses none.  So
+ * nothing is said before all that have not answered have used enough.  What
+ * counts for one heartbeat has a limit: clocks that jump prove nothing.
  *
  * Locking: main thread only; what it reads of others is atomic.
  */
@@ -27,14 +35,20 @@
 #define BEAT_BUSY_NS	150000000ull	/* while a guest computes without a stop */
 #define CPU_MAX_NS	100000000ull	/* per thread of the stub */
 #define ASLEEP_MAX	5u		/* heartbeats */
+#define ASK_NS		500000000ull	/* used by a CPU, of which it is not known that it lives */
+#define STUCK_NS	1000000000ull	/* used by a CPU that was asked */
+#define CREDIT_NS	250000000ull	/* of one heartbeat */
+
+/* The host's encoding of "CPU time of process, or thread, id". */
+#define CLOCK_OF_PROCESS(id)	((long)(~(unsigned long)(id) << 3 | 2))
+#define CLOCK_OF_THREAD(id)	((long)(~(unsigned long)(id) << 3 | 6))
 
 static uint64_t
-stub_cpu_ns(int32_t pid)
+cpu_time(long clock)
 {
 	struct timespec ts;
 
-	/* The host's encoding of "CPU time of process pid". */
-	if (HK_SYS2(SYS_clock_gettime, (long)(~(unsigned long)pid << 3 | 2), &ts) < 0)
+	if (HK_SYS2(SYS_clock_gettime, clock, &ts) < 0)
 		return 0;
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
@@ -76,7 +90,7 @@ watch_kick(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, uint32_t
 {
 	struct hk_slot *s = hk_slot_of(sp, cpu);
 	const int32_t pid = atomic_load(&sp->sp_pid), tid = sp->sp_slot[cpu].sl_tid;
-	uint64_t cpu_ns = stub_cpu_ns(pid);
+	uint64_t cpu_ns = cpu_time(CLOCK_OF_PROCESS(pid));
 
 	if (c->w_kick != kick) {
 		c->w_kick = kick;
@@ -144,10 +158,74 @@ watch_cpu(struct hk_cpu_rec *c, uint32_t cpu)
 	return BEAT_FAST_NS;
 }
 
+/* What the CPU has used since the last heartbeat, as far as it counts. */
+static void
+count_use(struct hk_cpu_rec *c)
+{
+	uint64_t now = cpu_time(CLOCK_OF_THREAD(atomic_load(&c->c_hosttid))), used = now - c->w_own_ns;
+
+	if (c->w_asked && (atomic_load(c->c_mailbox) & HK_BIT_BEAT) == 0) {
+		c->w_asked = false;
+		c->w_used_ns = 0;
+	}
+	if (now > c->w_own_ns)
+		c->w_used_ns += used < CREDIT_NS ? used : CREDIT_NS;
+	c->w_own_ns = now;
+}
+
+static void
+ask_all(void)
+{
+	for (uint32_t cpu = 0; cpu < hk_m.m_ncpu; cpu++) {
+		struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
+
+		if (c->w_asked || atomic_load(&c->c_state) != HK_CPU_RUNNING)
+			continue;
+		c->w_asked = true;
+		c->w_used_ns = 0;
+		hk_post(cpu, HK_BIT_BEAT);
+	}
+}
+
+/* Do the CPUs live?  Returns after how long they should be looked at again. */
+static uint64_t
+watch_mail(void)
+{
+	static bool told;
+	uint32_t asked = 0, stuck = 0;
+	struct hk_cpu_rec *who = NULL;
+	bool doubt = false;
+
+	if (atomic_load(&hk_m.m_on_stuck) == NULL)
+		return BEAT_NS;
+	for (uint32_t cpu = 0; cpu < hk_m.m_ncpu; cpu++) {
+		struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
+
+		if (atomic_load(&c->c_state) != HK_CPU_RUNNING)
+			continue;
+		count_use(c);
+		doubt |= !c->w_asked && c->w_used_ns > ASK_NS;
+		asked += c->w_asked;
+		if (c->w_asked && c->w_used_ns > STUCK_NS) {
+			stuck++;
+			who = c;
+		}
+	}
+	if (doubt)
+		ask_all();
+	if (asked == 0)
+		told = false;
+	else if (stuck == asked && !told) {
+		told = true;
+		hk_cpu_tell_stuck(who);
+	}
+	return asked > 0 || doubt ? BEAT_FAST_NS : BEAT_NS;
+}
+
 uint64_t
 hk_watchdog(void)
 {
-	uint64_t next = BEAT_NS;
+	uint64_t next = watch_mail();
 	uint32_t cpu;
 
 	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++) {

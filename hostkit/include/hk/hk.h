@@ -126,6 +126,7 @@ void	hk_ram_release(uint64_t pa, size_t len);
 #define HK_BIT_TIMER	(1u << 0)	/* hk_timer()'s deadline has passed */
 #define HK_BIT_STREAM	(1u << 1)	/* a stream that said HK_AGAIN, or an attribute of one, changed */
 #define HK_BIT_SIGNAL	(1u << 2)	/* hk_signals() is not zero */
+#define HK_BIT_BEAT	(1u << 3)	/* nothing: that the mailbox is emptied shows that the CPU lives */
 #define HK_BIT_USER	(1u << 8)	/* first bit that is free */
 
 /*
@@ -175,6 +176,16 @@ struct hk_trap {
 	uint32_t	signo, trapno, err;
 };
 void	hk_on_trap(void (*handler)(const struct hk_trap *));
+
+/*
+ * A CPU that uses more than a second of its own CPU time and does not empty
+ * its mailbox is stuck.  One that is not running on the host is innocent, and
+ * so, as long as there is such a one, is who may wait for it: the verdict is
+ * passed when every CPU that does not answer has used that much.  The handler
+ * then runs once, on the signal stack of one of them, with the state that the
+ * signal met (as hk_cpu_inspect() tells it), and returns.  NULL: nobody is watched.
+ */
+void	hk_on_stuck(void (*handler)(const struct hk_trap *));
 
 /*
  * Where is CPU `cpu` right now?  Its rip, rsp and rbp, taken by a signal after

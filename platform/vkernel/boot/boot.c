@@ -12,6 +12,7 @@
 #include <machine/boot.h>
 #include <machine/cpu.h>
 
+#include "../cpu/cpu.h"
 #include "../det/det.h"
 
 static struct md_boot info;		/* const after vk_entry */
@@ -74,6 +75,8 @@ vk_entry(void *arg)
 	};
 	if ((b->b_flags & VKB_DETERMINISTIC) != 0)
 		det_init(b->b_seed);
+	else
+		hk_on_stuck(cpu_stuck);
 	hk_on_trap(host_trap);
 	kmain();
 }

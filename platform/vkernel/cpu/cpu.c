@@ -9,9 +9,10 @@
 
 #include "../det/det.h"
 #include "../dev/stdio.h"
+#include "cpu.h"
 
 _Static_assert(MD_INTR_TIMER == HK_BIT_TIMER && MD_INTR_CHR == HK_BIT_STREAM && MD_INTR_POWER == HK_BIT_SIGNAL &&
-    MD_INTR_IPI >= HK_BIT_USER, "mailbox bits mean the same on both sides");
+    MD_INTR_BEAT == HK_BIT_BEAT && MD_INTR_IPI >= HK_BIT_USER, "mailbox bits mean the same on both sides");
 _Static_assert(MD_POWER_OFF == HK_SIG_TERM && MD_POWER_INT == HK_SIG_INT && MD_POWER_HUP == HK_SIG_HUP &&
     MD_POWER_QUIT == HK_SIG_QUIT && MD_POWER_WINCH == HK_SIG_WINCH, "likewise");
 
@@ -56,6 +57,17 @@ md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top)
  * In the middle of a call to hostkit it is on the host thread's own stack,
  * at whose end the door (vkernel/image/hostside.S) has left the kernel's frame pointer.
  */
+static struct md_ktrap
+in_kernel(const struct hk_trap *t)
+{
+	uint64_t rbp;
+
+	if (t->addr == 0)
+		return (struct md_ktrap){ .kt_rip = t->rip, .kt_rsp = t->rsp, .kt_rbp = t->rbp };
+	rbp = ((const uint64_t *)t->addr)[-2];
+	return (struct md_ktrap){ .kt_rsp = rbp, .kt_rbp = rbp };
+}
+
 bool
 md_cpu_inspect(uint32_t cpu, struct md_ktrap *out)
 {
@@ -65,13 +77,16 @@ md_cpu_inspect(uint32_t cpu, struct md_ktrap *out)
 		return det_inspect(cpu, out);
 	if (hk_cpu_inspect(cpu, &t) != HK_OK)
 		return false;
-	if (t.addr != 0) {
-		t.rbp = ((const uint64_t *)t.addr)[-2];
-		t.rsp = t.rbp;
-		t.rip = 0;
-	}
-	*out = (struct md_ktrap){ .kt_rip = t.rip, .kt_rsp = t.rsp, .kt_rbp = t.rbp };
+	*out = in_kernel(&t);
 	return true;
+}
+
+void
+cpu_stuck(const struct hk_trap *t)
+{
+	struct md_ktrap k = in_kernel(t);
+
+	stuck_kernel(&k);
 }
 
 void

@@ -14,6 +14,7 @@
 #define MD_INTR_TIMER	(1u << 0)
 #define MD_INTR_CHR	(1u << 1)	/* a character device has news */
 #define MD_INTR_POWER	(1u << 2)	/* somebody outside asks: md_power_events() */
+#define MD_INTR_BEAT	(1u << 3)	/* nothing: while it is there the CPU has not shown that it lives */
 #define MD_INTR_IPI	(1u << 8)
 
 /* How the kernel's per-CPU area begins. */
@@ -105,5 +106,10 @@ struct md_ktrap {
 	uint32_t	kt_trapno, kt_err;
 };
 _Noreturn void trap_kernel(const struct md_ktrap *t);
+/*
+ * Up, in the middle of anything that CPU may do, and it goes on there: it, or all that do
+ * not answer, have used more than a second of their own time without a look at their mailbox.
+ */
+void	stuck_kernel(const struct md_ktrap *t);
 /* Up: nothing will ever go on.  `why` is said before what all threads wait for. */
 _Noreturn void hang_kernel(const char *why);

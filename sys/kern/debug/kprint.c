@@ -12,6 +12,7 @@
 #include <machine/cpu.h>
 #include <stdatomic.h>
 #include <sys/debug/kprint.h>
+#include <sys/lwkt/cpu.h>
 #include <sys/lwkt/spin.h>
 #include <sys/time/time.h>
 
@@ -23,6 +24,7 @@ static uint64_t kmsg_end;		/* [kmsg_spin] bytes ever written */
 static uint64_t kmsg_start;		/* [kmsg_spin] those before it were cleared */
 static bool at_line_start = true;	/* [kmsg_spin] */
 _Atomic bool kprint_to_console;		/* [atomic] set with -v and by panic */
+static _Atomic uint32_t apart;		/* [atomic] 0, or CPU + 1: it may hold kmsg_spin, or wait for it */
 
 static void
 append(const char *s, size_t n)
@@ -47,6 +49,10 @@ kvprintf(const char *fmt, va_list ap)
 	}
 	if (n == 0)
 		return;
+	if (atomic_load_explicit(&apart, memory_order_relaxed) == mycpuid + 1) {
+		md_emergency(line, (size_t)n);
+		return;
+	}
 	ns = rt_snprintf(stamp, sizeof stamp, "[%5llu.%06llu] ", (unsigned long long)(now / NSEC_PER_SEC),
 	    (unsigned long long)(now % NSEC_PER_SEC / 1000));
 
@@ -58,6 +64,12 @@ kvprintf(const char *fmt, va_list ap)
 	spin_unlock(&kmsg_spin);
 	if (atomic_load_explicit(&kprint_to_console, memory_order_relaxed))
 		md_emergency(line, (size_t)n);
+}
+
+void
+kprint_apart(bool on)
+{
+	atomic_store_explicit(&apart, on ? mycpuid + 1 : 0, memory_order_relaxed);
 }
 
 void

@@ -12,7 +12,9 @@
 #include <machine/boot.h>
 #include <machine/cpu.h>
 #include <stdatomic.h>
+#include <sys/debug/bootarg.h>
 #include <sys/debug/kprint.h>
+#include <sys/debug/report.h>
 #include <sys/debug/symtab.h>
 #include <sys/lwkt/thread.h>
 #include <sys/lwkt/token.h>
@@ -78,29 +80,37 @@ other_thread(struct thread *td, void *arg)
 		backtrace(saved[MD_CTX_RBP], td->td_stack, td->td_stack + LWKT_STACK_BYTES);
 }
 
+/* What a CPU runs, with which tokens.  `at`: where it is; NULL: nobody knows. */
+static void
+print_cpu(const struct cpu *c, const struct md_ktrap *at)
+{
+	struct thread *td = c->c_curthread;
+
+	kprintf("cpu %u runs thread %llu %s%s%s\n", c->c_id, (unsigned long long)td->td_id, td->td_name,
+	    td->td_crit > 0 ? ", in a critical section" : "",
+	    (atomic_load(&c->c_mailbox) & MD_INTR_BEAT) != 0 ? ", and does not take its mail" : "");
+	for (uint32_t k = 0; k < td->td_ntok && k < TOKENS_MAX; k++)
+		kprintf("  with token %s\n", td->td_tok[k]->t_name);
+	if (at == NULL) {
+		kprintf("  and does not answer\n");
+		return;
+	}
+	if (at->kt_rip != 0)
+		print_pc(at->kt_rip, false);
+	if (td->td_stack != 0)
+		backtrace(at->kt_rbp, td->td_stack, td->td_stack + LWKT_STACK_BYTES);
+}
+
 /* The others still run, or spin for something that we hold. */
 static void
 other_cpus(void)
 {
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		struct cpu *c = cpu_find(i);
-		struct thread *td = c->c_curthread;
 		struct md_ktrap at;
 
-		if (i == mycpuid || td == c->c_idle)
-			continue;
-		kprintf("cpu %u runs thread %llu %s%s\n", i, (unsigned long long)td->td_id, td->td_name,
-		    td->td_crit > 0 ? ", in a critical section" : "");
-		for (uint32_t k = 0; k < td->td_ntok && k < TOKENS_MAX; k++)
-			kprintf("  with token %s\n", td->td_tok[k]->t_name);
-		if (!md_cpu_inspect(i, &at)) {
-			kprintf("  and does not answer\n");
-			continue;
-		}
-		if (at.kt_rip != 0)
-			print_pc(at.kt_rip, false);
-		if (td->td_stack != 0)
-			backtrace(at.kt_rbp, td->td_stack, td->td_stack + LWKT_STACK_BYTES);
+		if (i != mycpuid && c->c_curthread != c->c_idle)
+			print_cpu(c, md_cpu_inspect(i, &at) ? &at : NULL);
 	}
 }
 
@@ -172,4 +182,24 @@ hang_kernel(const char *why)
 	begin();
 	kprintf("vkernel: hang: %s\n", why);
 	finish(MD_OUT_HANG, EXIT_HANG);
+}
+
+/*
+ * Told once, and the machine goes on: perhaps only this is slow.  The kernel argument
+ * `stuck-ends` ends it.  The CPU may be anywhere, so nothing here takes a lock.
+ */
+_Atomic bool stuck_told;
+
+void
+stuck_kernel(const struct md_ktrap *t)
+{
+	if (atomic_load(&panicking) != 0 || atomic_exchange(&stuck_told, true))
+		return;
+	kprint_apart(true);
+	kprintf("vkernel: no progress: who does not take its mail is stuck, or waits for one that is\n");
+	print_cpu(mycpu, t);
+	other_cpus();
+	if (boot_arg("stuck-ends", NULL, 0))
+		md_power_off_as(MD_OUT_HANG, EXIT_HANG);
+	kprint_apart(false);
 }

@@ -376,6 +376,40 @@ a_fault_in_the_handler_ends_the_process_by_its_signal(void **state)
 	assert_int_equal(WTERMSIG(status), SIGSEGV);
 }
 
+/* ---------------------------------------------------------------- stuck -- */
+
+static _Atomic uint32_t stuck_told;
+
+static void
+on_stuck(const struct hk_trap *t)
+{
+	CHECK(t->rip != 0 && t->rsp != 0);
+	atomic_fetch_add(&stuck_told, 1);
+}
+
+/* Until it is told; then it answers, and does it again. */
+static void
+stuck_body(void)
+{
+	hk_on_stuck(on_stuck);
+	for (uint32_t n = 1; n <= 2; n++) {
+		while (atomic_load(&stuck_told) < n)
+			continue;
+		CHECK((take(0) & HK_BIT_BEAT) != 0);
+		usleep(300000);			/* a heartbeat that finds it taken */
+		CHECK_EQ(atomic_load(&stuck_told), n);
+	}
+	hk_on_stuck(NULL);
+	hk_exit(0);
+}
+
+static void
+a_cpu_that_does_not_empty_its_mailbox_is_told_of_once_each_time(void **state)
+{
+	(void)state;
+	machine_run(stuck_body);
+}
+
 /* -------------------------------------------------------------- signals -- */
 
 static void
@@ -466,6 +500,7 @@ main(void)
 		cmocka_unit_test(a_post_stops_a_guest),
 		cmocka_unit_test(a_cpu_starts_on_its_stack_stops_and_starts_again),
 		cmocka_unit_test(a_fault_on_a_cpu_reaches_the_handler),
+		cmocka_unit_test(a_cpu_that_does_not_empty_its_mailbox_is_told_of_once_each_time),
 		cmocka_unit_test(a_fault_in_the_handler_ends_the_process_by_its_signal),
 		cmocka_unit_test(host_signals_become_bits),
 		cmocka_unit_test(hk_serve_returns_what_hk_exit_was_given),

@@ -10,6 +10,8 @@
 #define KMSG_BYTES	(64u << 10)	/* size of the ring */
 
 void	kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What this CPU prints from now on takes no lock: to the console only.  For one CPU at a time. */
+void	kprint_apart(bool on);
 void	kvprintf(const char *fmt, va_list ap);
 /* Copy the newest at most `len` bytes of the ring, oldest first; returns how many. */
 size_t	kmsg_read(char *buf, size_t len);
