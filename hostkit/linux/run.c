@@ -42,6 +42,7 @@
 
 #define SLOT_WAIT_NS	1000000000ull
 #define SLOT_WAITS_MAX	10
+#define UNGATE_NS	100000000ull
 #define PLACE_RUNS	256u		/* runs between two looks at the clock for placing's sake */
 
 /* Flags that a program can have: CF PF AF ZF SF TF DF OF AC ID.  NT would fault in IRETQ. */
@@ -100,13 +101,17 @@ look_at_place(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, bool 
 		hk_place_follow(sp, cpu);
 }
 
-/* Wait until the guest has stopped, kicking it when the mailbox fills (R3, R4).  False: dead. */
+/*
+ * Wait until the guest has stopped, kicking it when the mailbox fills (R3, R4),
+ * or when that takes longer than `patience` (ns, 0: never).  False: dead.
+ */
 static bool
-guest_wait(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct hk_slot *s)
+guest_wait(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct hk_slot *s, uint64_t patience)
 {
 	uint32_t spin = (hk_m.m_flags & HK_F_SPIN) != 0 ? atomic_load_explicit(&sp->sp_cmd->c_spin,
 	    memory_order_relaxed) : 0;
-	bool kicked = false;
+	bool kicked = false, late = false;
+	int r;
 
 	for (;;) {
 		if (atomic_load_explicit(&s->s_state, memory_order_acquire) == ST_STOPPED)
@@ -121,13 +126,14 @@ guest_wait(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 		atomic_store(&s->s_vksleep, 1);
 		if (atomic_load(&s->s_state) == ST_STOPPED || atomic_load(&sp->sp_dead))
 			continue;
-		if (!kicked && atomic_load(c->c_mailbox) != 0) {
+		if (!kicked && (late || atomic_load(c->c_mailbox) != 0)) {
 			kicked = true;
 			guest_kick(c, sp, cpu, s);
 		}
+		r = hk_futex_wait(&s->s_vksleep, 1, kicked ? 0 : patience);
+		late = r == -ETIMEDOUT;
 		/* Woken with nothing to do: the watchdog's heartbeat found a guest that computes and computes. */
-		if (hk_futex_wait(&s->s_vksleep, 1, 0) == 0 && !kicked && atomic_load(c->c_mailbox) == 0 &&
-		    atomic_load(&s->s_state) != ST_STOPPED)
+		if (r == 0 && !kicked && atomic_load(c->c_mailbox) == 0 && atomic_load(&s->s_state) != ST_STOPPED)
 			look_at_place(c, sp, cpu, true);
 	}
 	atomic_store_explicit(&s->s_vksleep, 0, memory_order_relaxed);
@@ -273,8 +279,25 @@ call_put(struct hk_slot *s, struct hk_slot_rec *sl, uint64_t rax)
 	sl->sl_call.rax = rax;
 }
 
-bool
-hk_slot_ungate(struct hk_space_rec *sp, uint32_t cpu)
+/* From here the watchdog looks after the CPU and its guest. */
+static void
+watch_begin(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu)
+{
+	atomic_store_explicit(&c->c_space, sp->sp_id, memory_order_relaxed);
+	atomic_store(&c->c_wait, &hk_slot_of(sp, cpu)->s_vksleep);
+}
+
+static void
+watch_end(struct hk_cpu_rec *c)
+{
+	atomic_store_explicit(&c->c_wait, NULL, memory_order_relaxed);
+	atomic_store_explicit(&c->c_kick, 0, memory_order_relaxed);
+	atomic_store_explicit(&c->c_space, HK_NOSPACE, memory_order_relaxed);
+}
+
+/* R5.  An honest thread moves at once; one that says it is in the gate and is not needs a kick, and perhaps the watchdog. */
+static bool
+ungate(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu)
 {
 	struct hk_slot *s = hk_slot_of(sp, cpu);
 	struct hk_slot_rec *sl = &sp->sp_slot[cpu];
@@ -284,7 +307,7 @@ hk_slot_ungate(struct hk_space_rec *sp, uint32_t cpu)
 		return true;
 	atomic_store_explicit(&s->s_redo, 1, memory_order_relaxed);
 	guest_go(s);
-	if (!hk_slot_wait(sp, s))
+	if (!guest_wait(c, sp, cpu, s, UNGATE_NS))
 		return false;
 	frame_see(s, &v);
 	if (!is_leaving_gate(&v, sl, cpu)) {
@@ -295,6 +318,18 @@ hk_slot_ungate(struct hk_space_rec *sp, uint32_t cpu)
 	sl->sl_fs = v.fs;
 	sl->sl_gs = v.gs;
 	return true;
+}
+
+bool
+hk_slot_ungate(struct hk_space_rec *sp, uint32_t cpu)
+{
+	struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
+	bool ok;
+
+	watch_begin(c, sp, cpu);
+	ok = ungate(c, sp, cpu);
+	watch_end(c);
+	return ok;
 }
 
 static void
@@ -450,7 +485,7 @@ run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 	bool again = is_fault_again(sl, f), resumed = false;
 
 	sl->sl_faulted = false;
-	if (sl->sl_gate && !is_call_result(sl, f) && !hk_slot_ungate(sp, cpu))
+	if (sl->sl_gate && !is_call_result(sl, f) && !ungate(c, sp, cpu))
 		return HK_DEAD;
 	if (sl->sl_gate)
 		call_put(s, sl, f->rax);
@@ -464,7 +499,7 @@ run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 	if (!resumed)
 		guest_go(s);
 	for (;;) {
-		if (!guest_wait(c, sp, cpu, s))
+		if (!guest_wait(c, sp, cpu, s, 0))
 			return HK_DEAD;
 		frame_see(s, &v);
 		if (is_leaving_gate(&v, sl, cpu)) {
@@ -525,12 +560,9 @@ hk_run(uint32_t cpu, hk_space s, struct hk_frame *f)
 	look_at_place(c, sp, cpu, runs % PLACE_RUNS == 0);
 
 	atomic_fetch_add_explicit(&hk_m.n_runs, 1, memory_order_relaxed);
-	atomic_store_explicit(&c->c_space, s, memory_order_relaxed);
-	atomic_store(&c->c_wait, &hk_slot_of(sp, cpu)->s_vksleep);
+	watch_begin(c, sp, cpu);
 	stop = run_inside(c, sp, cpu, f);
-	atomic_store_explicit(&c->c_wait, NULL, memory_order_relaxed);
-	atomic_store_explicit(&c->c_kick, 0, memory_order_relaxed);
-	atomic_store_explicit(&c->c_space, HK_NOSPACE, memory_order_relaxed);
+	watch_end(c);
 	if (stop == HK_SYSCALL)
 		atomic_fetch_add_explicit(&hk_m.n_syscalls, 1, memory_order_relaxed);
 	else if (stop == HK_FAULT)
