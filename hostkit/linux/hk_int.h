@@ -137,6 +137,7 @@ struct hk_space_rec {
 	uint32_t		sp_seq;		/* last batch given to the mapper */
 	uint32_t		sp_noted;	/* last batch whose failure has been noted */
 	uint32_t		sp_count;	/* commands collected since */
+	_Atomic bool		sp_unsent;	/* [sp_lock to change] hk_prefill() left commands for the next hk_run() */
 	bool			sp_failed;	/* a command failed since the last hk_batch_commit() */
 	/* space.c */
 	uint8_t			*sp_region;	/* host mapping of the control region.  constant */

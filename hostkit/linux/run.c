@@ -475,6 +475,24 @@ is_fault_again(const struct hk_slot_rec *sl, const struct hk_frame *f)
 	return sl->sl_faulted && f->rip == sl->sl_fault_rip && f->cr2 == sl->sl_fault_va;
 }
 
+/* The guest goes on; behind the commands that hk_prefill() left, if there are any. */
+static void
+guest_resume(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct hk_slot *s)
+{
+	bool sent = false;
+
+	if (atomic_load_explicit(&sp->sp_unsent, memory_order_relaxed)) {
+		hk_lock(&sp->sp_lock);
+		atomic_store_explicit(&sp->sp_unsent, false, memory_order_relaxed);
+		sent = sp->sp_count > 0 && hk_batch_settle(sp) && !mail(c);
+		if (sent)
+			hk_batch_resume(sp, cpu);
+		hk_unlock(&sp->sp_lock);
+	}
+	if (!sent)
+		guest_go(s);
+}
+
 static enum hk_stop
 run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct hk_frame *f)
 {
@@ -497,7 +515,7 @@ run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 			return stop;
 	}
 	if (!resumed)
-		guest_go(s);
+		guest_resume(c, sp, cpu, s);
 	for (;;) {
 		if (!guest_wait(c, sp, cpu, s, 0))
 			return HK_DEAD;

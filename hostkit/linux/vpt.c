@@ -634,8 +634,7 @@ hk_prefill(hk_space id, const struct hk_range *r, size_t n)
 				prefill_region(sp, v, va, next, &s, found);
 		}
 	}
-	if (!hk_batch_commit(sp))
-		drop_everything(sp);
+	atomic_store_explicit(&sp->sp_unsent, sp->sp_count > 0, memory_order_relaxed);
 out:
 	hk_unlock(&sp->sp_lock);
 }

@@ -229,9 +229,9 @@ struct hk_range {
 void	hk_invalidate(hk_space s, const struct hk_range *r, size_t n, enum hk_inval how);
 
 /*
- * Hint: install what the tables say for the range now, in one batch, for
- * programs about to touch it (exec).  Sets A; leaves writable pages with D
- * clear read-only.
+ * Hint: install what the tables say for the range now, for programs about to
+ * touch it (exec, a new stack); done by the next hk_run() in the space, on its
+ * way.  Sets A; leaves writable pages with D clear read-only.
  */
 void	hk_prefill(hk_space s, const struct hk_range *r, size_t n);
 

@@ -526,12 +526,18 @@ entry_protect(struct vmspace *vs, struct vm_entry *e, uint32_t prot)
 	pmap_protect(vs, e->e_start, e->e_end, prot);
 }
 
-/* As Linux: what comes before a hole or a forbidden part is changed. */
+/*
+ * As Linux: what comes before a hole or a forbidden part is changed.
+ *
+ * Memory that was reserved without rights and is now given them is mostly a
+ * thread's stack above its guard pages: its last page will be touched at once.
+ */
 int
 vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot)
 {
 	struct vm_entry *e, *next;
 	uaddr_t end, at;
+	bool stack = false;
 	int error;
 
 	if ((addr & PAGE_MASK) != 0)
@@ -565,10 +571,13 @@ vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot)
 		}
 		at = e->e_end;
 		next = entry_next(e);
+		stack = (prot & PROT_WRITE) != 0 && e->e_prot == PROT_NONE && e->e_obj == NULL && e->e_fam != NULL;
 		entry_protect(vs, e, prot);
 	}
 	space_merge(vs, addr, end);
 	lk_release(&vs->vs_lk);
+	if (error == 0 && stack)
+		vm_populate(vs, end - PAGE_BYTES, PAGE_BYTES, true);
 	return error;
 }
 

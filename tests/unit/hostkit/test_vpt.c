@@ -77,6 +77,7 @@ add(enum kind kind, uint64_t va, uint64_t len, uint64_t pa, int prot)
 	assert_true(kind == DROP_ALL || (va >= HK_USER_MIN && va + len <= HK_USER_MAX && len > 0));
 	assert_int_equal((va | len | pa) & (HK_PAGE - 1), 0);
 	cmd[ncmd++] = (struct cmd){ kind, va, len, pa, prot };
+	space.sp_count = ncmd;
 }
 
 void
@@ -119,7 +120,7 @@ hk_batch_commit(struct hk_space_rec *sp)
 
 	for (uint32_t i = 0; i < ncmd && ok; i++)
 		ok = run_one(&cmd[i]);
-	ncmd = 0;
+	ncmd = sp->sp_count = 0;
 	pending_failure = false;
 	return ok && sp->sp_dead == 0;
 }
@@ -538,6 +539,8 @@ prefill_installs_what_is_there(void **state)
 		put(BASE + p * HK_PAGE, (64 << 20) + p * HK_PAGE, UP);
 	hk_prefill(0, &r, 1);
 	assert_int_equal(mmaps, 2);		/* a mapping stays inside its region */
+	assert_true(space.sp_unsent);
+	hk_batch_commit(&space);		/* as the next hk_run() does */
 	for (uint64_t p = 0; p < 2048; p++)
 		assert_int_equal(at(BASE + p * HK_PAGE), p >= 100 && p < 700 ? (64 << 20) + p * HK_PAGE : NOTHING);
 	assert_int_equal(prot_at(BASE + 100 * HK_PAGE), PROT_READ | PROT_EXEC);
