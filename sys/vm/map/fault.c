@@ -25,6 +25,7 @@
 #define WINDOW_ORDER	4u
 #define WINDOW_PAGES	(1u << WINDOW_ORDER)
 #define WINDOW_BYTES	(WINDOW_PAGES * PAGE_BYTES)
+#define STACK_PAGES	4u
 #define BIG_ENTRY_BYTES	(4ull << 20)		/* from here on 2 MiB at a time */
 #define BIG_RAM_BYTES	(32ull << 20)		/* not on smaller machines */
 #define COPY_ENTRY_BYTES	(512ull << 10)		/* of a smaller mapping of an object a window is copied at once */
@@ -82,12 +83,14 @@ fam_index(const struct vm_entry *e, uaddr_t va)
 	return e->e_famoff + ((va - e->e_start) >> PAGE_SHIFT);
 }
 
-/* The window around va, within the entry. */
+/* The window around va, within the entry.  What is touched at its very end is a stack: most need little. */
 static void
 window(const struct vm_entry *e, uaddr_t va, uaddr_t *start, uaddr_t *end)
 {
 	uaddr_t w = va & ~(WINDOW_BYTES - 1);
 
+	if (va + PAGE_BYTES == e->e_end)
+		w = rt_max(w, va - (STACK_PAGES - 1) * PAGE_BYTES);
 	*start = rt_max(w, e->e_start);
 	*end = rt_min(w + WINDOW_BYTES, e->e_end);
 }
