@@ -11,8 +11,9 @@
  *   raw              say "raw" or "cooked": the terminal's mode now
  *
  * Everything that the command shows goes to standard output.  Exit status: the
- * command's, 128+N for a signal; 99 when an expected text did not come within
- * ten seconds or the command ended first, with a line on standard error.
+ * command's, 128+N for a signal; 99, with a line on standard error, when an
+ * expected text did not come within ten seconds, when the command ended before
+ * it, or when it had not ended after a minute in all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,10 +30,12 @@
 #include <unistd.h>
 
 #define WAIT_MS		10000
+#define TOTAL_MS	60000
 #define SHOWN_MAX	(1u << 20)
 
 static int master;
 static pid_t child;
+static long last_ms;			/* when all must be over */
 static char shown[SHOWN_MAX + 1];	/* since the last expect */
 static size_t shown_len;
 
@@ -73,6 +76,8 @@ expect(const char *text)
 	size_t len = strlen(text);
 	long end = now_ms() + WAIT_MS;
 
+	if (end > last_ms)
+		end = last_ms;
 	for (;;) {
 		char *at = memmem(shown, shown_len, text, len);
 		long left = end - now_ms();
@@ -171,12 +176,13 @@ main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
+	last_ms = now_ms() + TOTAL_MS;
 	start(argv + 1);
 	while (fgets(line, sizeof line, stdin) != NULL)
 		obey(line);
-	while (pump(WAIT_MS))
+	while (last_ms - now_ms() > 0 && pump(WAIT_MS))
 		continue;
-	/* The terminal is closed; the end of the process may follow a moment later. */
+	/* The terminal is closed, or all is quiet; the end of the process may follow a moment later. */
 	for (int i = 0; waitpid(child, &status, WNOHANG) == 0; i++) {
 		if (i < 200) {
 			usleep(10000);
