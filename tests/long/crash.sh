@@ -13,10 +13,10 @@ trap 'rm -rf "$t"' EXIT
 mkdir "$t/tree"
 git ls-files | tar cf - -T - | tar xf - -C "$t/tree"
 cd "$t/tree" || exit 1
-make -j"$(nproc)" build/bin/vkernel >"$t/log" 2>&1 || { tail -n 3 "$t/log"; exit 1; }
+make -j"$(nproc)" build/bin/vkernel build/stress/stress >"$t/log" 2>&1 || { tail -n 3 "$t/log"; exit 1; }
 
 find_it() {	# NAME WORK
-	STATUS=255 WORK=$2 sh scripts/run/seeds build/bin/vkernel "$root/$BUILD" 1 $seeds >"$t/out" 2>/dev/null && return 1
+	STATUS=255 WORK=$2 sh scripts/run/seeds build/bin/vkernel build 1 $seeds >"$t/out" 2>/dev/null && return 1
 	echo "# $1: $(sed -n '/^seed/{s/: \/.* -- / /;p;n;p;q}' "$t/out" | tr -s '\n ' ' ')"
 }
 
@@ -30,7 +30,7 @@ for name in ${CRASH:-$(ls "$root/tests/crash" | sed -n 's/\.patch$//p')}; do
 	else
 		holds "$name is found" find_it "$name" "$work"
 		same "$name is not found with one processor" "$seeds of $seeds seeds passed" \
-		    "$(CPUS=1 WORK=$work sh scripts/run/seeds build/bin/vkernel "$root/$BUILD" 1 $seeds)"
+		    "$(CPUS=1 WORK=$work sh scripts/run/seeds build/bin/vkernel build 1 $seeds)"
 	fi
 	patch -R -p1 --no-backup-if-mismatch <"$patch" >/dev/null 2>&1
 done
