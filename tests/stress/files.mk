@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
 stress += tests/stress/stress.c
 stress += tests/stress/fingerprint.c
+stress += tests/stress/mix.c
