@@ -186,8 +186,7 @@ large_alloc(size_t bytes, uint32_t flags)
 	pg = page_alloc_run(order, (flags & KM_WAIT) != 0 ? PAGE_WAIT : 0);
 	if (pg == NULL)
 		return NULL;
-	for (uint64_t i = n; i < 1ull << order; i++)
-		page_drop(&pg[i]);
+	page_drop_run(pg + n, (1ull << order) - n);
 	page_flags_set(pg, PG_LARGE);
 	pg->pg_index = n;
 	crit_enter();
@@ -225,8 +224,7 @@ kfree(void *p)
 		crit_enter();
 		figure_add(&vm_mycpu()->v_kmem_bytes, -(int64_t)(n * PAGE_BYTES));
 		crit_exit();
-		for (uint64_t i = 0; i < n; i++)
-			page_drop(&pg[i]);
+		page_drop_run(pg, n);
 		return;
 	}
 	ASSERT((page_flags(pg) & PG_SLAB) != 0);

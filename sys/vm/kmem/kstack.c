@@ -85,8 +85,7 @@ stack_map(size_t bytes)
 	pg = page_alloc_run(order, 0);
 	if (pg == NULL)
 		return 0;
-	for (uint64_t i = n; i < 1ull << order; i++)
-		page_drop(&pg[i]);
+	page_drop_run(pg + n, (1ull << order) - n);
 	slot = slot_take();
 	if (slot == KSTACK_SLOTS)
 		goto undo_pages;
@@ -98,8 +97,7 @@ stack_map(size_t bytes)
 undo_slot:
 	slot_give(slot);
 undo_pages:
-	for (uint64_t i = 0; i < n; i++)
-		page_drop(&pg[i]);
+	page_drop_run(pg, n);
 	return 0;
 }
 
@@ -110,8 +108,7 @@ stack_unmap(uint64_t stack, size_t bytes)
 	struct page *pg = page_of((paddr_t)ks.ks_page[slot] << PAGE_SHIFT);
 
 	md_kunmap(stack, bytes);
-	for (uint64_t i = 0; i < bytes >> PAGE_SHIFT; i++)
-		page_drop(&pg[i]);
+	page_drop_run(pg, bytes >> PAGE_SHIFT);
 	slot_give(slot);
 }
 

@@ -289,8 +289,8 @@ fill_big(struct fault *f)
 		pmap_set(f->vs, p, page_pa(pg) | leaf_bits(f->e) | PTE_D | PTE_ANON | PTE_PS |
 		    ((f->e->e_prot & PROT_WRITE) != 0 ? PTE_W : 0));
 	spin_unlock(&f->vs->vs_pt);
-	for (uint32_t i = 0; r != VMF_OK && i < BLOCK_PAGES; i++)
-		page_drop(&pg[i]);
+	if (r != VMF_OK)
+		page_drop_run(pg, BLOCK_PAGES);
 	return r;
 }
 
@@ -333,11 +333,11 @@ fault_zero(struct fault *f)
 		while ((1u << order) < n)
 			order++;
 		pg = page_alloc_run(order, PAGE_ZERO);
-		for (uint32_t i = n; pg != NULL && i < 1u << order; i++)
-			page_drop(&pg[i]);
 		r = pg == NULL ? STEP_AGAIN : fill_pages(f, va, pg, n);
-		for (uint32_t i = 0; pg != NULL && r != VMF_OK && i < n; i++)
-			page_drop(&pg[i]);
+		if (pg != NULL && r != VMF_OK)
+			page_drop_run(pg, 1u << order);
+		else if (pg != NULL)
+			page_drop_run(pg + n, (1u << order) - n);
 		if (r != STEP_AGAIN)
 			return r;
 	}
@@ -482,8 +482,7 @@ copy_object(struct fault *f, struct page *pg)
 		return copy_object_page(f, pg);
 	window(f->e, f->va, &start, &end);
 	r = copy_window(f, run, start, end);
-	for (uint32_t i = 0; i < WINDOW_PAGES; i++)
-		page_drop(&run[i]);
+	page_drop_run(run, WINDOW_PAGES);
 	return r;
 }
 

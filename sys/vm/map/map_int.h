@@ -72,6 +72,8 @@ struct vm_entry {
 	struct list	e_famlink;	/* [af_tok] */
 };
 
+#define SOON_MAX	12u
+
 struct vmspace {
 	_Atomic uint32_t vs_refs;
 	struct lk	vs_lk;		/* shared: faults; exclusive: changes of entries */
@@ -86,6 +88,8 @@ struct vmspace {
 	uint64_t	vs_pages, vs_data, vs_stack, vs_exec;	/* [vs_lk] sizes in pages */
 	_Atomic uint64_t vs_lim_as, vs_lim_data, vs_lim_stack;	/* [atomic] bytes */
 	uaddr_t		vs_brk_start, vs_brk;	/* [vs_lk] */
+	struct md_range	vs_soon[SOON_MAX];	/* [vs_lk] what a child will touch first: installed with the first run */
+	uint32_t	vs_nsoon;
 	uaddr_t		vs_skip_top;	/* [vs_lk] above it no gap of vs_skip_len or more */
 	uint64_t	vs_skip_len;	/* [vs_lk] UINT64_MAX: nothing known */
 };
@@ -161,8 +165,8 @@ void	pmap_protect(struct vmspace *vs, uaddr_t start, uaddr_t end, uint32_t prot)
 int	pmap_split(struct vmspace *vs, uaddr_t va);	/* no 2 MiB leaf spans va after this; ENOMEM */
 /* A fork under way. */
 #define FORK_COPIES_MAX	128u		/* a process with no more anonymous pages is copied, not shared */
-#define FORK_RUN_ORDER	4u
-#define FORK_RUN	(1u << FORK_RUN_ORDER)
+#define FORK_PIECES	24u
+#define FORK_RUN_ORDER	6u		/* copies are made into runs of so many pages */
 struct forkcopy {
 	struct vmspace	*fc_from, *fc_to;
 	struct vm_entry	*fc_entry;	/* of fc_from, for which we copy now */
@@ -170,6 +174,8 @@ struct forkcopy {
 	uint32_t	fc_copies;	/* pages that may still be copied */
 	uint32_t	fc_nrun;	/* left of the run from which copies are made */
 	struct page	*fc_run;
+	uint32_t	fc_pieces;	/* of neighbours in memory that may still be expected in the child */
+	paddr_t		fc_next;	/* what would continue the last one */
 };
 void	forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to, bool alone);
 int	pmap_copy(struct forkcopy *fc, struct vm_entry *e);

@@ -114,10 +114,11 @@ gather_flush(struct gather *g)
 		md_invalidate(s, g->g_range, g->g_nranges, g->g_how);
 	if (g->g_nranges > 0 || g->g_npages > 0)
 		vm_quiesce();		/* also when only rights went: a store may be under way */
-	for (uint32_t k = 0; k < g->g_npages; k++)
-		for (uint32_t i = 0; i < g->g_page[k].n; i++)
-			page_drop(&g->g_page[k].pg[i]);
-	g->g_npages = g->g_nranges = 0;
+	while (g->g_npages > 0) {
+		g->g_npages--;
+		page_drop_run(g->g_page[g->g_npages].pg, g->g_page[g->g_npages].n);
+	}
+	g->g_nranges = 0;
 }
 
 /* ------------------------------------------------------------- tables -- */
@@ -515,14 +516,42 @@ pmap_split(struct vmspace *vs, uaddr_t va)
 static struct page *
 copy_source(struct forkcopy *fc)
 {
-	if (fc->fc_nrun == 0 && fc->fc_copies >= FORK_RUN) {
-		fc->fc_run = page_alloc_run(FORK_RUN_ORDER, 0);
-		fc->fc_nrun = fc->fc_run == NULL ? 0 : FORK_RUN;
+	if (fc->fc_nrun == 0) {
+		uint32_t order = 0;
+
+		while (1u << order < fc->fc_copies && order < FORK_RUN_ORDER)
+			order++;
+		fc->fc_run = page_alloc_run(order, 0);
+		fc->fc_nrun = fc->fc_run == NULL ? 0 : 1u << order;
 	}
 	if (fc->fc_nrun == 0)
 		return page_alloc(0);
 	fc->fc_nrun--;
 	return fc->fc_run++;
+}
+
+/*
+ * Likely the child touches what its parent did.  Installing it ahead saves a
+ * fault for each window, as long as it is in few pieces.
+ */
+static void
+expect(struct forkcopy *fc, uaddr_t va, uint64_t val)
+{
+	struct vmspace *to = fc->fc_to;
+	struct md_range *last = &to->vs_soon[to->vs_nsoon];
+	bool follows = to->vs_nsoon > 0 && last[-1].va + last[-1].len == va;
+
+	if ((val & (PTE_P | PTE_PS)) != PTE_P || fc->fc_pieces == 0)
+		return;
+	if (!follows && to->vs_nsoon == SOON_MAX)
+		return;
+	if (!follows || (val & PTE_PA) != fc->fc_next)
+		fc->fc_pieces--;
+	fc->fc_next = (val & PTE_PA) + PAGE_BYTES;
+	if (follows)
+		last[-1].len += PAGE_BYTES;
+	else
+		to->vs_soon[to->vs_nsoon++] = (struct md_range){ va, PAGE_BYTES };
 }
 
 static bool
@@ -539,7 +568,9 @@ copy_page(struct forkcopy *fc, uint64_t *q, uaddr_t va, uint64_t old)
 	fc->fc_copies--;
 	memcpy(page_va(pg), page_va(page_of(old & PTE_PA)), PAGE_BYTES);
 	anon_page_join(pg, e->e_fam, e->e_famoff + ((va - e->e_start) >> PAGE_SHIFT));
-	pmap_set(fc->fc_to, q, (old & ~PTE_PA) | page_pa(pg) | PTE_A | PTE_D);
+	old = (old & ~PTE_PA) | page_pa(pg) | PTE_A | PTE_D;
+	pmap_set(fc->fc_to, q, old);
+	expect(fc, va, old);
 	return true;
 }
 
@@ -567,6 +598,7 @@ copy_leaf(struct forkcopy *fc, uint64_t *p, uint64_t *q, uaddr_t va, uint64_t sp
 			page_hold(&pg[i]);
 	}
 	pmap_set(fc->fc_to, q, old);
+	expect(fc, va, old);
 }
 
 /* Returns where to go on; `va` itself when a table page is needed. */
@@ -589,11 +621,15 @@ copy_some(struct forkcopy *fc, uaddr_t va, uaddr_t end, struct spare *sp)
 void
 forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to, bool alone)
 {
+	uint32_t n = (uint32_t)rt_min((uint64_t)figure(&from->vs_anon), FORK_COPIES_MAX + 1);
+
 	fc->fc_from = from;
 	fc->fc_to = to;
 	fc->fc_run = NULL;
 	fc->fc_nrun = 0;
-	fc->fc_copies = alone && figure(&from->vs_anon) <= FORK_COPIES_MAX && page_plenty() ? FORK_COPIES_MAX : 0;
+	fc->fc_next = 0;
+	fc->fc_pieces = n <= FORK_COPIES_MAX ? FORK_PIECES : 0;
+	fc->fc_copies = alone && n <= FORK_COPIES_MAX && page_plenty() ? n : 0;
 	gather_init(&fc->fc_gather, from, MD_INVAL_WRPROTECT);
 }
 
@@ -601,10 +637,7 @@ void
 forkcopy_done(struct forkcopy *fc)
 {
 	gather_flush(&fc->fc_gather);
-	while (fc->fc_nrun > 0) {
-		fc->fc_nrun--;
-		page_drop(fc->fc_run++);
-	}
+	page_drop_run(fc->fc_run, fc->fc_nrun);
 }
 
 /* What entry e shows, for its copy in the other space. */
@@ -746,8 +779,8 @@ free_table(struct vmspace *vs, uint64_t entry, uint32_t shift)
 	uint64_t *t = md_p2v(entry & PTE_PA);
 	struct page *table = page_of(entry & PTE_PA);
 
-	for (uint32_t i = 0; i < 512 && table->pg_index > 0; i++) {
-		uint64_t v = t[i];
+	for (uint32_t i = 512; i > 0 && table->pg_index > 0; i--) {	/* as page_drop_run() */
+		uint64_t v = t[i - 1];
 
 		if (v == 0)
 			continue;
@@ -761,8 +794,7 @@ free_table(struct vmspace *vs, uint64_t entry, uint32_t shift)
 			continue;
 		if ((v & (PTE_D | PTE_ANON)) == PTE_D)
 			page_flag_add(page_of(v & PTE_PA), PG_DIRTY);
-		for (uint32_t k = 0; k < ((v & PTE_PS) != 0 ? BLOCK_PAGES : 1); k++)
-			page_drop(page_of(v & PTE_PA) + k);
+		page_drop_run(page_of(v & PTE_PA), (v & PTE_PS) != 0 ? BLOCK_PAGES : 1);
 	}
 	vs->vs_tables--;
 	page_drop(table);

@@ -754,6 +754,9 @@ vmspace_machine(struct vmspace *vs)
 			vs->vs_space = s;
 		else
 			md_space_destroy(s);
+		if (vs->vs_space != MD_NOSPACE && vs->vs_nsoon > 0)
+			md_prefill(s, vs->vs_soon, vs->vs_nsoon);
+		vs->vs_nsoon = 0;
 	}
 	s = vs->vs_space;
 	lk_release(&vs->vs_lk);

@@ -447,6 +447,14 @@ page_drop(struct page *pg)
 		page_free(pg);
 }
 
+/* From the end: what is freed last is handed out first, and so neighbours come back in ascending order. */
+void
+page_drop_run(struct page *pg, uint64_t n)
+{
+	while (n > 0)
+		page_drop(&pg[--n]);
+}
+
 uint64_t page_free_count(void) { return (uint64_t)figure(&phys.ph_nfree); }
 uint64_t page_total_count(void) { return phys.ph_nblocks * BLOCK_PAGES - (uint64_t)figure(&phys.ph_reserved); }
 bool page_enough(uint64_t pages) { return page_free_count() > phys.ph_low + pages; }
