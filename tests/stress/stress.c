@@ -816,7 +816,18 @@ dirs(void)
 
 /* ----------------------------------------------------------------- fds -- */
 
-static atomic_int lock_fd = -1;
+static atomic_int lock_fd = -1, closes;
+
+static void
+close_taken(void)
+{
+	int fd = atomic_exchange(&lock_fd, -1);
+
+	if (fd < 0)
+		return;
+	close(fd);
+	atomic_fetch_add(&closes, 1);
+}
 
 static void *
 use_fds(void *arg)
@@ -836,11 +847,8 @@ use_fds(void *arg)
 			MUST((fd = open(self, O_RDWR)) >= 0);
 			atomic_store(&lock_fd, fd);
 			MUST(fcntl(fd, F_SETLK, &l) == 0 || errno == EBADF);
-			while (atomic_load(&lock_fd) != -1 || fcntl(fd, F_GETFD) >= 0) {
-				int taken = atomic_exchange(&lock_fd, -1);
-
-				if (taken >= 0)
-					close(taken);
+			while (atomic_load(&closes) <= i) {
+				close_taken();
 				sched_yield();
 			}
 			MUST((fd = open(self, O_RDWR)) >= 0);
@@ -848,9 +856,7 @@ use_fds(void *arg)
 			MUST(fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type == F_UNLCK);
 			close(fd);
 		} else {
-			fd = atomic_exchange(&lock_fd, -1);
-			if (fd >= 0)
-				close(fd);
+			close_taken();
 			MUST(fstat(60, &st) == 0);
 			MUST(pipe(p) == 0 && write(p[1], "x", 1) == 1 && read(p[0], &(char){ 0 }, 1) == 1);
 			MUST(close(p[i % 2]) == 0 && close(p[!(i % 2)]) == 0);

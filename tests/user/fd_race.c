@@ -150,7 +150,7 @@ dup2_race(void)
 
 /* -------------------------------------------------------- a lock and a close -- */
 
-static atomic_int lock_fd = -1;
+static atomic_int lock_fd = -1, closes;
 
 static void *
 close_it(void *arg)
@@ -158,10 +158,12 @@ close_it(void *arg)
 	while (!atomic_load(&over)) {
 		int fd = atomic_exchange(&lock_fd, -1);
 
-		if (fd >= 0)
-			close(fd);
-		else
+		if (fd < 0) {
 			sched_yield();
+			continue;
+		}
+		close(fd);
+		atomic_fetch_add(&closes, 1);
 	}
 	return arg;
 }
@@ -178,7 +180,7 @@ lock_it(void *arg)
 		atomic_store(&lock_fd, fd);
 		l = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
 		MUST(fcntl(fd, F_SETLK, &l) == 0 || errno == EBADF);
-		while (atomic_load(&lock_fd) >= 0 || fcntl(fd, F_GETFD) >= 0)
+		while (atomic_load(&closes) <= i)
 			sched_yield();
 		MUST((fd = open("one", O_RDWR)) >= 0);
 		l = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
