@@ -24,10 +24,11 @@ session "without a command there is a shell" 5 <<'E'
 expect #
 send echo $((6*7))\r
 expect 42
+expect #
 raw
 send exit 5\r
 E
-holds "the host's terminal was raw meanwhile" grep -q '^raw' "$t/out"
+holds "the host's terminal was raw meanwhile" grep -q 'raw$' "$t/out"
 holds "the greeting says how to leave" grep -q 'Ctrl-]' "$t/out"
 
 session "Ctrl-C ends the command, not the shell" 7 <<'E'
