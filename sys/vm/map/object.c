@@ -365,6 +365,8 @@ object_reclaim(struct vmobj *o, uint64_t want)
 	token_get(&o->o_tok);
 	for (pg = vmobj_lookup_from(o, 0); pg != NULL && got < want; pg = next) {
 		next = vmobj_next(pg);
+		if (pg->pg_index % 64 == 0)
+			lwkt_poll();		/* keeps the token */
 		/* In this order: the last mapping says that it was dirty before it lets go. */
 		if (atomic_load_explicit(&pg->pg_refs, memory_order_acquire) != 1 ||
 		    (page_flags(pg) & (PG_DIRTY | PG_BUSY | PG_WIRED)) != 0)

@@ -115,8 +115,12 @@ gather_flush(struct gather *g)
 	if (g->g_nranges > 0 || g->g_npages > 0)
 		vm_quiesce();		/* also when only rights went: a store may be under way */
 	while (g->g_npages > 0) {
-		g->g_npages--;
-		page_drop_run(g->g_page[g->g_npages].pg, g->g_page[g->g_npages].n);
+		uint32_t *n = &g->g_page[g->g_npages - 1].n, part = rt_min(*n, BLOCK_PAGES);
+
+		*n -= part;
+		page_drop_run(g->g_page[g->g_npages - 1].pg + *n, part);
+		g->g_npages -= *n == 0;
+		lwkt_poll();
 	}
 	g->g_nranges = 0;
 }
@@ -795,6 +799,8 @@ free_table(struct vmspace *vs, uint64_t entry, uint32_t shift)
 		if ((v & (PTE_D | PTE_ANON)) == PTE_D)
 			page_flag_add(page_of(v & PTE_PA), PG_DIRTY);
 		page_drop_run(page_of(v & PTE_PA), (v & PTE_PS) != 0 ? BLOCK_PAGES : 1);
+		if ((v & PTE_PS) != 0)
+			lwkt_poll();
 	}
 	vs->vs_tables--;
 	page_drop(table);
