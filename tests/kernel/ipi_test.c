@@ -113,11 +113,11 @@ KTEST(a_call_has_run_when_it_returns)
 static void
 relay(void *arg, uint64_t left)
 {
+	atomic_fetch_add(&got, 1);		/* before it may be the last that somebody waits for */
 	if (left > 1)
 		ipi_send((mycpuid + (left % 3 == 0 ? grp.started - 1 : 1)) % grp.started, relay, arg, left - 1);
 	else
 		atomic_fetch_sub((_Atomic uint32_t *)arg, 1);
-	atomic_fetch_add(&got, 1);
 }
 
 static void
