@@ -94,11 +94,12 @@ kernflags	+= $(base_thread) -DLWKT_STACK_BYTES=65536u -DBOOT_STACK_BYTES=65536
 hostflags	+= $(base_thread)
 san_kern	+= -fsanitize=thread
 kern		+= platform/vkernel/tsan/fiber.c
-launch		+= vkernel/launch/tsan.c
+hostkit		+= hostkit/linux/tsan.c
 kernel_ld	:= --wrap=md_ctx_make --wrap=md_ctx_switch
 kernel_sym	:= ,scripts/check/tsan.sym
-# The runtime would keep a signal until its thread calls libc next, which a CPU that sleeps does not.
-libnames	:= --redefine-sym sigaction=__sigaction
+# The runtime would keep a signal until its thread calls libc next, which a CPU that sleeps does not; and a handler
+# that may have interrupted the runtime itself must not call it, as by libc's clock.
+libnames	:= --redefine-sym sigaction=__sigaction --redefine-sym clock_gettime=tsan_clock
 link		:= -fsanitize=thread
 endif
 
