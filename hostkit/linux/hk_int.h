@@ -199,6 +199,8 @@ struct hk_cpu_rec {
 	struct hk_place_seen	c_place_seen[3];
 	_Atomic int32_t		c_place_space;	/* the guest to look at; HK_NOSPACE: none */
 	_Atomic uint32_t	c_place_runs;	/* hk_run()s so far */
+	/* figures, as in struct hk_stats: written by the CPU itself, because CPUs that count in one place wait for it */
+	_Atomic uint64_t	n_runs, n_syscalls, n_served, n_returned, n_kicks;
 } __attribute__((aligned(64)));
 
 /* Where the host puts things in a signal frame, learnt from the first thread ever born. */
@@ -238,8 +240,7 @@ struct hk_machine {
 	struct hk_cpu_rec	m_cpu[HK_CPU_MAX];
 	void			(*_Atomic m_on_stuck)(const struct hk_trap *);	/* NULL: nobody wants to know */
 	/* figures, each as in struct hk_stats */
-	_Atomic uint64_t	n_made, n_recycled, n_killed, n_runs, n_syscalls, n_served, n_returned,
-				n_kicks, n_maps, n_unmaps, n_protects, n_evictions;
+	_Atomic uint64_t	n_made, n_recycled, n_killed, n_maps, n_unmaps, n_protects, n_evictions;
 };
 extern struct hk_machine hk_m;
 

@@ -225,14 +225,18 @@ hk_stats(struct hk_stats *out)
 		.spaces_made = atomic_load(&hk_m.n_made),
 		.spaces_recycled = atomic_load(&hk_m.n_recycled),
 		.spaces_killed = atomic_load(&hk_m.n_killed),
-		.runs = atomic_load(&hk_m.n_runs),
-		.syscalls = atomic_load(&hk_m.n_syscalls),
-		.faults_served = atomic_load(&hk_m.n_served),
-		.faults_returned = atomic_load(&hk_m.n_returned),
-		.kicks = atomic_load(&hk_m.n_kicks),
 		.maps = atomic_load(&hk_m.n_maps),
 		.unmaps = atomic_load(&hk_m.n_unmaps),
 		.protects = atomic_load(&hk_m.n_protects),
 		.evictions = atomic_load(&hk_m.n_evictions),
 	};
+	for (uint32_t i = 0; i < hk_m.m_ncpu; i++) {
+		struct hk_cpu_rec *c = &hk_m.m_cpu[i];
+
+		out->runs += atomic_load(&c->n_runs);
+		out->syscalls += atomic_load(&c->n_syscalls);
+		out->faults_served += atomic_load(&c->n_served);
+		out->faults_returned += atomic_load(&c->n_returned);
+		out->kicks += atomic_load(&c->n_kicks);
+	}
 }

@@ -65,6 +65,13 @@ is_canonical(uint64_t a)
 	return (uint64_t)((int64_t)(a << 16) >> 16) == a;
 }
 
+/* A figure that only this CPU writes. */
+static void
+count(_Atomic uint64_t *figure)
+{
+	atomic_store_explicit(figure, atomic_load_explicit(figure, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
 /* ------------------------------------------------------------- waiting -- */
 
 static void
@@ -85,7 +92,7 @@ guest_kick(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 		c->c_kicks = 1;
 	atomic_store(&s->s_kreq, 1);
 	atomic_store(&c->c_kick, c->c_kicks);
-	atomic_fetch_add_explicit(&hk_m.n_kicks, 1, memory_order_relaxed);
+	count(&c->n_kicks);
 	(void)HK_SYS3(SYS_tgkill, atomic_load(&sp->sp_pid), sp->sp_slot[cpu].sl_tid, STUB_SIG_KICK);
 }
 
@@ -447,7 +454,7 @@ fault_serve(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, const s
 	hk_lock(&sp->sp_lock);
 	fill = hk_vpt_fault(sp, f->cr2, f->err);
 	if (fill == HK_FILL_SERVED) {
-		atomic_fetch_add_explicit(&hk_m.n_served, 1, memory_order_relaxed);
+		count(&c->n_served);
 		if (mail(c)) {
 			(void)hk_batch_commit(sp);	/* a failure shows again at the next fault */
 			*stop = HK_INTR;
@@ -577,14 +584,14 @@ hk_run(uint32_t cpu, hk_space s, struct hk_frame *f)
 	atomic_store_explicit(&c->c_place_runs, runs, memory_order_relaxed);
 	look_at_place(c, sp, cpu, runs % PLACE_RUNS == 0);
 
-	atomic_fetch_add_explicit(&hk_m.n_runs, 1, memory_order_relaxed);
+	count(&c->n_runs);
 	watch_begin(c, sp, cpu);
 	stop = run_inside(c, sp, cpu, f);
 	watch_end(c);
 	if (stop == HK_SYSCALL)
-		atomic_fetch_add_explicit(&hk_m.n_syscalls, 1, memory_order_relaxed);
+		count(&c->n_syscalls);
 	else if (stop == HK_FAULT)
-		atomic_fetch_add_explicit(&hk_m.n_returned, 1, memory_order_relaxed);
+		count(&c->n_returned);
 	else if (stop == HK_DEAD && !atomic_load(&sp->sp_dead))
 		hk_space_kill(sp);
 	return stop;
