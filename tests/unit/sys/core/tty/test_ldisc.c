@@ -87,24 +87,46 @@ our_settle(void)
 		add(&our_screen, buf, n);
 }
 
+/*
+ * A read on the host, which works on its own time: what we have had (`want`
+ * bytes, -1: nothing, 0: an end of file) is awaited, and what raw mode gives in
+ * pieces is put together.  -1: nothing there.
+ */
+static ssize_t
+host_read(uint8_t *buf, size_t size, ssize_t want)
+{
+	struct pollfd pfd = { .fd = slave, .events = POLLIN };
+	ssize_t n, done = -1;
+
+	do {
+		(void)poll(&pfd, 1, done < want ? PATIENCE_MS : 0);
+		n = read(slave, buf + (done > 0 ? done : 0), size - (size_t)(done > 0 ? done : 0));
+		if (n >= 0)
+			done = (done > 0 ? done : 0) + n;
+	} while (n > 0 && done < want && (ld.ld_t.lflag & ICANON) == 0);
+	return done;
+}
+
 /* One read of `size` on each side: length and bytes are noted; an end of file is a read of 0. */
 static bool
 read_both(size_t size)
 {
 	uint8_t buf[8192];
-	ssize_t n = read(slave, buf, size);
+	ssize_t want = -1, n;
 	int32_t len;
 	bool end;
 
+	if (ldisc_readable(&ld, 1)) {
+		want = (ssize_t)ldisc_read(&ld, buf, size, &end);
+		len = (int32_t)want;
+		add(&our_reads, &len, sizeof(len));
+		add(&our_reads, buf, (size_t)want);
+	}
+	n = host_read(buf, size, want);
 	if (n >= 0) {
 		len = (int32_t)n;
 		add(&host_reads, &len, sizeof(len));
 		add(&host_reads, buf, (size_t)n);
-	}
-	if (ldisc_readable(&ld, 1)) {
-		len = (int32_t)ldisc_read(&ld, buf, size, &end);
-		add(&our_reads, &len, sizeof(len));
-		add(&our_reads, buf, (size_t)len);
 	}
 	return n >= 0;
 }
@@ -122,7 +144,18 @@ type(const uint8_t *keys, size_t n)
 	} while (took > 0);
 	assert_int_equal(done, n);
 	assert_int_equal(write(master, keys, n), n);
+	/* The host's worker takes it on its own time; but who finds nothing to read waits for it. */
+	(void)poll(&(struct pollfd){ .fd = slave, .events = POLLIN }, 1, 0);
 	host_settle();
+}
+
+/* The same, with nothing left to read before: then what is done next is done to the same state on both sides. */
+static void
+read_and_type(const uint8_t *keys, size_t n)
+{
+	while (ldisc_readable(&ld, 1))
+		(void)read_both(1 + rnd(12));
+	type(keys, n);
 }
 
 static void
@@ -267,7 +300,7 @@ type_some(void)
 
 	for (size_t i = 0; i < n; i++)
 		keys[i] = random_key();
-	type(keys, n);
+	read_and_type(keys, n);
 }
 
 /* A program's output; what a stopped terminal does not take is not sent. */
@@ -302,7 +335,7 @@ one_seed(uint32_t seed)
 		switch (rnd(6)) {
 		case 0:
 			while (ld.ld_stopped)	/* the host processes echo that waits by the new settings: no need to follow */
-				type(&start, 1);
+				read_and_type(&start, 1);
 			random_settings(&t);
 			set(&t);
 			break;
@@ -318,7 +351,7 @@ one_seed(uint32_t seed)
 		compare("screens", &host_screen, &our_screen, seed);
 	}
 	while (ld.ld_stopped)
-		type(&start, 1);
+		read_and_type(&start, 1);
 	while (read_both(1 + rnd(30)))
 		;
 	compare_all(seed);
