@@ -8,6 +8,7 @@
 #include <machine/clock.h>
 #include <stdatomic.h>
 #include <sys/debug/ktest.h>
+#include <sys/lwkt/budget.h>
 #include <sys/lwkt/lock.h>
 #include <sys/lwkt/thread.h>
 #include <sys/lwkt/token.h>
@@ -369,4 +370,50 @@ KTEST(threads_are_born_on_any_cpu)
 	grp.started += (uint32_t)(n * grp.rounds);
 	grp_wait();
 	KCHECK(atomic_load(&born) == n * grp.rounds);
+}
+
+/* ----------------------------------------------------------------- budgets -- */
+
+#define BUDGET	1000u
+
+static struct budget_cell budget_cell[CPU_MAX];
+static struct budget budget = { .b_cell = budget_cell, .b_max = BUDGET };
+static struct serial serial;
+static _Atomic uint32_t budget_got;
+static _Atomic uint8_t serial_seen[(16 + 2) * 64 * SERIAL_BLOCK];
+
+static void
+spender(void *arg)
+{
+	uint64_t mine = 0;
+
+	(void)arg;
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		if (i % 3 != 2 && budget_take(&budget, 1 + i % 2))
+			mine += 1 + i % 2;
+		else if (mine > 0)
+			budget_give(&budget, 1), mine--;
+		KCHECK(budget_used(&budget) <= BUDGET);
+	}
+	budget_give(&budget, mine);
+	while (budget_take(&budget, 1))
+		atomic_fetch_add(&budget_got, 1);
+	for (uint32_t i = 0; i < 64; i++) {
+		uint64_t id = serial_next(&serial);
+
+		KCHECK(id != 0 && id < sizeof serial_seen && atomic_fetch_add(&serial_seen[id], 1) == 0);
+	}
+	grp_member_ends();
+}
+
+KTEST(a_budget_gives_out_exactly_what_there_is)
+{
+	uint32_t n = rt_min(cpu_count * 2, 16);
+
+	grp_begin(500, 50000);
+	for (uint32_t i = 0; i < n; i++)
+		grp_start(i, spender, NULL);
+	grp_wait();
+	/* The last one to spend found all that others had given back. */
+	KCHECK(budget_used(&budget) == BUDGET && budget_got >= BUDGET);
 }

@@ -544,5 +544,6 @@ void
 file_init(void)
 {
 	lockf_init();
+	file_limit_init();
 	proc_add_hooks(&file_hooks);
 }

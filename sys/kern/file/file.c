@@ -30,6 +30,7 @@
 #include <sys/file/epoll.h>
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
+#include <sys/lwkt/budget.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
@@ -38,13 +39,14 @@
 #define BYTES_PER_FILE	10240u		/* a tenth of memory at 1 KiB a file, as Linux bounds it */
 #define FILES_MIN	1024u
 
-static _Atomic uint64_t file_serial;	/* born-here numbers */
-static _Atomic uint32_t file_count;	/* files in existence */
+static struct serial file_ids;
+static struct budget_cell file_cell[CPU_MAX];
+static struct budget files = { .b_cell = file_cell };	/* in existence */
 
-static uint32_t
-file_max(void)
+void
+file_limit_init(void)
 {
-	return rt_max(FILES_MIN, rt_min(md_boot()->b_ram_bytes / BYTES_PER_FILE, UINT32_MAX / 2));
+	files.b_max = rt_max(FILES_MIN, md_boot()->b_ram_bytes / BYTES_PER_FILE);
 }
 
 int
@@ -53,20 +55,18 @@ file_create(const struct file_ops *ops, uint32_t flags, void *data, struct file 
 	struct file *fp;
 
 	ASSERT(ops != NULL);
-	if (atomic_fetch_add(&file_count, 1) >= file_max()) {
-		atomic_fetch_sub(&file_count, 1);
+	if (!budget_take(&files, 1))
 		return ENFILE;
-	}
 	fp = kmalloc(sizeof(*fp), KM_ZERO | KM_WAIT);
 	if (fp == NULL) {
-		atomic_fetch_sub(&file_count, 1);
+		budget_give(&files, 1);
 		return ENOMEM;
 	}
 	atomic_init(&fp->f_refs, 1);
 	atomic_init(&fp->f_flags, flags);
 	fp->f_ops = ops;
 	fp->f_data = data;
-	fp->f_id = atomic_fetch_add(&file_serial, 1) + 1;
+	fp->f_id = serial_next(&file_ids);
 	lk_init(&fp->f_lk, LR_file_pos);
 	spin_init(&fp->f_watch_spin, LR_file_watch);
 	list_init(&fp->f_watch);
@@ -109,7 +109,7 @@ file_drop(struct file *fp)
 	if (fp->f_cred != NULL)
 		cred_drop(fp->f_cred);
 	kfree(fp);
-	atomic_fetch_sub(&file_count, 1);
+	budget_give(&files, 1);
 }
 
 /* F2.  exec counts itself first and looks at the writers then; we do it the other way round. */

@@ -34,6 +34,7 @@
 #include <machine/boot.h>
 #include <stdatomic.h>
 #include <sys/file/file.h>
+#include <sys/lwkt/budget.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/vnode.h>
 #include <sys/vm/kmem.h>
@@ -67,7 +68,7 @@ struct pipe {
 	struct slot	p_slot0[PIPE_PAGES];	/* [p_lk] p_slot, while that is enough */
 };
 
-static _Atomic uint64_t pipe_serial;
+static struct serial pipe_ids;
 static _Atomic uint64_t pipe_pages;	/* capacities of all pipes together */
 
 static inline bool pipe_full(const struct pipe *p) { return p->p_used == p->p_slots; }
@@ -92,7 +93,7 @@ pipe_new(struct pipe **out)
 	p->p_slot = p->p_slot0;
 	p->p_slots = pages;
 	p->p_ropens = p->p_wopens = 1;
-	p->p_id = atomic_fetch_add(&pipe_serial, 1) + 1;
+	p->p_id = serial_next(&pipe_ids);
 	p->p_time = time_wall();
 	*out = p;
 	return 0;

@@ -12,7 +12,7 @@
  *   T1  t_nlink > 0 if and only if the node holds a reference on t_vnode.
  *   T2  a directory has one entry (or is the root) and t_nlink is 2 plus its
  *       subdirectories; a removed one is empty and has 0.
- *   T3  tm_pages counts the pages of all objects made here; it is corrected
+ *   T3  tm_pages has the pages of all objects made here; it is corrected
  *       from o_npages whenever pages were given back.
  *
  * Locking: v_lk of a directory for its entries, v_lk of a file for reads
@@ -35,8 +35,10 @@
 void
 tmount_drop(struct tmount *tm)
 {
-	if (atomic_fetch_sub_explicit(&tm->tm_nodes, 1, memory_order_acq_rel) == 1)
-		kfree(tm);
+	if (atomic_fetch_sub_explicit(&tm->tm_nodes, 1, memory_order_acq_rel) != 1)
+		return;
+	kfree(tm->tm_pages.b_cell);		/* of both */
+	kfree(tm);
 }
 
 int
@@ -46,25 +48,23 @@ tnode_create(struct mount *mp, enum v_type type, uint32_t mode, uint64_t rdev, s
 	struct tnode *t;
 	int error;
 
-	if (atomic_fetch_add(&tm->tm_inodes, 1) >= tm->tm_inodes_max) {
-		atomic_fetch_sub(&tm->tm_inodes, 1);
+	if (!budget_take(&tm->tm_inodes, 1))
 		return ENOSPC;
-	}
 	t = kmalloc(sizeof *t, KM_ZERO | KM_WAIT);
 	if (t == NULL) {
-		atomic_fetch_sub(&tm->tm_inodes, 1);
+		budget_give(&tm->tm_inodes, 1);
 		return ENOMEM;
 	}
 	spin_init(&t->t_spin, LR_tmpfs);
 	error = vnode_create(mp, type, &tmpfs_ops, t, &t->t_vnode);
 	if (error != 0) {
-		atomic_fetch_sub(&tm->tm_inodes, 1);
+		budget_give(&tm->tm_inodes, 1);
 		kfree(t);
 		return error;
 	}
 	atomic_fetch_add(&tm->tm_nodes, 1);
 	t->t_mount = tm;
-	t->t_ino = atomic_fetch_add(&tm->tm_last_ino, 1) + 1;
+	t->t_ino = t->t_vnode->v_id;
 	t->t_mode = mode & 07777;
 	t->t_atime = t->t_mtime = t->t_ctime = t->t_btime = time_wall();
 	t->t_vnode->v_rdev = rdev;
@@ -113,11 +113,11 @@ tnode_touch(struct tnode *t, uint32_t which)
 
 	spin_lock(&t->t_spin);
 	if ((which & VA_ATIME) != 0)
-		t->t_atime = now;
+		atomic_store_explicit(&t->t_atime, now, memory_order_relaxed);
 	if ((which & VA_MTIME) != 0)
-		t->t_mtime = now;
+		atomic_store_explicit(&t->t_mtime, now, memory_order_relaxed);
 	if ((which & VA_CTIME) != 0)
-		t->t_ctime = now;
+		atomic_store_explicit(&t->t_ctime, now, memory_order_relaxed);
 	spin_unlock(&t->t_spin);
 }
 
@@ -128,7 +128,7 @@ tmpfs_inactive(struct vnode *vn)
 
 	ASSERT(t->t_nlink == 0);
 	ASSERT(t->t_names.rb_root == NULL);
-	atomic_fetch_sub(&t->t_mount->tm_inodes, 1);
+	budget_give(&t->t_mount->tm_inodes, 1);
 	tmount_drop(t->t_mount);
 	kfree(t->t_target);
 	kfree(t);
@@ -199,14 +199,9 @@ static int
 tmpfs_access(struct vnode *vn, uint32_t want, const struct cred *cr)
 {
 	struct tnode *t = vn_tnode(vn);
-	uint32_t mode, uid, gid;
 
-	spin_lock(&t->t_spin);
-	mode = t->t_mode;
-	uid = t->t_uid;
-	gid = t->t_gid;
-	spin_unlock(&t->t_spin);
-	return vn_access_mode(vn->v_type, mode, uid, gid, want, cr);
+	/* Without t_spin: every lookup comes by, and the directories near the root are everybody's. */
+	return vn_access_mode(vn->v_type, t->t_mode, t->t_uid, t->t_gid, want, cr);
 }
 
 static int
@@ -335,6 +330,7 @@ tmpfs_mount(struct mount *mp, const char *source, const char *options)
 {
 	struct page_stats st;
 	struct options o = { .mode = 01777 };
+	struct budget_cell *cells;
 	struct tmount *tm;
 	struct vnode *root;
 	int error;
@@ -354,9 +350,16 @@ tmpfs_mount(struct mount *mp, const char *source, const char *options)
 	tm = kmalloc(sizeof *tm, KM_ZERO | KM_WAIT);
 	if (tm == NULL)
 		return ENOMEM;
+	cells = kmalloc_array(2 * (size_t)cpu_count, sizeof *cells, KM_ZERO | KM_WAIT);
+	if (cells == NULL) {
+		kfree(tm);
+		return ENOMEM;
+	}
 	tm->tm_nodes = 1;
-	tm->tm_pages_max = o.pages != 0 ? o.pages : UINT64_MAX;
-	tm->tm_inodes_max = o.inodes != 0 ? o.inodes : UINT64_MAX;
+	tm->tm_pages.b_cell = cells;
+	tm->tm_pages.b_max = o.pages != 0 ? o.pages : UINT64_MAX;
+	tm->tm_inodes.b_cell = cells + cpu_count;
+	tm->tm_inodes.b_max = o.inodes != 0 ? o.inodes : UINT64_MAX;
 	mp->mp_data = tm;
 	error = tnode_create(mp, VDIR, o.mode, 0, &root);
 	if (error != 0) {
@@ -388,15 +391,16 @@ tmpfs_statfs(struct mount *mp, struct statfs_info *out)
 {
 	struct tmount *tm = mp->mp_data;
 	struct page_stats st;
-	uint64_t used = tm->tm_pages;
+	uint64_t used = budget_used(&tm->tm_pages), inodes = budget_used(&tm->tm_inodes);
+	uint64_t most = tm->tm_pages.b_max, inodes_most = tm->tm_inodes.b_max;
 
 	page_stats(&st);
 	out->type = TMPFS_MAGIC;
 	out->bsize = PAGE_BYTES;
-	out->blocks = tm->tm_pages_max == UINT64_MAX ? 0 : tm->tm_pages_max;
+	out->blocks = most == UINT64_MAX ? 0 : most;
 	out->bfree = out->bavail = out->blocks > used ? out->blocks - used : 0;
-	out->files = tm->tm_inodes_max == UINT64_MAX ? 0 : tm->tm_inodes_max;
-	out->ffree = out->files > tm->tm_inodes ? out->files - tm->tm_inodes : 0;
+	out->files = inodes_most == UINT64_MAX ? 0 : inodes_most;
+	out->ffree = out->files > inodes ? out->files - inodes : 0;
 	out->namelen = 255;
 	return 0;
 }

@@ -43,10 +43,8 @@ data_fill(struct vmobj *o, uint64_t index, struct page *pg)
 
 	(void)index;
 	(void)pg;
-	if (atomic_fetch_add(&td->td_mount->tm_pages, 1) >= td->td_mount->tm_pages_max) {
-		atomic_fetch_sub(&td->td_mount->tm_pages, 1);
+	if (!budget_take(&td->td_mount->tm_pages, 1))
 		return ENOSPC;
-	}
 	atomic_fetch_add(&td->td_charged, 1);
 	return 0;
 }
@@ -56,7 +54,7 @@ data_free(struct vmobj *o)
 {
 	struct tdata *td = o->o_arg;
 
-	atomic_fetch_sub(&td->td_mount->tm_pages, td->td_charged);
+	budget_give(&td->td_mount->tm_pages, td->td_charged);
 	tmount_drop(td->td_mount);
 	kfree(td);
 }
@@ -92,7 +90,10 @@ recount(struct vmobj *o)
 	is = o->o_npages;
 	was = atomic_exchange(&td->td_charged, is);
 	token_release(&o->o_tok);
-	atomic_fetch_sub(&td->td_mount->tm_pages, was - is);
+	if (is <= was)
+		budget_give(&td->td_mount->tm_pages, was - is);
+	else
+		budget_force(&td->td_mount->tm_pages, is - was);
 }
 
 int
@@ -226,17 +227,18 @@ static int
 fill(struct vmobj *o, uint64_t first, uint64_t last)
 {
 	struct tdata *td = o->o_arg;
-	uint64_t missing = 0, used = td->td_mount->tm_pages, at = first;
+	uint64_t missing = 0, used = budget_used(&td->td_mount->tm_pages), at = first;
+	uint64_t most = td->td_mount->tm_pages.b_max;
 	struct page *pg;
 	int error;
 
-	if (last - first > td->td_mount->tm_pages_max)
+	if (last - first > most)
 		return ENOSPC;
 	while ((at = vmobj_seek(o, at, false)) < last) {
 		missing++;
 		at++;
 	}
-	if (used > td->td_mount->tm_pages_max || missing > td->td_mount->tm_pages_max - used)
+	if (used > most || missing > most - used)
 		return ENOSPC;
 	for (at = first; at < last; at++) {
 		error = vmobj_page(o, at, 0, &pg);

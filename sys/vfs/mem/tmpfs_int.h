@@ -2,16 +2,14 @@
 /* What the files of tmpfs share. */
 #pragma once
 #include <core/rt/rbtree.h>
+#include <sys/lwkt/budget.h>
 #include <sys/lwkt/spin.h>
 #include <sys/vfs/vnode.h>
 
 struct tmount {
 	/* [atomic] nodes and objects alive, and 1 while mounted: 0 frees this */
 	_Atomic uint64_t tm_nodes;
-	_Atomic uint64_t tm_pages;	/* [atomic] in use */
-	_Atomic uint64_t tm_inodes;	/* [atomic] in use */
-	_Atomic uint64_t tm_last_ino;
-	_Atomic uint64_t tm_pages_max, tm_inodes_max;
+	struct budget	tm_pages, tm_inodes;
 	struct tnode	*tm_root;	/* const */
 };
 
@@ -32,15 +30,16 @@ struct tnode {
 	struct tmount	*t_mount;	/* const, counted */
 	uint64_t	t_ino;		/* const */
 	struct spin	t_spin;
-	uint32_t	t_mode, t_uid, t_gid;		/* [t_spin, single ones read without] */
-	uint32_t	t_nlink;			/* [t_spin] */
-	nsec_t		t_atime, t_mtime, t_ctime;	/* [t_spin] */
+	_Atomic uint32_t t_mode, t_uid, t_gid;		/* [t_spin to change] */
+	_Atomic uint32_t t_nlink;			/* [t_spin to change] */
+	_Atomic nsec_t	t_atime, t_mtime, t_ctime;	/* [t_spin to change] */
 	nsec_t		t_btime;	/* const */
 	bool		t_linkable;	/* const: made by O_TMPFILE, may get its first link later */
 	/* directory, all [v_lk] */
 	struct rb_tree	t_names, t_cookies;
-	uint64_t	t_last_cookie, t_nentries;
-	struct tnode	*t_parent;
+	uint64_t	t_last_cookie;
+	_Atomic uint64_t t_nentries;	/* [v_lk to change] */
+	struct tnode	*t_parent;	/* [v_lk of the parents, and t_spin, to change] */
 	/* symbolic link, const */
 	char		*t_target;
 	uint32_t	t_target_len;

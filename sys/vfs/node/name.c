@@ -27,7 +27,8 @@
 #define PATH_TRIES	64
 
 struct walk {
-	struct ncp	*w_at, *w_root;
+	struct ncp	*w_at;
+	struct ncp	*w_root;	/* held; NULL: not yet needed, which spares CPUs a line they all would write */
 	const char	*w_p;		/* the rest of the path */
 	char		*w_buf;		/* kmalloc'ed: holds w_p once a link was followed */
 	uint32_t	w_links;
@@ -112,12 +113,20 @@ name_child(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 	return error;
 }
 
+static struct ncp *
+walk_root(struct walk *w)
+{
+	if (w->w_root == NULL)
+		fsctx_get(fsctx_current(), NULL, &w->w_root);
+	return w->w_root;
+}
+
 static int
 step_up(struct walk *w)
 {
 	struct ncp *up;
 
-	if (w->w_at == w->w_root)
+	if (w->w_at == walk_root(w))
 		return 0;
 	up = ncp_parent(w->w_at);
 	if (up == NULL)
@@ -157,7 +166,7 @@ splice_link(struct walk *w, struct vnode *link)
 	w->w_buf = buf;
 	w->w_p = buf;
 	if (buf[0] == '/') {
-		ncp_hold(w->w_root);
+		ncp_hold(walk_root(w));
 		go_to(w, w->w_root);
 	}
 	return 0;
@@ -279,21 +288,21 @@ name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *
 	out->lu_trailing = false;
 	if (path[0] == '\0' && (flags & LOOK_EMPTY) == 0)
 		return ENOENT;
-	fsctx_get(fsctx_current(), start == NULL ? &w.w_at : NULL, &w.w_root);
-	if (path[0] == '/' || start != NULL) {
-		struct ncp *from = path[0] == '/' ? w.w_root : start;
-
-		ncp_hold(from);
-		if (w.w_at != NULL)
-			ncp_drop(w.w_at);
-		w.w_at = from;
+	if (path[0] == '/') {
+		fsctx_get(fsctx_current(), NULL, &w.w_at);
+	} else if (start == NULL) {
+		fsctx_get(fsctx_current(), &w.w_at, NULL);
+	} else {
+		ncp_hold(start);
+		w.w_at = start;
 	}
 	if (path[0] != '\0')
 		error = walk_path(&w, flags, out);
 	if (error == 0 && (flags & LOOK_PARENT) == 0 && (out->lu_trailing || (flags & LOOK_DIR) != 0) &&
 	    w.w_at->n_vnode->v_type != VDIR)
 		error = ENOTDIR;
-	ncp_drop(w.w_root);
+	if (w.w_root != NULL)
+		ncp_drop(w.w_root);
 	kfree(w.w_buf);
 	if (error != 0) {
 		ncp_drop(w.w_at);

@@ -7,7 +7,8 @@
  * spin lock of one hash bucket per component and asks no filesystem.
  *
  * Invariants
- *   N1  a name holds its parent, its vnode and its mount.
+ *   N1  a name holds its parent, its vnode and, itself or through its parent,
+ *       its mount.
  *   N2  a hashed name has exactly one entry for its (parent, text); a
  *       directory vnode has at most one hashed name.
  *   N3  n_refs goes from 0 to 1 and from 1 to 0 only under the spin of the
@@ -36,6 +37,7 @@
 #include <core/rt/rt.h>
 #include <machine/cpu.h>
 #include <stdatomic.h>
+#include <sys/lwkt/budget.h>
 #include <sys/lwkt/thread.h>
 #include <sys/vm/kmem.h>
 
@@ -48,10 +50,13 @@ struct bucket {
 	struct ncp	*b_first;	/* [b_spin] */
 };
 static struct bucket buckets[BUCKETS];
-static _Atomic uint32_t cached;		/* hashed names */
-static _Atomic uint32_t hand;
-static _Atomic uint32_t renames_begun, renames_done;
 static uint64_t secret;			/* const after boot: collisions cannot be planned */
+static struct budget_cell cached_cell[CPU_MAX];
+static struct budget cached = { .b_max = NCACHE_MAX, .b_cell = cached_cell };	/* hashed names */
+static struct {
+	_Alignas(64) _Atomic uint32_t hand;	/* [atomic] */
+	_Atomic uint32_t renames_begun, renames_done;	/* [atomic] */
+} all;
 
 void
 ncache_init(void)
@@ -139,10 +144,12 @@ ncp_create(struct ncp *parent, struct mount *mp, const char *name, size_t len, s
 	}
 	n->n_refs = 1;
 	n->n_mount = mp;
-	mount_hold(mp);
 	n->n_parent = parent;
+	ASSERT(parent == NULL || parent->n_mount == mp);
 	if (parent != NULL)
 		ncp_hold(parent);
+	else
+		mount_hold(mp);
 	if (vn != NULL)
 		vnode_hold(vn);
 	n->n_vnode = vn;
@@ -194,7 +201,8 @@ destroy(struct ncp *n)
 	if (n->n_name != n->n_short)
 		kfree(n->n_name);
 	kfree(n);
-	mount_drop(mp);
+	if (parent == NULL)
+		mount_drop(mp);
 	return parent;
 }
 
@@ -210,7 +218,7 @@ chain_remove(struct bucket *b, struct ncp *n)
 	*link = n->n_next;
 	n->n_next = NULL;
 	set_flags(n, 0, NCF_HASHED);
-	atomic_fetch_sub_explicit(&cached, 1, memory_order_relaxed);
+	budget_give(&cached, 1);
 }
 
 /* From hash and parent's list.  [bucket held] */
@@ -293,24 +301,34 @@ evict_bucket(struct bucket *b)
 	return nvictim;
 }
 
+static struct bucket *
+next_bucket(void)
+{
+	return bucket_of(atomic_fetch_add_explicit(&all.hand, 1, memory_order_relaxed));
+}
+
 void
 ncp_trim(uint32_t want)
 {
 	uint32_t got = 0;
 
 	for (uint32_t i = 0; i < 2 * BUCKETS && got < want; i++) {
-		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)));
+		got += evict_bucket(next_bucket());
 		lwkt_poll();
 	}
 }
 
+/* Takes one from the budget, and makes up for it if that is beyond the bound. */
 static void
 make_room(void)
 {
 	uint32_t got = 0;
 
-	for (uint32_t i = 0; i < EVICT_BUCKETS && got < 2 && cached > NCACHE_MAX; i++)
-		got += evict_bucket(bucket_of(atomic_fetch_add_explicit(&hand, 1, memory_order_relaxed)));
+	if (budget_take(&cached, 1))
+		return;
+	for (uint32_t i = 0; i < EVICT_BUCKETS && got < 2; i++)
+		got += evict_bucket(next_bucket());
+	budget_force(&cached, 1);
 }
 
 /* Held.  [bucket held] */
@@ -329,14 +347,13 @@ chain_find(struct bucket *b, uint32_t h, const struct ncp *dir, const char *name
 	return NULL;
 }
 
-/* [bucket held] */
+/* The caller has taken it from the budget.  [bucket held] */
 static void
 chain_insert(struct bucket *b, struct ncp *n)
 {
 	n->n_next = b->b_first;
 	b->b_first = n;
 	set_flags(n, NCF_HASHED, 0);
-	atomic_fetch_add_explicit(&cached, 1, memory_order_relaxed);
 	spin_lock(&n->n_parent->n_spin);
 	list_push_front(&n->n_parent->n_children, &n->n_sibling);
 	spin_unlock(&n->n_parent->n_spin);
@@ -371,6 +388,7 @@ ncache_insert(struct ncp *n)
 	spin_unlock(&b->b_spin);
 	if (have == NULL)
 		return n;
+	budget_give(&cached, 1);
 	ncp_drop(n);
 	return have;
 }
@@ -481,7 +499,8 @@ ncache_move(struct ncp *n, struct ncp *parent, char *text, const char *name, siz
 	char *old_text = n->n_name;
 
 	ncp_hold(parent);
-	atomic_fetch_add(&renames_begun, 1);
+	budget_force(&cached, 1);
+	atomic_fetch_add(&all.renames_begun, 1);
 	lock_two(from, to);
 	if ((flags_of(n) & NCF_HASHED) != 0)
 		unhash(from, n);
@@ -493,7 +512,7 @@ ncache_move(struct ncp *n, struct ncp *parent, char *text, const char *name, siz
 	atomic_store_explicit(&n->n_hash, h, memory_order_relaxed);
 	chain_insert(to, n);
 	unlock_two(from, to);
-	atomic_fetch_add(&renames_done, 1);
+	atomic_fetch_add(&all.renames_done, 1);
 	if (old_text != n->n_short && old_text != text)
 		kfree(old_text);
 	ncp_drop(old_parent);
@@ -521,13 +540,13 @@ ncache_swap(struct ncp *a, char *a_text, struct ncp *b, char *b_text)
 uint32_t
 ncache_rename_mark(void)
 {
-	return atomic_load(&renames_done);
+	return atomic_load(&all.renames_done);
 }
 
 bool
 ncache_no_rename_since(uint32_t mark)
 {
-	return atomic_load(&renames_begun) == mark;
+	return atomic_load(&all.renames_begun) == mark;
 }
 
 /* Forget the idle names of a mount, leaves first: each round frees the parents of the one before. */
@@ -678,6 +697,6 @@ ncp_text(struct ncp *n, char *buf)
 void
 ncache_stats(struct ncache_stats *out)
 {
-	out->names = cached;
+	out->names = budget_used(&cached);
 	out->bound = NCACHE_MAX;
 }

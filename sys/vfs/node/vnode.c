@@ -19,11 +19,12 @@
 #include <abi/errno.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
+#include <sys/lwkt/budget.h>
 #include <sys/lwkt/thread.h>
 #include <sys/proc/cred.h>
 #include <sys/vm/kmem.h>
 
-static _Atomic uint64_t vnode_last_id;
+static struct serial vnode_ids;
 
 int
 vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, void *data, struct vnode **out)
@@ -41,7 +42,7 @@ vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, vo
 	vn->v_mount = mp;
 	mount_hold(mp);
 	lk_init(&vn->v_lk, LR_vnode);
-	vn->v_id = atomic_fetch_add_explicit(&vnode_last_id, 1, memory_order_relaxed) + 1;
+	vn->v_id = serial_next(&vnode_ids);
 	*out = vn;
 	return 0;
 }

@@ -101,3 +101,4 @@ int	fdtable_unshare(void);				/* the current process gets its own copy */
 int	fd_get_of(struct proc *p, int fd, struct file **out);
 int	fd_next_of(struct proc *p, int fd);
 void	file_init(void);		/* kmain: hooks into process life; no memory is needed */
+void	file_limit_init(void);		/* file_init's: how many files there may be */
