@@ -30,9 +30,9 @@ for b in ${BUILDS:-gcc clang ubsan asan}; do
 	esac
 	case $b in
 	gcc)	again "gcc, $CPUS_LIST processors" test O="$BUILD" CC=gcc ;;
-	clang)	again "clang, $CPUS_LIST processors" test O="$BUILD/clang" CC=clang ;;
-	ubsan)	again "clang with UBSan, $CPUS_LIST processors" test O="$BUILD/ubsan" CC=clang SANITIZE=undefined ;;
-	asan)	again "the unit tests under ASan" test-unit O="$BUILD/asan" SANITIZE=address ;;
+	clang)	again "clang, $CPUS_LIST processors" test O="$BUILD-clang" CC=clang ;;
+	ubsan)	again "clang with UBSan, $CPUS_LIST processors" test O="$BUILD-ubsan" CC=clang SANITIZE=undefined ;;
+	asan)	again "the unit tests under ASan" test-unit O="$BUILD-asan" SANITIZE=address ;;
 	esac
 done
 finish

@@ -12,7 +12,7 @@ if ! command -v clang >/dev/null 2>&1; then
 fi
 t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
-vk=$BUILD/tsan/bin/vkernel-test
+vk=$BUILD-tsan/bin/vkernel-test
 
 # Reports have addresses only: put function and line there.
 names() {
@@ -23,7 +23,7 @@ names() {
 	    { print }' "$t/names" "$1"
 }
 
-holds "it builds" make --no-print-directory -j"$(nproc)" O="$BUILD/tsan" CC=clang SANITIZE=thread all >"$t/log" 2>&1
+holds "it builds" make --no-print-directory -j"$(nproc)" O="$BUILD-tsan" CC=clang SANITIZE=thread all >"$t/log" 2>&1
 grep -E 'error|symbols:' "$t/log" | head -n 20 | sed 's/^/# /'
 for c in ${CPUS:-1 2 4 8 16}; do
 	timeout -k 5 600 "$vk" -q -m 512M -c "$c" --timeout=500s -a 'ktest' >"$t/out" 2>"$t/err" </dev/null
