@@ -100,7 +100,7 @@ det_entropy(void *buf, size_t len)
 void
 det_init(uint64_t seed)
 {
-	static const uint32_t odds[] = { 4, 16, 64, 0 }, takes[] = { 100, 1000, 10000 };
+	static const uint32_t odds[] = { 4, 16, 64, 0 }, takes[] = { 300, 1000, 10000 };
 
 	choice_state = seed * 0xff51afd7ed558ccdull + 1;
 	entropy_state = draw(&choice_state);
