@@ -454,6 +454,8 @@ static atomic_bool stop;
 #define PAGES	160u		/* so many that fork shares them */
 #define STEP	8u
 
+static atomic_int passes;	/* that writers have made over all pages */
+
 /* Writes its own word of every page, and always finds there what it wrote last. */
 static void *
 writer(void *arg)
@@ -472,6 +474,7 @@ writer(void *arg)
 			MUST(*w == n + 1);
 		}
 		n++;
+		atomic_fetch_add(&passes, 1);
 	}
 	return NULL;
 }
@@ -528,6 +531,8 @@ memory(void)
 	for (intptr_t i = 2; i < 4; i++)
 		t[i] = must_thread(mapper, (void *)i);
 	for (int i = 0; i < 4; i++) {
+		while (atomic_load(&passes) < 2 * i + 1)	/* what is shared has been written since */
+			nanosleep(&(struct timespec){ 0, 1000 }, NULL);
 		kids[i] = must_fork();
 		if (kids[i] == 0)
 			look_twice();
@@ -552,8 +557,10 @@ scribbler(void *arg)
 	while (!atomic_load(&stop)) {
 		for (size_t i = 0; i < 4; i++)
 			((volatile char *)window)[i * PAGE + 8] = 'x';
-		MUST(read(zeros, window + PAGE / 2, 3 * PAGE) == 3 * PAGE);
-		getppid();
+		if (random_below(3) == 0)
+			MUST(read(zeros, window + PAGE / 2, 3 * PAGE) == 3 * PAGE);
+		else
+			getppid();
 	}
 	return arg;
 }
@@ -561,7 +568,7 @@ scribbler(void *arg)
 static void *
 replacer(void *arg)
 {
-	for (int i = 0; i < 15; i++) {
+	for (int i = 0; i < 30; i++) {
 		MUST(mmap(window, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == window);
 		dawdle();
 	}
