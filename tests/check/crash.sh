@@ -5,7 +5,7 @@
 set -u
 . tests/tap.sh
 for patch in tests/crash/*.patch; do
-	out=$(patch -p1 --dry-run <"$patch" 2>&1)
+	out=$(patch -p1 -F0 --dry-run <"$patch" 2>&1)
 	same "$(basename "$patch" .patch) applies" "0 " "$? $(echo "$out" | grep -E 'FAILED|No file')"
 done
 finish

@@ -23,7 +23,7 @@ find_it() {	# NAME WORK
 for name in ${CRASH:-$(ls "$root/tests/crash" | sed -n 's/\.patch$//p')}; do
 	patch=$root/tests/crash/$name.patch
 	work=$(sed -n 's/^work: //p' "$patch")
-	if ! patch -p1 --no-backup-if-mismatch <"$patch" >"$t/log" 2>&1 ||
+	if ! patch -p1 -F0 --no-backup-if-mismatch <"$patch" >"$t/log" 2>&1 ||
 	    ! make -j"$(nproc)" build/bin/vkernel >>"$t/log" 2>&1; then
 		tap_result not "$name can be planted"
 		sed 's/^/# /' "$t/log"
