@@ -13,7 +13,7 @@ trap 'rm -rf "$t"' EXIT
 mkdir "$t/tree"
 git ls-files | tar cf - -T - | tar xf - -C "$t/tree"
 cd "$t/tree" || exit 1
-make -j"$(nproc)" build/bin/vkernel build/stress/stress >"$t/log" 2>&1 || { tail -n 3 "$t/log"; exit 1; }
+make -j"$(nproc)" build/bin/vkernel build/stress/stress build/stress/mix >"$t/log" 2>&1 || { tail -n 3 "$t/log"; exit 1; }
 
 find_it() {	# NAME WORK
 	STATUS=255 WORK=$2 sh scripts/run/seeds build/bin/vkernel build 1 $seeds >"$t/out" 2>/dev/null && return 1
