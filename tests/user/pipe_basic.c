@@ -151,7 +151,7 @@ throughput(void)
 static void
 blocked_writer_learns(void)
 {
-	int p[2], status;
+	int p[2], status, n;
 	pid_t pid;
 
 	t_need(pipe(p) == 0, "pipe");
@@ -164,9 +164,9 @@ blocked_writer_learns(void)
 		_exit(0);
 	}
 	close(p[1]);
-	t_sleep_ms(20);
+	T_UNTIL(ioctl(p[0], FIONREAD, &n) == 0 && n == 65536);
 	T(read(p[0], big, 70000));
-	t_sleep_ms(20);
+	T_UNTIL(ioctl(p[0], FIONREAD, &n) == 0 && n == 65536);
 	close(p[0]);
 	waitpid(pid, &status, 0);
 	t_status("writer", status);

@@ -193,15 +193,13 @@ others(void)
 {
 	char path[64];
 	pid_t pid = fork();
-	char *p;
+	char *p = NULL;
 
 	if (pid == 0)
 		for (;;)
 			pause();
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	t_sleep_ms(20);
-	slurp(path);
-	p = strrchr(text, ')');
+	T_UNTIL(slurp(path) > 0 && (p = strrchr(text, ')')) != NULL && p[2] == 'S');
 	t_say("sleeping child: %c", p != NULL ? p[2] : '?');
 	kill(pid, SIGSTOP);
 	waitpid(pid, NULL, WUNTRACED);

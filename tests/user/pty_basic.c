@@ -50,7 +50,29 @@ static void
 type(const char *keys)
 {
 	t_need(write(master, keys, strlen(keys)) == (ssize_t)strlen(keys), "type");
-	usleep(20000);			/* the host's terminals work on their own time */
+}
+
+/* The host's terminals work in their own time. */
+static void
+await(int fd, int bytes)
+{
+	int n = 0;
+
+	T_UNTIL(ioctl(fd, FIONREAD, &n) == 0 && n >= bytes);
+}
+
+static void
+await_line(void)
+{
+	poll(&(struct pollfd){ .fd = slave, .events = POLLIN }, 1, 10000);
+}
+
+static void
+await_signal(void)
+{
+	T_UNTIL(last != 0);
+	t_say("signal %d", (int)last);
+	last = 0;
 }
 
 static void
@@ -63,17 +85,22 @@ lines(void)
 	T(isatty(master));
 	T(isatty(slave));
 	type("hello\n");
+	await(slave, 6);
+	await(master, 7);
 	T(ioctl(slave, FIONREAD, &n));
 	t_say("waiting %d", n);
 	show("echo", master);
 	show("line", slave);
 	type("ab\x7f" "c\x04");
+	await(master, 6);
+	await_line();
 	show("echo", master);
 	show("end of file key", slave);
 	type("\x04");
+	await_line();
 	show("end of file", slave);
 	T(write(slave, "x\ny\tz", 5));
-	usleep(20000);
+	await(master, 6);
 	show("output", master);
 	T(tcgetattr(slave, &t));
 	t.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -82,11 +109,13 @@ lines(void)
 	T(tcsetattr(slave, TCSAFLUSH, &t));
 	show("nothing in time", slave);
 	type("q");
+	await(slave, 1);
 	show("one key", slave);
 	t.c_cc[VMIN] = 3;
 	t.c_cc[VTIME] = 0;
 	T(tcsetattr(slave, TCSANOW, &t));
 	type("abcd");
+	await(slave, 4);
 	show("three or more", slave);
 	T(tcgetattr(master, &t));
 	t_say("settings %#x %#x %#x", t.c_iflag, t.c_oflag, t.c_lflag);
@@ -133,14 +162,13 @@ session(void)
 	T(tcgetpgrp(slave) == getpgrp());
 	signal(SIGINT, note), signal(SIGQUIT, note), signal(SIGTSTP, note), signal(SIGWINCH, note), signal(SIGHUP, note);
 	type("\x03");
-	t_say("signal %d", (int)last);
+	await_signal();
 	type("\x1c");
-	t_say("signal %d", (int)last);
+	await_signal();
 	type("\x1a");
-	t_say("signal %d", (int)last);
+	await_signal();
 	T(ioctl(master, TIOCSWINSZ, &ws));
-	usleep(1000);
-	t_say("signal %d", (int)last);
+	await_signal();
 	pid = fork();
 	if (pid == 0) {
 		setpgid(0, 0);
@@ -165,8 +193,7 @@ session(void)
 	tcsetpgrp(slave, getpgrp());
 	last = 0;
 	close(master);
-	usleep(20000);
-	t_say("signal %d", (int)last);
+	await_signal();
 	show("hung up", slave);
 	T(write(slave, "x", 1));
 	T(open("/dev/tty", O_RDWR));

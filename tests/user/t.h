@@ -202,6 +202,12 @@ t_sleep_ms(long ms)
 		;
 }
 
+/* For what comes in its own time: wait until it is there, at most ten seconds. */
+#define T_UNTIL(cond) do {							\
+	for (int t_ms = 0; !(cond) && t_ms < 10000; t_ms++)			\
+		t_sleep_ms(1);							\
+} while (0)
+
 __attribute__((unused)) static int64_t
 t_now_ms(void)
 {
