@@ -28,6 +28,7 @@
 #include <time.h>
 #include <sys/syscall.h>
 #include "hk_int.h"
+#include "host.h"
 #include "hk_stub.h"
 
 #define BEAT_NS		1000000000ull
@@ -51,6 +52,15 @@ cpu_time(long clock)
 	if (HK_SYS2(SYS_clock_gettime, clock, &ts) < 0)
 		return 0;
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t
+hk_space_time(hk_space id)
+{
+	struct hk_space_rec *sp = hk_space_rec(id);
+
+	ASSERT(sp != NULL);
+	return cpu_time(CLOCK_OF_PROCESS(atomic_load(&sp->sp_pid)));
 }
 
 /* Is the guest thread in an interruptible sleep?  Running, runnable, stopped and traced ones are not. */

@@ -205,6 +205,9 @@ HK_MUST hk_result hk_space_create(hk_space *out);
  */
 void	hk_space_destroy(hk_space s);
 
+/* CPU time, ns, of the host process that runs the space's guests.  It may have run others before: compare two. */
+uint64_t hk_space_time(hk_space s);
+
 /*
  * Translate by the tables whose root page is at `root_pa`.  Everything
  * cached is dropped.  Entries are the processor's: P, RW, US, A, D, PS, NX
