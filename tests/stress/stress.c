@@ -479,6 +479,26 @@ writer(void *arg)
 	return NULL;
 }
 
+/* The same in no order, so that it comes to a page just when fork does. */
+static void *
+scatterer(void *arg)
+{
+	size_t me = (size_t)(intptr_t)arg;
+	uint64_t n[PAGES] = { 0 };
+
+	while (!atomic_load(&stop)) {
+		for (int i = 0; i < 4; i++) {
+			size_t k = random_below(PAGES);
+			volatile uint64_t *w = &pages[k * PAGE / 8 + me];
+
+			MUST(*w == n[k]);
+			*w = ++n[k];
+		}
+		getppid();
+	}
+	return NULL;
+}
+
 /* What a writer wrote before something that is there, is there too. */
 static void
 one_moment(void)
@@ -531,10 +551,11 @@ mapper(void *arg)
 static void
 memory(void)
 {
-	pthread_t t[4];
+	pthread_t t[5];
 	pid_t kids[4];
 
-	pages = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Below all stacks, so that fork comes here first and does not stop who writes by its stack. */
+	pages = mmap((void *)0x10000000, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	MUST(pages != MAP_FAILED);
 	for (size_t i = 0; i < PAGES; i++)
 		pages[i * PAGE / 8] = 0;
@@ -542,6 +563,7 @@ memory(void)
 		t[i] = must_thread(writer, (void *)(i + 1));
 	for (intptr_t i = 2; i < 4; i++)
 		t[i] = must_thread(mapper, (void *)i);
+	t[4] = must_thread(scatterer, (void *)(intptr_t)3);
 	for (int i = 0; i < 4; i++) {
 		while (atomic_load(&passes) < 2 * i + 1)	/* what is shared has been written since */
 			nanosleep(&(struct timespec){ 0, 1000 }, NULL);
@@ -552,7 +574,7 @@ memory(void)
 	for (int i = 0; i < 4; i++)
 		must_end(kids[i], 5);
 	atomic_store(&stop, true);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		MUST(pthread_join(t[i], NULL) == 0);
 	MUST(pages[0] == 0);
 }
