@@ -218,6 +218,33 @@ parent_and_children(int n)
 	_exit(1);
 }
 
+/* Nothing but its own end tells of the one that is adopted: its parent has another, who stays. */
+static void
+adopted(void)
+{
+	int end[2], status;
+	char c;
+	pid_t stays;
+
+	MUST(pipe(end) == 0);
+	stays = must_fork();
+	if (stays == 0) {
+		pid_t pid;
+
+		close(end[1]);
+		pid = must_fork();
+		if (pid == 0)
+			parent_and_children(1);
+		must_end(pid, 1);
+		MUST(read(end[0], &c, 1) == 0);
+		_exit(1);
+	}
+	close(end[0]);
+	MUST(waitpid(-1, &status, 0) != stays && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	close(end[1]);
+	must_end(stays, 1);
+}
+
 /* Parents and children end at once; who has adopted them all sees each of them end. */
 static void
 orphans(void)
@@ -225,7 +252,9 @@ orphans(void)
 	int status, seen = 0;
 
 	MUST(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
-	for (int i = 0; i < 12; i++) {
+	for (int i = 0; i < 6; i++)
+		adopted();
+	for (int i = 0; i < 6; i++) {
 		if (must_fork() == 0)
 			parent_and_children(i % 3 + 1);
 		while (waitpid(-1, &status, 0) > 0) {
@@ -233,7 +262,7 @@ orphans(void)
 			seen++;
 		}
 	}
-	MUST(errno == ECHILD && seen == 12 + 4 * (1 + 2 + 3));
+	MUST(errno == ECHILD && seen == 6 + 2 * (1 + 2 + 3));
 }
 
 /* ------------------------------------------------------------- threads -- */
