@@ -145,10 +145,71 @@ one_mapper_in_every_stub(void **state)
 	}
 }
 
+/* ------------------------------------------------------------- the pool -- */
+
+static _Atomic int step;
+
+static void
+wait_for_step(int n)
+{
+	while (atomic_load(&step) != n)
+		sched_yield();
+}
+
+/* CPU 1 has a space, gives it back, and wants one again. */
+static void
+second_cpu(void *arg)
+{
+	hk_space mine = *(hk_space *)arg, again;
+
+	wait_for_step(1);
+	hk_space_destroy(mine);
+	atomic_store(&step, 2);
+	wait_for_step(3);
+	CHECK_EQ(hk_space_create(&again), HK_OK);
+	atomic_store(&step, 4);
+	CHECK_EQ(again, mine);
+	hk_cpu_stop();
+}
+
+static void
+two_cpus_share_a_pool(void)
+{
+	static struct guest first, other;
+	struct hk_space_rec *sp;
+	hk_space again;
+	bool ok;
+
+	guest_make(&first, CODE(toucher));
+	guest_make(&other, CODE(toucher));
+	sp = hk_space_rec(other.g_space);
+	hk_lock(&sp->sp_lock);
+	ok = hk_slot_make(sp, 1);
+	hk_unlock(&sp->sp_lock);
+	CHECK(ok);
+	CHECK_EQ(hk_cpu_start(1, &machine_mailbox[1], 0, (uint64_t)(uintptr_t)machine_stack[1] + sizeof machine_stack[1],
+	    second_cpu, &other.g_space), HK_OK);
+	hk_space_destroy(first.g_space);
+	atomic_store(&step, 1);
+	wait_for_step(2);
+	CHECK_EQ(hk_space_create(&again), HK_OK);
+	atomic_store(&step, 3);
+	wait_for_step(4);
+	CHECK_EQ(again, first.g_space);			/* not the one given back last */
+}
+
+static void
+a_cpu_gets_a_space_that_it_had(void **state)
+{
+	(void)state;
+	machine_run_with(&(struct hk_config){ .ncpu = 2, .ram_bytes = RAM_BYTES }, two_cpus_share_a_pool);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cpu_gets_a_space_that_it_had),
 		cmocka_unit_test(one_mapper_in_every_stub),
 	};
 
