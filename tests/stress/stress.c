@@ -1086,6 +1086,58 @@ lookers(void)
 	}
 }
 
+/* --------------------------------------------------------------- locks -- */
+
+static int
+lock(int fd, short type, off_t at)
+{
+	struct flock l = { .l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+
+	if (fcntl(fd, F_SETLKW, &l) == 0)
+		return 0;
+	MUST(errno == EDEADLK);
+	return 1;
+}
+
+/* Byte 0 is mine and byte 1 the child's.  `honest`: I let go before I want the other's. */
+static int
+cross(int fd, bool honest)
+{
+	int p[2], refused = 0, status;
+	pid_t kid;
+
+	MUST(pipe(p) == 0 && lock(fd, F_WRLCK, 0) == 0);
+	kid = must_fork();
+	if (kid == 0) {
+		MUST(lock(fd, F_WRLCK, 1) == 0 && write(p[1], "x", 1) == 1);
+		_exit(lock(fd, F_WRLCK, 0));
+	}
+	MUST(read(p[0], &(char){ 0 }, 1) == 1);
+	if (honest)
+		MUST(lock(fd, F_UNLCK, 0) == 0);
+	refused = lock(fd, F_WRLCK, 1);
+	MUST(lock(fd, F_UNLCK, 0) == 0 && lock(fd, F_UNLCK, 1) == 0);
+	MUST(waitpid(kid, &status, 0) == kid && WIFEXITED(status));
+	close(p[0]);
+	close(p[1]);
+	return refused + WEXITSTATUS(status);
+}
+
+/* Who would wait for himself is refused, nobody else is. */
+static void
+locks(void)
+{
+	char name[] = "/tmp/locks.XXXXXX";
+	int fd = mkstemp(name);
+
+	MUST(fd >= 0);
+	for (int i = 0; i < 3; i++) {
+		MUST(cross(fd, true) == 0);
+		MUST(cross(fd, false) == 1);
+	}
+	unlink(name);
+}
+
 static const struct {
 	const char	*name;
 	void		(*run)(void);
@@ -1093,7 +1145,7 @@ static const struct {
 	{ "tree", tree }, { "orphans", orphans }, { "threads", threads }, { "requeue", requeue }, { "timers", timers },
 	{ "descriptors", descriptors }, { "pipes", pipes }, { "memory", memory }, { "remap", remap },
 	{ "signals", signals }, { "names", names }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
-	{ "watches", watches }, { "lookers", lookers },
+	{ "watches", watches }, { "lookers", lookers }, { "locks", locks },
 };
 
 int
