@@ -85,7 +85,7 @@ mem_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
 {
 	(void)off;
 	(void)whence;
-	*result = fp->f_off = 0;
+	fp->f_off = *result = 0;
 	return 0;
 }
 

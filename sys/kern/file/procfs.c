@@ -174,7 +174,7 @@ snap_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
 		return EINVAL;
 	if (__builtin_add_overflow(base, off, &to) || to < 0)
 		return EINVAL;
-	*result = fp->f_off = (uint64_t)to;
+	fp->f_off = *result = (uint64_t)to;
 	return 0;
 }
 

@@ -714,7 +714,7 @@ mem_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
 {
 	if (whence != SEEK_SET && whence != SEEK_CUR)
 		return EINVAL;
-	*result = fp->f_off = (whence == SEEK_CUR ? fp->f_off : 0) + (uint64_t)off;
+	fp->f_off = *result = (whence == SEEK_CUR ? fp->f_off : 0) + (uint64_t)off;
 	return 0;
 }
 

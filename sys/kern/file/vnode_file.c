@@ -119,7 +119,7 @@ vf_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
 	int error;
 
 	if (vn->v_type == VCHR) {		/* devices keep no position */
-		*result = fp->f_off = 0;
+		fp->f_off = *result = 0;
 		return 0;
 	}
 	if (whence == SEEK_CUR)
@@ -139,7 +139,7 @@ vf_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
 	}
 	if ((int64_t)to < 0)
 		return EINVAL;
-	*result = fp->f_off = to;
+	fp->f_off = *result = to;
 	return 0;
 }
 

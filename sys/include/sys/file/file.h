@@ -34,7 +34,7 @@ struct file {
 	const struct file_ops *f_ops;	/* const after open */
 	_Atomic uint32_t f_flags;	/* [atomic] O_* status flags and access mode */
 	struct lk	f_lk;		/* serialises use of f_off */
-	uint64_t	f_off;		/* [f_lk] when fo_seek is there; else the type's */
+	_Atomic uint64_t f_off;		/* [f_lk to change] when fo_seek is there; else the type's */
 	struct vnode	*f_vnode;	/* const, held; NULL for pipes and such */
 	struct ncp	*f_ncp;		/* const, held; NULL: nameless */
 	void		*f_data;	/* const after open: the type's */
