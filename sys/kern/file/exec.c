@@ -623,7 +623,7 @@ stack_write(struct exec *x, uaddr_t top, uaddr_t *sp_out)
 	uint64_t rest = x->x_bytes - x->x_skip, word = 0, av[AUXV_MAX];
 	const char *tail = x->x_args + x->x_skip;
 	struct cursor cur = { x->x_head_count != 0 ? x->x_head : tail, x->x_head_count, tail };
-	uaddr_t at = top - sizeof(word), str, sp;
+	uaddr_t at = top - sizeof(word), str, sp, args, envs;
 	uint8_t seed[16];
 
 	if (copyout(at, &word, sizeof(word)) != 0)
@@ -654,15 +654,20 @@ stack_write(struct exec *x, uaddr_t top, uaddr_t *sp_out)
 	if (copyout(sp, &word, sizeof(word)) != 0)
 		return EFAULT;
 	sp += sizeof(word);
-	p->p_arg_start = str;
+	args = str;
 	if (write_pointers(&sp, argc, &cur, &str) != 0)
 		return EFAULT;
-	p->p_arg_end = p->p_env_start = str;
+	envs = str;
 	if (write_pointers(&sp, x->x_envc, &cur, &str) != 0)
 		return EFAULT;
+	token_get(&p->p_tok);			/* all at once, for who looks from outside */
+	p->p_arg_start = args;
+	p->p_arg_end = p->p_env_start = envs;
 	p->p_env_end = str;
+	p->p_stack_start = *sp_out;
 	memcpy(p->p_auxv, av, nav * sizeof(av[0]));
 	p->p_auxv_bytes = (uint32_t)(nav * sizeof(av[0]));
+	token_release(&p->p_tok);
 	return copyout(sp, av, nav * sizeof(av[0]));
 }
 
@@ -678,11 +683,7 @@ stack_make(struct exec *x, struct vmspace *vs, uaddr_t *sp)
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK, NULL, 0,
 	    PROT_READ | PROT_WRITE | PROT_EXEC);
 
-	if (error != 0)
-		return error;
-	error = stack_write(x, top, sp);
-	curproc->p_stack_start = *sp;
-	return error;
+	return error != 0 ? error : stack_write(x, top, sp);
 }
 
 /* setuid and setgid files.  Sets x_secure. */

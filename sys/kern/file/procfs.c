@@ -368,9 +368,9 @@ next_number(const struct pnode *n, int32_t from)
 			if (l->l_tid >= from && (s.best < 0 || l->l_tid < s.best))
 				s.best = l->l_tid;
 		}
-		spin_unlock(&p->p_sig);
 		if (s.best < 0 && p->p_state == P_ZOMBIE && p->p_pid >= from)
 			s.best = p->p_pid;
+		spin_unlock(&p->p_sig);
 	} else if (procfs_may_look(p)) {
 		s.best = fd_next_of(p, from);
 	}

@@ -504,7 +504,8 @@ ncache_move(struct ncp *n, struct ncp *parent, char *text, const char *name, siz
 	lock_two(from, to);
 	if ((flags_of(n) & NCF_HASHED) != 0)
 		unhash(from, n);
-	n->n_parent = parent;
+	if (parent != old_parent)		/* who looks for ancestors reads this under mp_rename_lk alone */
+		n->n_parent = parent;
 	n->n_name = text != NULL ? text : n->n_short;
 	memmove(n->n_name, name, len);
 	n->n_name[len] = '\0';
