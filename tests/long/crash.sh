@@ -16,7 +16,7 @@ cd "$t/tree" || exit 1
 make -j"$(nproc)" build/bin/vkernel build/stress/stress build/stress/mix >"$t/log" 2>&1 || { tail -n 3 "$t/log"; exit 1; }
 
 find_it() {	# NAME WORK
-	STATUS=255 WORK=$2 sh scripts/run/seeds build/bin/vkernel build 1 $seeds >"$t/out" 2>/dev/null && return 1
+	STATUS=255 LIMIT=60s WORK=$2 sh scripts/run/seeds build/bin/vkernel build 1 $seeds >"$t/out" 2>/dev/null && return 1
 	echo "# $1: $(sed -n '/^seed/{s/: \/.* -- / /;p;n;p;q}' "$t/out" | tr -s '\n ' ' ')"
 }
 
