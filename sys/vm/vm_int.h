@@ -3,6 +3,7 @@
  * vm_int - what the files of sys/vm share among themselves.
  */
 #pragma once
+#include <sys/lwkt/figure.h>
 #include <sys/lwkt/thread.h>
 #include <sys/vm/page.h>
 
@@ -21,15 +22,6 @@ struct kmem_cpu {
 	uint32_t	kc_cpu;		/* const: owner */
 	void		*_Atomic kc_remote;	/* [atomic] objects freed by other CPUs, linked by their first word */
 };
-
-/* A figure that one at a time changes and anybody reads, roughly. */
-typedef _Atomic int64_t figure_t;
-static inline int64_t figure(const figure_t *f) { return atomic_load_explicit(f, memory_order_relaxed); }
-static inline void
-figure_add(figure_t *f, int64_t n)
-{
-	atomic_store_explicit(f, figure(f) + n, memory_order_relaxed);
-}
 
 /* What sys/vm keeps per CPU: mycpu->c_vm. */
 struct vm_cpu {

@@ -72,10 +72,10 @@ other_thread(struct thread *td, void *arg)
 	const uint64_t *saved = (const uint64_t *)td->td_sp;
 
 	(void)arg;
-	if (td->td_state == TD_RUNNING || td->td_state == TD_EXITED)
+	if (td_state(td) == TD_RUNNING || td_state(td) == TD_EXITED)
 		return;
 	kprintf("thread %llu %s (%s)\n", (unsigned long long)td->td_id, td->td_name,
-	    td->td_state == TD_SLEEPING ? "sleeping" : "ready");
+	    td_state(td) == TD_SLEEPING ? "sleeping" : "ready");
 	if (td->td_stack != 0 && td->td_sp > td->td_stack && td->td_sp < td->td_stack + LWKT_STACK_BYTES)
 		backtrace(saved[MD_CTX_RBP], td->td_stack, td->td_stack + LWKT_STACK_BYTES);
 }

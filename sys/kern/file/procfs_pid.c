@@ -110,12 +110,12 @@ lwp_state(const struct lwp *l)
 {
 	if (l->l_thread == NULL)
 		return 'S';
-	if (l->l_thread->td_state != TD_SLEEPING)
+	if (td_state(l->l_thread) != TD_SLEEPING)
 		return 'R';
 	/* Waiting for its turn on the CPU is running, too. */
 	if (l->l_us.waiting || l->l_us.queued)
 		return 'R';
-	return (l->l_thread->td_flags & TDF_INTERRUPTIBLE) != 0 ? 'S' : 'D';
+	return (td_flags(l->l_thread) & TDF_INTERRUPTIBLE) != 0 ? 'S' : 'D';
 }
 
 /* What p_sig guards. */

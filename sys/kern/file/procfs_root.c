@@ -43,9 +43,9 @@ cpu_times(uint32_t first, uint32_t last, nsec_t *user, nsec_t *sys, uint64_t *sw
 	for (uint32_t i = first; i < last; i++) {
 		struct cpu *c = cpu_find(i);
 
-		*user += c->c_user_ns;
-		*sys += c->c_sys_ns;
-		*switches += c->c_switches;
+		*user += (nsec_t)figure(&c->c_user_ns);
+		*sys += (nsec_t)figure(&c->c_sys_ns);
+		*switches += (uint64_t)figure(&c->c_switches);
 	}
 }
 
@@ -88,9 +88,9 @@ tally_one(struct proc *p, void *arg)
 		t->threads++;
 		if (l->l_thread == NULL)
 			continue;
-		if (l->l_thread->td_state != TD_SLEEPING || l->l_us.waiting || l->l_us.queued)
+		if (td_state(l->l_thread) != TD_SLEEPING || l->l_us.waiting || l->l_us.queued)
 			t->running++;
-		else if ((l->l_thread->td_flags & TDF_INTERRUPTIBLE) == 0)
+		else if ((td_flags(l->l_thread) & TDF_INTERRUPTIBLE) == 0)
 			t->blocked++;
 	}
 	spin_unlock(&p->p_sig);

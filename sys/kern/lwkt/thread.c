@@ -115,7 +115,7 @@ lwkt_boot_cpu(struct cpu *c, struct thread *idle, uint64_t stack)
 	c->c_watch = md_deterministic ? CPU_WATCH_POINTS : 0;
 	rt_snprintf(name, sizeof name, "idle%u", c->c_id);
 	thread_init(idle, c, stack, LWKT_PRI_IDLE, name);
-	idle->td_state = TD_RUNNING;
+	td_become(idle, TD_RUNNING);
 	c->c_idle = c->c_curthread = idle;
 	cpus[c->c_id] = c;
 	if (c->c_id >= cpu_count)
@@ -130,7 +130,7 @@ runq_insert(struct cpu *c, struct thread *td)
 {
 	ASSERT(c == mycpu && c->c_curthread->td_crit > 0);
 	ASSERT(list_empty(&td->td_runlink));
-	td->td_state = TD_READY;
+	td_become(td, TD_READY);
 	list_push_back(&c->c_runq[td->td_pri], &td->td_runlink);
 	c->c_runmask |= 1u << td->td_pri;
 }
@@ -191,16 +191,16 @@ lwkt_switch_bare(void)
 	ASSERT(td->td_state != TD_RUNNING || td == c->c_idle);
 	next = runq_choose(c);
 	if (next == td) {
-		td->td_state = TD_RUNNING;
+		td_become(td, TD_RUNNING);
 		return;
 	}
 	if (td->td_leave != NULL)
 		td->td_leave(td);
 	next->td_crit++;					/* T3: until it is out of here itself */
-	c->c_switches++;
+	figure_add(&c->c_switches, 1);
 	c->c_left = td->td_state == TD_MOVING ? td : NULL;
 	c->c_curthread = next;
-	next->td_state = TD_RUNNING;
+	td_become(next, TD_RUNNING);
 	md_ctx_switch(&td->td_sp, next->td_sp);
 	switch_finish();					/* perhaps on another CPU than above */
 	td->td_crit--;
@@ -283,7 +283,7 @@ lwkt_create_on(uint32_t cpu, void (*fn)(void *), void *arg, uint32_t pri, const 
 	top = (stack + LWKT_STACK_BYTES - sizeof *td) & ~63ull;
 	td = (struct thread *)top;
 	thread_init(td, cpu_find(cpu), stack, pri, name);
-	td->td_state = TD_SLEEPING;
+	td_become(td, TD_SLEEPING);
 	td->td_fn = fn;
 	td->td_arg = arg;
 	md_ctx_make(&td->td_sp, top, thread_main, td);
@@ -308,7 +308,7 @@ lwkt_exit(void)
 	list_remove(&td->td_alllink);
 	spin_unlock(&all_spin);
 	crit_enter();
-	td->td_state = TD_EXITED;
+	td_become(td, TD_EXITED);
 	list_push_back(&td->td_cpu->c_reap, &td->td_runlink);	/* T5: freed by whoever runs next on this CPU */
 	lwkt_switch();
 	panic("thread %s ran after its end", td->td_name);
@@ -336,7 +336,7 @@ wake_here(struct thread *td)
 	if (td->td_state != TD_SLEEPING && td->td_state != TD_MOVING)
 		return;
 	if ((td->td_flags & TDF_TIMED) != 0) {
-		td->td_flags &= ~TDF_TIMED;
+		td_flag(td, 0, TDF_TIMED);
 		lwkt_needs.timeout_disarm(td);		/* T8 */
 	}
 	runq_insert(mycpu, td);
@@ -424,7 +424,7 @@ lwkt_migrate(uint32_t cpu)
 		return;
 	crit_enter();
 	td->td_dest = cpu_find(cpu);
-	td->td_state = TD_MOVING;
+	td_become(td, TD_MOVING);
 	lwkt_switch();
 	ASSERT(mycpu == td->td_cpu);
 	crit_exit();
@@ -433,7 +433,7 @@ lwkt_migrate(uint32_t cpu)
 void
 lwkt_timed_out(struct thread *td)
 {
-	td->td_flags = (td->td_flags | TDF_TIMEDOUT) & ~TDF_TIMED;	/* a timer of our own CPU: T8 */
+	td_flag(td, TDF_TIMEDOUT, TDF_TIMED);	/* a timer of our own CPU: T8 */
 	lwkt_wake(td);
 }
 

@@ -132,7 +132,7 @@ sleep_for(struct token *t, struct thread *td)
 	atomic_fetch_add_explicit(&t->t_waiters, 1, memory_order_seq_cst);
 	while (atomic_load_explicit(&t->t_owner, memory_order_seq_cst) != NULL &&
 	    atomic_exchange_explicit(&w.w_woken, 0, memory_order_acquire) == 0) {
-		td->td_state = TD_SLEEPING;
+		td_become(td, TD_SLEEPING);
 		lwkt_switch_bare();
 	}
 	atomic_fetch_sub_explicit(&t->t_waiters, 1, memory_order_relaxed);

@@ -50,16 +50,16 @@ sleep_once(struct thread *td, _Atomic uint32_t *woken, nsec_t deadline, uint32_t
 	if ((flags & WAIT_INTR) != 0 && atomic_load_explicit(&td->td_intr, memory_order_acquire) != 0)
 		return EINTR;
 
-	td->td_flags &= ~TDF_TIMEDOUT;
+	td_flag(td, 0, TDF_TIMEDOUT);
 	if ((flags & WAIT_INTR) != 0)
-		td->td_flags |= TDF_INTERRUPTIBLE;
+		td_flag(td, TDF_INTERRUPTIBLE, 0);
 	if (timed) {
-		td->td_flags |= TDF_TIMED;
+		td_flag(td, TDF_TIMED, 0);
 		lwkt_needs.timeout_arm(td, deadline);
 	}
-	td->td_state = TD_SLEEPING;
+	td_become(td, TD_SLEEPING);
 	lwkt_switch();
-	td->td_flags &= ~TDF_INTERRUPTIBLE;
+	td_flag(td, 0, TDF_INTERRUPTIBLE);
 
 	if (woken != NULL && atomic_exchange_explicit(woken, 0, memory_order_acquire) != 0)
 		return 0;

@@ -22,11 +22,11 @@ lwp_account(struct lwp *l, nsec_t now, bool user)
 
 	l->l_mode_start = now;
 	if (user) {
-		l->l_ru.ru_utime += ran;
-		mycpu->c_user_ns += ran;
+		figure_add(&l->l_ru.ru_utime, (int64_t)ran);
+		figure_add(&mycpu->c_user_ns, (int64_t)ran);
 	} else {
-		l->l_ru.ru_stime += ran;
-		mycpu->c_sys_ns += ran;
+		figure_add(&l->l_ru.ru_stime, (int64_t)ran);
+		figure_add(&mycpu->c_sys_ns, (int64_t)ran);
 	}
 	usched_charge(l, ran);
 }
@@ -39,12 +39,12 @@ proc_times(struct proc *p, struct rusage_acc *out)
 	spin_lock(&p->p_sig);
 	*out = p->p_ru;
 	list_foreach(l, &p->p_lwps, struct lwp, l_link) {
-		out->ru_utime += l->l_ru.ru_utime;
-		out->ru_stime += l->l_ru.ru_stime;
-		out->ru_minflt += l->l_ru.ru_minflt;
-		out->ru_majflt += l->l_ru.ru_majflt;
-		out->ru_nvcsw += l->l_ru.ru_nvcsw;
-		out->ru_nivcsw += l->l_ru.ru_nivcsw;
+		out->ru_utime += figure(&l->l_ru.ru_utime);
+		out->ru_stime += figure(&l->l_ru.ru_stime);
+		out->ru_minflt += figure(&l->l_ru.ru_minflt);
+		out->ru_majflt += figure(&l->l_ru.ru_majflt);
+		out->ru_nvcsw += figure(&l->l_ru.ru_nvcsw);
+		out->ru_nivcsw += figure(&l->l_ru.ru_nivcsw);
 	}
 	spin_unlock(&p->p_sig);
 }

@@ -71,7 +71,7 @@ lwp_leave(struct thread *td)
 	md_user_leave(&l->l_uf);
 	lwp_account(l, time_now(), false);
 	l->l_mode_start = 0;		/* what passes until it runs again is nobody's */
-	if (td->td_state != TD_READY)
+	if (td_state(td) != TD_READY)
 		usched_leave(l);
 }
 

@@ -494,7 +494,7 @@ slice_ends(struct usched *us, struct lwp *l)
 		return;
 	ready_insert(us, l);
 	choose(us);
-	l->l_ru.ru_nivcsw += us->us_user != l;
+	figure_add(&l->l_ru.ru_nivcsw, us->us_user != l);
 }
 
 /* True: l is this CPU's user.  False: it waits in us_ready. */
@@ -512,7 +512,7 @@ try_enter(struct lwp *l)
 	if (l->l_proc->p_cpu_limit && us->us_when == NSEC_NEVER)
 		timer_by(us, time_now() + CPU_LOOK_NS);
 	user = us->us_user == l;
-	l->l_us.waiting = !user;
+	atomic_store_explicit(&l->l_us.waiting, !user, memory_order_relaxed);
 	if (us->us_idle)
 		not_idle(us);
 	crit_exit();
@@ -563,7 +563,7 @@ usched_leave(struct lwp *l)
 	if (l->l_us.waiting)
 		return;
 	crit_enter();
-	if ((l->l_thread->td_flags & TDF_INTERRUPTIBLE) != 0 && cpu_count > 1)
+	if ((td_flags(l->l_thread) & TDF_INTERRUPTIBLE) != 0 && cpu_count > 1)
 		l->l_us.slept = true;
 	if (l->l_us.queued)
 		ready_remove(us, l);			/* U2 */

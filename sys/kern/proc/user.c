@@ -116,7 +116,7 @@ do_fault(struct lwp *l)
 	uint32_t access = (uf->uf_err & MD_PF_EXEC) != 0 ? PROT_EXEC :
 	    (uf->uf_err & MD_PF_WRITE) != 0 ? PROT_WRITE : PROT_READ;
 
-	l->l_ru.ru_minflt++;
+	figure_add(&l->l_ru.ru_minflt, 1);
 	switch (vm_fault(l->l_proc->p_vmspace, uf->uf_fault_addr, access)) {
 	case VMF_OK:
 		return;

@@ -8,6 +8,7 @@
 #pragma once
 #include <core/rt/list.h>
 #include <machine/cpu.h>
+#include <sys/lwkt/figure.h>
 
 #define CPU_MAX		256
 #define LWKT_PRI_MAX	32
@@ -26,8 +27,8 @@ struct cpu {
 	uint32_t		c_runmask;	/* [cpu] bit p: c_runq[p] is not empty */
 	struct list		c_runq[LWKT_PRI_MAX];	/* [cpu] runnable threads, not the current one */
 	struct thread		*c_idle;	/* const: runs when nothing else can */
-	uint64_t		c_switches;	/* [cpu] statistics */
-	uint64_t		c_user_ns, c_sys_ns;	/* [cpu] statistics: time booked for user threads */
+	figure_t		c_switches;	/* [cpu] */
+	figure_t		c_user_ns, c_sys_ns;	/* [cpu] time booked for user threads */
 	struct list		c_reap;		/* [cpu] threads that have exited, their stacks to free */
 	struct thread		*_Atomic c_wakeups;	/* [atomic] threads to make ready here, newest first: td_wakenext */
 	struct thread		*c_left;	/* [cpu] has just been switched away from: see switch_finish() */

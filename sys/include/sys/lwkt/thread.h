@@ -40,8 +40,8 @@ struct thread {
 	struct thread	*td_wakenext;	/* [td_waking] */
 	uint32_t	td_crit;	/* [thread] critical section depth */
 	uint32_t	td_pri;		/* [cpu] */
-	enum td_state	td_state;	/* [cpu] */
-	uint32_t	td_flags;	/* [cpu] TDF_* */
+	enum td_state	td_state;	/* [cpu] changed by td_become(); others look by td_state() */
+	uint32_t	td_flags;	/* [cpu] TDF_*, changed by td_flag(); others look by td_flags() */
 	struct list	td_runlink;	/* [cpu] run queue or reap list */
 	struct list	td_alllink;	/* [all threads' spin] */
 	uint64_t	td_stack;	/* const: lowest address of the stack; the struct itself lies at its upper end */
@@ -58,6 +58,14 @@ struct thread {
 	uint32_t	td_nheld;	/* [thread] */
 	char		td_name[24];
 };
+static inline enum td_state td_state(const struct thread *td) { return __atomic_load_n(&td->td_state, __ATOMIC_RELAXED); }
+static inline uint32_t td_flags(const struct thread *td) { return __atomic_load_n(&td->td_flags, __ATOMIC_RELAXED); }
+static inline void td_become(struct thread *td, enum td_state s) { __atomic_store_n(&td->td_state, s, __ATOMIC_RELAXED); }
+static inline void
+td_flag(struct thread *td, uint32_t set, uint32_t clear)
+{
+	__atomic_store_n(&td->td_flags, (td->td_flags | set) & ~clear, __ATOMIC_RELAXED);
+}
 #define TDF_TIMED	(1u << 0)	/* a deadline is armed */
 #define TDF_TIMEDOUT	(1u << 1)	/* the deadline of the sleep has passed */
 #define TDF_INTERRUPTIBLE (1u << 2)	/* in a sleep that lwkt_interrupt() ends */

@@ -45,21 +45,21 @@ struct pgrp {
 enum p_state { P_ALIVE, P_STOPPED, P_EXITING, P_ZOMBIE, P_REAPED };
 
 /* ns, counts */
-struct rusage_acc { uint64_t ru_utime, ru_stime, ru_minflt, ru_majflt, ru_nvcsw, ru_nivcsw; };
+struct rusage_acc { figure_t ru_utime, ru_stime, ru_minflt, ru_majflt, ru_nvcsw, ru_nivcsw; };
 
 struct proc {
 	_Atomic uint32_t p_refs;
 	int32_t		p_pid;		/* const */
 	struct token	p_tok;		/* guards what says [p_tok] */
 	struct spin	p_sig;		/* guards what says [p_sig]: taken inside the proc tree's spin */
-	enum p_state	p_state;	/* [p_sig] */
+	_Atomic enum p_state p_state;	/* [p_sig to change] */
 	int		p_status;	/* [p_sig] wait status once zombie or stopped */
 	uint32_t	p_events;	/* [p_sig] PE_*: news that wait4 has not yet reported */
 	uint32_t	p_nstopped;	/* [p_sig] lwps that stay in the stop */
 	bool		p_stop_told;	/* [p_sig] all of them do, and the parent was told */
 	bool		p_stopping;	/* [p_sig] a stop signal was taken and no SIGCONT came since */
-	/* [p_sig] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
-	int		p_notify;
+	/* [p_sig to change] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
+	_Atomic int	p_notify;
 	struct proc	*p_parent;	/* [proc tree] */
 	struct list	p_children, p_sibling, p_pglink, p_link, p_hash;	/* [proc tree] */
 	struct pgrp	*p_pgrp;	/* [proc tree] held */
@@ -93,7 +93,7 @@ struct proc {
 	uint8_t		p_auxv[512];	/* [p_tok] for /proc/PID/auxv */
 	uint32_t	p_auxv_bytes;	/* [p_tok] */
 	char		p_comm[16];	/* [p_tok] */
-	int		p_exit_signal;	/* [proc tree] to the parent */
+	_Atomic int	p_exit_signal;	/* [proc tree to change] to the parent */
 	bool		p_did_exec;	/* [proc tree] */
 	bool		p_dumpable;	/* [p_tok] */
 	bool		p_no_new_privs;	/* [p_tok] */
@@ -148,7 +148,7 @@ struct lwp {
 		uint32_t	dest;		/* where the owner of the queue sends it; CPU_MAX: nowhere */
 		uint32_t	waker, far;	/* [lwp] the CPU that woke it, how often in a row while it was another */
 		bool		slept;		/* [lwp] since it was last at the border */
-		bool		queued, waiting;
+		_Atomic bool	queued, waiting;
 		_Atomic uint32_t policy; /* [atomic] SCHED_*, SCHED_RESET_ON_FORK */
 		_Atomic uint64_t cpus[CPU_MAX / 64];	/* [atomic] on which it may run */
 	} l_us;				/* [cpu] */

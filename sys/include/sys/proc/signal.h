@@ -10,7 +10,7 @@ struct lwp;
 struct pgrp;
 
 struct sigqueue {
-	sigset_t	sq_set;		/* pending numbers */
+	_Atomic sigset_t sq_set;	/* pending numbers; looked at without the lock */
 	struct list	sq_list;	/* of queued siginfo */
 	uint32_t	sq_count;
 };
