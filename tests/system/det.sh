@@ -34,11 +34,11 @@ holds "but by the seed" [ "$one" != "$("$v" -v -c 3 --deterministic --seed=6 --t
     'cat >/tmp/f; chmod +x /tmp/f; exec /tmp/f' <"$BUILD/stress/fingerprint" 2>&1)" ]
 same "the time limit is the host's" '124' \
     "$("$v" --deterministic --timeout=500ms -- sh -c 'while :; do (:); done' </dev/null >/dev/null 2>&1; echo $?)"
-same "virtual time is not the host's" 'slept' "$("$v" -c 2 --deterministic --timeout=20s -- sh -c 'sleep 100000; echo slept' </dev/null)"
+same "virtual time is not the host's" 'slept' "$("$v" -c 2 --deterministic --timeout=100s -- sh -c 'sleep 100000; echo slept' </dev/null)"
 same "input from a file" "$(md5sum <"$v")" "$("$v" -c 4 --deterministic --timeout=60s -- md5sum <"$v")"
-same "input from a pipe" 'word' "$( (sleep 0.2; echo word) | "$v" -c 4 --deterministic --timeout=20s -- cat)"
+same "input from a pipe" 'word' "$( (sleep 0.2; echo word) | "$v" -c 4 --deterministic --timeout=100s -- cat)"
 same "output into a slow pipe" '300000' \
-    "$("$v" -c 4 --deterministic --timeout=20s -- sh -c 'yes | head -c 300000' </dev/null | (sleep 0.3; wc -c))"
+    "$("$v" -c 4 --deterministic --timeout=100s -- sh -c 'yes | head -c 300000' </dev/null | (sleep 0.3; wc -c))"
 same "a program that never enters the kernel is a hang" '121' \
     "$("$v" -c 2 --deterministic --timeout=300s -- sh -c 'while :; do :; done' </dev/null >/dev/null 2>&1; echo $?)"
 same "a seed is a number" '125' "$("$v" --deterministic --seed=x -- true 2>/dev/null; echo $?)"

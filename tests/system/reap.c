@@ -2,11 +2,11 @@
 /*
  * reap - run a command and see whether anything of it survives.
  *
- *   reap [-s SIGNAL] [-d MILLISECONDS] COMMAND [ARG]...
+ *   reap [-s SIGNAL] COMMAND [ARG]...
  *
  * It becomes a subreaper, so that whatever the command leaves behind becomes
- * its child, whoever made it.  With -s the command gets SIGNAL after the delay
- * of -d.  Last line: "status N, survivors M"; N as a shell would say it.
+ * its child, whoever made it.  With -s the command gets SIGNAL as soon as it has said something on
+ * standard output.  Last line: "status N, survivors M"; N as a shell would say it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -60,31 +60,31 @@ count_survivors(void)
 int
 main(int argc, char **argv)
 {
-	int c, sig = 0, status = 0;
-	long delay_ms = 300;
+	int c, sig = 0, status = 0, said[2];
+	char byte;
 	pid_t pid;
 
-	while ((c = getopt(argc, argv, "+s:d:")) != -1) {
-		if (c == 's')
-			sig = atoi(optarg);
-		else if (c == 'd')
-			delay_ms = atol(optarg);
-		else
+	while ((c = getopt(argc, argv, "+s:")) != -1) {
+		if (c != 's')
 			return 2;
+		sig = atoi(optarg);
 	}
-	if (optind == argc || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+	if (optind == argc || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || pipe(said) < 0)
 		return 2;
 	pid = fork();
 	if (pid == 0) {
+		if (sig != 0)
+			dup2(said[1], STDOUT_FILENO);
+		close(said[0]);
+		close(said[1]);
 		execvp(argv[optind], argv + optind);
 		_exit(127);
 	}
 	if (pid < 0)
 		return 2;
-	if (sig != 0) {
-		sleep_ms(delay_ms);
+	close(said[1]);
+	if (sig != 0 && read(said[0], &byte, 1) == 1)
 		kill(pid, sig);
-	}
 	if (waitpid(pid, &status, 0) != pid)
 		return 2;
 	status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

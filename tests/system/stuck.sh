@@ -9,7 +9,7 @@ trap 'rm -rf "$t"' EXIT
 vk=$BUILD/bin/vkernel-test
 argument='stuck ktest=a_cpu_without_progress_is_told'
 
-"$vk" -q -c 4 --timeout=60s -a "$argument" >"$t/out" 2>"$t/err" </dev/null
+"$vk" -q -c 4 --timeout=400s -a "$argument" >"$t/out" 2>"$t/err" </dev/null
 same "a CPU that loops in the kernel is told of, and goes on" 0 $?
 same "once" 1 "$(grep -c '^vkernel: no progress' "$t/err")"
 # What is said of CPU $1.
@@ -24,12 +24,12 @@ holds "who waits for its answer, too" sh -c "echo '$(of 2)' | grep -q 'ipi_call+
 same "but that one takes its mail" 0 "$(of 2 | grep -c 'take its mail')"
 sed 's/^/# /' "$t/err" | head -n 40
 
-"$vk" -q -c 1 --timeout=60s -a "$argument stuck-ends" >"$t/out" 2>"$t/err" </dev/null
+"$vk" -q -c 1 --timeout=400s -a "$argument stuck-ends" >"$t/out" 2>"$t/err" </dev/null
 same "the only CPU, and the argument that makes it the end" 121 $?
 holds "it says where" grep -q 'loop_until_told+' "$t/err"
 
 # A machine that waits for the host uses no time of its own.
-"$VKERNEL" -c 4 --timeout=60s -- sh -c 'for i in 1 2 3 4; do (while :; do :; done) & done; sleep 2; kill $(jobs -p)' \
+"$VKERNEL" -c 4 --timeout=400s -- sh -c 'for i in 1 2 3 4; do (while :; do :; done) & done; sleep 2; kill $(jobs -p)' \
     </dev/null >"$t/out" 2>"$t/err" &
 pid=$!
 sleep 1

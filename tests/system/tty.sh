@@ -88,7 +88,7 @@ send wrong\x15rigjj\x7f\x7fht\r
 expect [right]
 E
 
-"$pty" sh -c "$v --timeout=20s -- true; stty -a" </dev/null >"$t/out" 2>&1
+"$pty" sh -c "$v --timeout=100s -- true; stty -a" </dev/null >"$t/out" 2>&1
 holds "the terminal is put back afterwards" grep -qE '(^|[^-])icanon' "$t/out"
 "$pty" sh -c "$v --timeout=300ms -- sleep 10; stty -a" </dev/null >"$t/out" 2>&1
 holds "after a timeout too" grep -qE '(^|[^-])icanon' "$t/out"
