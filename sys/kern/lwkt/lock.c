@@ -3,10 +3,12 @@
  * lock - kept across sleep; shared or exclusive.
  *
  * Fair enough not to starve: once an exclusive request waits, new shared
- * requests queue behind it.  Not recursive: a thread that would wait for
+ * requests queue behind it; and when an exclusive holder lets go, those who
+ * wait to share come before the next one.  Not recursive: a thread that would wait for
  * itself is a bug, and is told so.
  *
- * Invariant: lk_owner != NULL implies lk_shared == 0.
+ * Invariants: lk_owner != NULL implies lk_shared == 0; lk_granted <= lk_behind,
+ * so a grant is always taken up, for nobody stops waiting.
  */
 #include <stdatomic.h>
 #include <sys/lwkt/lock.h>
@@ -29,15 +31,20 @@ owner(const struct lk *l)
 	return atomic_load_explicit(&l->lk_owner, memory_order_relaxed);
 }
 
+/* `waited`: as one of lk_behind, until it succeeds. */
 static bool
-take_shared(struct lk *l)
+take_shared(struct lk *l, bool waited)
 {
-	bool ok;
+	bool granted, ok;
 
 	spin_lock(&l->lk_spin);
-	ok = owner(l) == NULL && l->lk_wanted == 0;
-	if (ok)
+	granted = waited && l->lk_granted > 0;
+	ok = owner(l) == NULL && (l->lk_wanted == 0 || granted);
+	if (ok) {
 		l->lk_shared++;
+		l->lk_behind -= waited;
+		l->lk_granted -= granted;
+	}
 	spin_unlock(&l->lk_spin);
 	return ok;
 }
@@ -49,7 +56,7 @@ take_excl(struct lk *l)
 
 	spin_lock(&l->lk_spin);
 	ASSERT(owner(l) != curthread);
-	ok = owner(l) == NULL && l->lk_shared == 0;
+	ok = owner(l) == NULL && l->lk_shared == 0 && l->lk_granted == 0;
 	if (ok)
 		atomic_store_explicit(&l->lk_owner, curthread, memory_order_relaxed);
 	spin_unlock(&l->lk_spin);
@@ -67,10 +74,10 @@ lk_try_excl(struct lk *l)
 }
 
 static void
-count_wanted(struct lk *l, int by)
+count(struct lk *l, uint32_t *what, int by)
 {
 	spin_lock(&l->lk_spin);
-	l->lk_wanted += (uint32_t)by;
+	*what += (uint32_t)by;
 	spin_unlock(&l->lk_spin);
 }
 
@@ -82,7 +89,10 @@ lk_shared(struct lk *l)
 	ASSERT(owner(l) != curthread);
 	if (witness_on)
 		witness_take(l, l->lk_rank, true);
-	WAIT_FOR(&l->lk_waitq, take_shared(l), NSEC_NEVER, 0, error);
+	if (take_shared(l, false))
+		return;
+	count(l, &l->lk_behind, 1);
+	WAIT_FOR(&l->lk_waitq, take_shared(l, true), NSEC_NEVER, 0, error);
 	ASSERT(error == 0);
 }
 
@@ -95,10 +105,10 @@ lk_excl(struct lk *l)
 		witness_take(l, l->lk_rank, true);
 	if (take_excl(l))
 		return;
-	count_wanted(l, 1);
+	count(l, &l->lk_wanted, 1);
 	WAIT_FOR(&l->lk_waitq, take_excl(l), NSEC_NEVER, 0, error);
 	ASSERT(error == 0);
-	count_wanted(l, -1);
+	count(l, &l->lk_wanted, -1);
 }
 
 void
@@ -112,6 +122,7 @@ lk_release(struct lk *l)
 	if (owner(l) != NULL) {
 		ASSERT(owner(l) == curthread);
 		atomic_store_explicit(&l->lk_owner, NULL, memory_order_relaxed);
+		l->lk_granted = l->lk_behind;
 	} else {
 		ASSERT(l->lk_shared > 0);
 		l->lk_shared--;

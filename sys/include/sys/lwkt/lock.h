@@ -8,6 +8,8 @@ struct lk {
 	uint32_t	lk_shared;	/* [lk_spin] holders */
 	struct thread	*_Atomic lk_owner;	/* [lk_spin] exclusive holder */
 	uint32_t	lk_wanted;	/* [lk_spin] exclusive waiters: new shared holders wait behind them */
+	uint32_t	lk_behind;	/* [lk_spin] who waits to share it */
+	uint32_t	lk_granted;	/* [lk_spin] as many of them come before the next exclusive holder */
 	struct waitq	lk_waitq;
 	uint32_t	lk_rank;	/* const: LR_* */
 };
