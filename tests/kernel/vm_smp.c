@@ -573,6 +573,51 @@ KTEST(objects_are_cut_while_spaces_fork_and_end)
 	KCHECK(all_is_back(was));
 }
 
+#define CUT_PAGES	8u
+
+/* Cuts entries in two and joins them again. */
+static void
+splitter(void *arg)
+{
+	uint64_t seed = seed_of(arg);
+
+	for (uint64_t i = 0; !atomic_load(&sh.stop); i++) {
+		uaddr_t a = AT + next(&seed) % CUT_PAGES * PG;
+
+		(void)vm_mprotect(sh.vs, a, PG, PROT_READ);
+		(void)vm_mprotect(sh.vs, a, PG, RW);
+		if (i % 4 == 0)
+			lwkt_yield();
+	}
+	grp_member_ends();
+}
+
+static void
+object_cutter(void *arg)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		for (uint64_t k = 0; k < CUT_PAGES; k++)
+			(void)put(sh.vs, AT + k * PG, i + 1);
+		KCHECK(vmobj_resize(sh.obj, 0) == 0 && vmobj_resize(sh.obj, CUT_PAGES * PG) == 0);
+		for (uint64_t k = 0; k < CUT_PAGES; k++)
+			damage(get(sh.vs, AT + k * PG) != 0);
+		lwkt_yield();
+	}
+	others_end();
+}
+
+/* Somewhere an entry covers each page that is mapped, while it is cut and joined too. */
+KTEST(nothing_of_a_cut_object_stays_mapped)
+{
+	begin(100, 10000);
+	KCHECK(vmobj_create(NULL, NULL, CUT_PAGES * PG, &sh.obj) == 0);
+	map_at(sh.vs, AT, CUT_PAGES * PG, MAP_SHARED, sh.obj);
+	run(splitter, object_cutter);
+	end();
+	vmobj_drop(sh.obj);
+}
+
 static int
 fill(struct vmobj *o, uint64_t index, struct page *pg)
 {

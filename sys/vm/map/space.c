@@ -187,8 +187,10 @@ entry_split(struct vm_entry *e, uaddr_t at, struct vm_entry *upper)
 	upper->e_famoff += (at - e->e_start) >> PAGE_SHIFT;
 	if (e->e_obj != NULL)
 		upper->e_off += at - e->e_start;
+	tokens_get(e);			/* kept: at any moment one of them covers each page */
 	entry_set_range(e, e->e_start, at);
 	entry_link(e->e_vs, upper);
+	tokens_release(e);
 }
 
 /* Could `b` be a continuation of `a`? */
@@ -248,8 +250,10 @@ space_merge(struct vmspace *vs, uaddr_t start, uaddr_t end)
 		if (next == NULL || !entry_same(e, next) || e->e_fam != next->e_fam ||
 		    (e->e_fam != NULL && e->e_famoff + entry_pages(e) != next->e_famoff))
 			continue;
+		tokens_get(e);		/* as in entry_split() */
 		entry_unlink(vs, next);
 		entry_set_range(e, e->e_start, next->e_end);
+		tokens_release(e);
 		entry_free(next);
 		next = e;
 	}
