@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # tsan - the kernel's own tests under clang's thread sanitizer: no two CPUs touch anything unordered.
-# Nothing is suppressed.  What it cannot see: copies (memcpy and memset are string instructions), and hostkit.
+# No report is suppressed; two functions that fill and check freed pages are not instrumented (sys/vm/phys/phys.c).
+# What it cannot see: copies (memcpy and memset are string instructions), and hostkit.
 set -u
 . tests/tap.sh
 if ! command -v clang >/dev/null 2>&1; then

@@ -222,8 +222,11 @@ buddy_give(struct page *pg, uint32_t order)
 	block_ready(pg);
 }
 
+/* Not for the thread sanitizer: a quarter of a million words for each large page, and what it would find is found here. */
+#define UNTRACED	__attribute__((no_sanitize("thread")))
+
 /* A page that was poisoned when it was freed must still be so: nobody could reach it. */
-static void
+UNTRACED static void
 poison_check(struct page *pg)
 {
 	const uint64_t *w = page_va(pg);
@@ -234,7 +237,7 @@ poison_check(struct page *pg)
 			    (unsigned long long)page_pa(pg), i, (unsigned long long)w[i]);
 }
 
-static void
+UNTRACED static void
 poison_fill(struct page *pg)
 {
 	uint64_t *w = page_va(pg);
