@@ -293,6 +293,9 @@ $(O)/gen/include/gen/version.h: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(launch_o): | $(O)/gen/include/gen/version.h
 
+# Lists what was read for this build, not for those of tests/long inside it.
+deps		:= find $(O) \( -path $(O)/asan -o -path $(O)/tsan -o -path $(O)/ubsan \) -prune -o -name '*.d' -print
+
 # ----------------------------------------------------------------- targets --
 .PHONY: all kernel-objects unit user helpers explorers programs setup setup-run setup-bench \
 	run test test-unit test-long check bench clean help FORCE
@@ -349,7 +352,7 @@ check: setup
 rules: rule-layers rule-symbols rule-headers rule-style
 
 rule-layers: kernel-objects $(hostkit_o) $(launch_o)
-	@find $(O) -name '*.d' | sort | xargs sh scripts/check/layers.sh scripts/check/layers $(O)
+	@$(deps) | sort | xargs sh scripts/check/layers.sh scripts/check/layers $(O)
 
 rule-symbols: kernel-objects
 	@sh scripts/check/symbols.sh -w scripts/check/hk.sym,scripts/check/build.sym $(kern_o)
@@ -381,4 +384,4 @@ help:
 	@echo 'usage: make [TARGET] [O=DIR] [CC=clang] [V=1] [SANITIZE=undefined|address|thread] [T=NAME]'
 	@sed -n 's/^## /  /p' Makefile
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell $(deps) 2>/dev/null)
