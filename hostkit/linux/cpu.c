@@ -55,7 +55,7 @@
 #define SIGSTACK_BYTES	(64u << 10)	/* AVX-512 and AMX frames, and a caller that prints a back trace */
 #define NEVER		UINT64_MAX
 #define HOST_STACK_MAX	(64u << 20)	/* a host thread's own stack is not larger */
-#define INSPECT_NS	100000000u
+#define INSPECT_NS	1000000000u
 #define IDLE_SPIN	20000u		/* HK_F_SPIN: about 50 us of looking before sleeping */
 
 void	hk_stack_enter(uint64_t top, void (*entry)(void *), void *arg, uint64_t *saved);

@@ -190,7 +190,7 @@ void	hk_on_stuck(void (*handler)(const struct hk_trap *));
 /*
  * Where is CPU `cpu` right now?  Its rip, rsp and rbp, taken by a signal after
  * which it goes on.  In host code `addr` is the upper end of the host thread's
- * own stack, else 0.  Waits for at most 100 ms.  HK_AGAIN: no answer; HK_INVAL: it does
+ * own stack, else 0.  Waits for at most a second.  HK_AGAIN: no answer; HK_INVAL: it does
  * not run, or is the caller.
  */
 HK_MUST hk_result hk_cpu_inspect(uint32_t cpu, struct hk_trap *out);
