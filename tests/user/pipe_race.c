@@ -200,10 +200,8 @@ terminal(int i, int master, const char *name)
 		setsid();
 	signal(SIGHUP, SIG_IGN);
 	fd = open(name, O_RDWR);
-	if (fd < 0) {
-		MUST(errno == EIO || errno == ENOENT || errno == ENXIO);
-		_exit(0);
-	}
+	if (fd < 0)
+		_exit(0);		/* it is going or gone; which of that is the host's to say */
 	if (i % 3 == 0)
 		write(fd, "hello\n", 6);
 	if (i % 4 == 0)
