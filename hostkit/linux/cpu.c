@@ -124,6 +124,9 @@ hk_rouse(uint32_t cpu)
 void
 hk_yield(void)
 {
+	if (self_cpu != NULL)
+		atomic_store_explicit(&self_cpu->c_yields,
+		    atomic_load_explicit(&self_cpu->c_yields, memory_order_relaxed) + 1, memory_order_relaxed);
 	HK_SYS0(SYS_sched_yield);
 }
 

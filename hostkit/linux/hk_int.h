@@ -177,9 +177,11 @@ struct hk_cpu_rec {
 	uint64_t		w_cpu_ns;	/* CPU time of the stub when first seen */
 	uint64_t		w_own_ns;	/* CPU time of the CPU's own thread at the last heartbeat */
 	uint64_t		w_used_ns;	/* what it used since it was asked, or since it answered */
+	uint32_t		w_yields;	/* c_yields at the last heartbeat */
 	bool			w_asked;	/* HK_BIT_BEAT was posted and has not been seen gone */
 	/* cpu.c's and place.c's own */
 	uint32_t		c_index;	/* constant */
+	_Atomic uint32_t	c_yields;	/* it waits for another CPU: how often it gave way */
 	_Atomic uint32_t	c_early;	/* bits posted before c_mailbox was known */
 	_Atomic uint32_t	c_state;	/* enum hk_cpu_state; futex word */
 	_Atomic uint64_t	c_timer_want;	/* the caller's deadline; its thread and that thread's handler */

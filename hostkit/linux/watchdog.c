@@ -17,8 +17,10 @@
  * by a bit that means nothing, and one that takes it lives.  Who does not,
  * and goes on using time, either is stuck or spins for somebody who is; or for
  * somebody whom the host does not let run, and who therefore uses none.  So
- * nothing is said before all that have not answered have used enough.  What
- * counts for one heartbeat has a limit: clocks that jump prove nothing.
+ * nothing is said before all that have not answered have used enough.  Who
+ * gives way again and again (hk_yield) is known to wait, may get next to no
+ * time, and counts only when nobody else is left.  What counts for one
+ * heartbeat has a limit: clocks that jump prove nothing.
  *
  * Locking: main thread only; what it reads of others is atomic.
  */
@@ -197,39 +199,53 @@ ask_all(void)
 	}
 }
 
+/* Has it given way since the last heartbeat? */
+static bool
+is_waiting(struct hk_cpu_rec *c)
+{
+	uint32_t yields = atomic_load_explicit(&c->c_yields, memory_order_relaxed);
+	bool waits = yields != c->w_yields;
+
+	c->w_yields = yields;
+	return waits;
+}
+
 /* Do the CPUs live?  Returns after how long they should be looked at again. */
 static uint64_t
 watch_mail(void)
 {
 	static bool told;
-	uint32_t asked = 0, stuck = 0;
-	struct hk_cpu_rec *who = NULL;
-	bool doubt = false;
+	uint32_t asked[2] = { 0, 0 }, stuck[2] = { 0, 0 };	/* of those that wait, and the others */
+	struct hk_cpu_rec *who[2] = { NULL, NULL };
+	bool doubt = false, any;
 
 	if (atomic_load(&hk_m.m_on_stuck) == NULL)
 		return BEAT_NS;
 	for (uint32_t cpu = 0; cpu < hk_m.m_ncpu; cpu++) {
 		struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
+		bool active;
 
 		if (atomic_load(&c->c_state) != HK_CPU_RUNNING)
 			continue;
 		count_use(c);
+		active = !is_waiting(c);
 		doubt |= !c->w_asked && c->w_used_ns > ASK_NS;
-		asked += c->w_asked;
+		asked[active] += c->w_asked;
 		if (c->w_asked && c->w_used_ns > STUCK_NS) {
-			stuck++;
-			who = c;
+			stuck[active]++;
+			who[active] = c;
 		}
 	}
 	if (doubt)
 		ask_all();
-	if (asked == 0)
+	any = asked[1] > 0;		/* judge those; or who waits, if there is nobody else */
+	if (asked[0] + asked[1] == 0)
 		told = false;
-	else if (stuck == asked && !told) {
+	else if (stuck[any] == asked[any] && !told) {
 		told = true;
-		hk_cpu_tell_stuck(who);
+		hk_cpu_tell_stuck(who[any]);
 	}
-	return asked > 0 || doubt ? BEAT_FAST_NS : BEAT_NS;
+	return asked[0] + asked[1] > 0 || doubt ? BEAT_FAST_NS : BEAT_NS;
 }
 
 uint64_t
