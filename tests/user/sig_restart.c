@@ -2,20 +2,50 @@
 /*
  * EINTR and SA_RESTART - which calls go on after a handler and which do not.
  *
- * Each case blocks in one call; a child sends SIGUSR1 after a moment and, a
- * moment later, gives the call what it waits for, so that a restarted call ends.
+ * Each case blocks in one call; a child sends SIGUSR1 when we sleep and, when
+ * the handler has run and we sleep again, gives the call what it waits for, so
+ * that a restarted call ends.
  */
 #include "t.h"
 #include <sys/select.h>
 
-static volatile sig_atomic_t hits;
+static volatile sig_atomic_t *hits;	/* shared with the children */
+static bool ignored;
 static int p[2];
 
 static void
 on_signal(int sig)
 {
 	(void)sig;
-	hits++;
+	++*hits;
+}
+
+static void
+until_parent_sleeps(void)
+{
+	char path[32], text[256], *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)getppid());
+	do {
+		t_sleep_ms(2);
+		fd = open(path, O_RDONLY);
+		n = read(fd, text, sizeof text - 1);
+		close(fd);
+		text[n > 0 ? n : 0] = '\0';
+		state = strrchr(text, ')');
+	} while (state == NULL || strncmp(state, ") S", 3) != 0);
+}
+
+static void
+interrupt_parent(void)
+{
+	until_parent_sleeps();
+	kill(getppid(), SIGUSR1);
+	while (*hits == 0 && !ignored)
+		t_sleep_ms(1);
+	until_parent_sleeps();
 }
 
 static pid_t
@@ -25,9 +55,7 @@ helper(bool feed)
 
 	t_need(pid >= 0, "fork");
 	if (pid == 0) {
-		t_sleep_ms(25);
-		kill(getppid(), SIGUSR1);
-		t_sleep_ms(25);
+		interrupt_parent();
 		if (feed && write(p[1], "xy", 2) != 2)
 			_exit(1);
 		_exit(0);
@@ -46,8 +74,8 @@ drain(pid_t pid)
 	while (poll(&pf, 1, 0) > 0)
 		if (read(p[0], buf, sizeof buf) <= 0)
 			break;
-	t_say("  handler ran %d", (int)hits);
-	hits = 0;
+	t_say("  handler ran %d", (int)*hits);
+	*hits = 0;
 }
 
 static void
@@ -93,20 +121,20 @@ polls(void)
 static void
 sleeps(void)
 {
-	struct timespec ts = { 0, 80000000 }, rem = { 9, 9 };
+	struct timespec ts = { 9, 0 }, rem = { 99, 99 };
 	sigset_t none;
 	pid_t h;
 	int64_t t0 = t_now_ms();
 
 	h = helper(false);
 	T(nanosleep(&ts, &rem));
-	t_say("  remaining is less: %d", rem.tv_sec == 0 && rem.tv_nsec > 0 && rem.tv_nsec < 80000000);
+	t_say("  remaining is less: %d", rem.tv_sec < 9 && rem.tv_nsec > 0);
 	drain(h);
 	h = helper(false);
 	t0 = t_now_ms();
 	errno = clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &rem);
 	t_say("clock_nanosleep: %s", t_errno(errno));
-	t_say("  early: %d", t_now_ms() - t0 < 78);
+	t_say("  early: %d", t_now_ms() - t0 < 8900);
 	drain(h);
 	h = helper(false);
 	T(pause());
@@ -124,7 +152,8 @@ waits(void)
 	pid_t slow = fork(), h;
 
 	if (slow == 0) {
-		t_sleep_ms(80);
+		while (*hits == 0)
+			t_sleep_ms(1);
 		_exit(3);
 	}
 	h = helper(false);
@@ -147,9 +176,7 @@ writes(void)
 		ssize_t r;
 
 		close(q[1]);
-		t_sleep_ms(30);
-		kill(getppid(), SIGUSR1);
-		t_sleep_ms(30);
+		interrupt_parent();
 		while ((r = read(q[0], big, sizeof big)) > 0)
 			sum += (size_t)r;
 		t_say("  reader got %zu", sum);
@@ -160,8 +187,8 @@ writes(void)
 	t_say("a big write: %d", n);
 	close(q[1]);
 	waitpid(reader, &status, 0);
-	t_say("  handler ran %d", (int)hits);
-	hits = 0;
+	t_say("  handler ran %d", (int)*hits);
+	*hits = 0;
 }
 
 static void
@@ -174,9 +201,7 @@ fifo_open(void)
 		t_say("mkfifo: %s", t_errno(errno));
 	h = fork();
 	if (h == 0) {
-		t_sleep_ms(25);
-		kill(getppid(), SIGUSR1);
-		t_sleep_ms(25);
+		interrupt_parent();
 		fd = open("fifo", O_WRONLY | O_NONBLOCK);
 		_exit(0);
 	}
@@ -191,32 +216,30 @@ static void
 locks(void)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd = open("lock", O_CREAT | O_RDWR, 0600), q[2];
+	struct flock look;
+	int fd = open("lock", O_CREAT | O_RDWR, 0600);
 	pid_t owner;
-	char c;
 
-	t_need(pipe(q) == 0, "pipe");
 	owner = fork();
 	if (owner == 0) {
 		fcntl(fd, F_SETLK, &fl);
-		t_need(write(q[1], "r", 1) == 1, "write");
-		t_sleep_ms(25);
-		kill(getppid(), SIGUSR1);
-		t_sleep_ms(25);
+		interrupt_parent();
 		_exit(0);
 	}
-	T(read(q[0], &c, 1));
+	do {				/* awake: the child waits until we sleep */
+		look = fl;
+		t_need(fcntl(fd, F_GETLK, &look) == 0, "F_GETLK");
+	} while (look.l_type == F_UNLCK);
 	T(fcntl(fd, F_SETLKW, &fl));
 	drain(owner);
 	close(fd);
-	close(q[0]);
-	close(q[1]);
 }
 
 int
 main(void)
 {
-	t_need(pipe(p) == 0, "pipe");
+	hits = mmap(NULL, T_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	t_need(hits != MAP_FAILED && pipe(p) == 0, "mmap, pipe");
 	for (int round = 0; round < 2; round++) {
 		t_say("-- %s", round == 0 ? "no SA_RESTART" : "SA_RESTART");
 		t_handle(SIGUSR1, on_signal, round == 0 ? 0 : SA_RESTART);
@@ -231,6 +254,7 @@ main(void)
 	/* A signal without a handler never interrupts. */
 	t_say("-- ignored");
 	signal(SIGUSR1, SIG_IGN);
+	ignored = true;
 	reads();
 	return 0;
 }
