@@ -124,7 +124,7 @@ run_one(const char *scratch, const char *path, long seconds)
 int
 main(int argc, char **argv)
 {
-	long seconds = 20;
+	long seconds = 60;
 	int i = 1;
 
 	if (argc > 3 && strcmp(argv[1], "-t") == 0) {
