@@ -181,8 +181,8 @@ void	hk_on_trap(void (*handler)(const struct hk_trap *));
  * A CPU that uses more than a second of its own CPU time and does not empty
  * its mailbox is stuck.  One that is not running on the host is innocent, and
  * so, as long as there is such a one, is who may wait for it: the verdict is
- * passed when every CPU that does not answer has used that much.  The handler
- * then runs once, on the signal stack of one of them, with the state that the
+ * passed when every CPU that does not answer has used that much, but for those
+ * that give way (hk_yield) as long as there are others.  The handler then runs once, on the signal stack of one of them, with the state that the
  * signal met (as hk_cpu_inspect() tells it), and returns.  NULL: nobody is watched.
  */
 void	hk_on_stuck(void (*handler)(const struct hk_trap *));

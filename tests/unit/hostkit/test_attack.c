@@ -355,6 +355,19 @@ scribbler(void *unused)
 	hk_cpu_stop();
 }
 
+/* The other CPU has a guest of its own to be thrown out of. */
+static void
+await_second(void)
+{
+	while (atomic_load(&scribbler_done) == 0) {
+		atomic_store(&machine_mailbox[0], 0);
+		hk_post(1, HK_BIT_USER);
+		hk_timer(0, now_ns() + 10000000);
+		hk_idle(0);
+	}
+	hk_timer(0, UINT64_MAX);
+}
+
 static void
 second_thread(void)
 {
@@ -387,14 +400,7 @@ second_thread(void)
 			if (stop == HK_DEAD)
 				break;
 		}
-		/* The other one has a guest of its own to be thrown out of. */
-		while (atomic_load(&scribbler_done) == 0) {
-			atomic_store(&machine_mailbox[0], 0);
-			hk_post(1, HK_BIT_USER);
-			hk_timer(0, now_ns() + 10000000);
-			hk_idle(0);
-		}
-		hk_timer(0, UINT64_MAX);
+		await_second();
 		hk_space_destroy(prey.g_space);
 		machine_brk = brk;
 		honest();
@@ -579,13 +585,7 @@ gate_undone(void)
 	prey.g_frame.rbx++;
 	(void)attack_run(&prey, 2);
 	atomic_store(&undo_over, true);
-	while (atomic_load(&scribbler_done) == 0) {
-		atomic_store(&machine_mailbox[0], 0);
-		hk_post(1, HK_BIT_USER);
-		hk_timer(0, now_ns() + 10000000);
-		hk_idle(0);
-	}
-	hk_timer(0, UINT64_MAX);
+	await_second();
 	hk_space_destroy(prey.g_space);
 	honest();
 }
