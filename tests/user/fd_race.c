@@ -14,14 +14,6 @@
 #include <sys/eventfd.h>
 
 #define THREADS	4
-#define MUST(x)	((x) ? (void)0 : failed(__LINE__, #x))
-
-static void
-failed(int line, const char *what)
-{
-	t_say("line %d: %s: %s", line, what, t_errno(errno));
-	_exit(1);
-}
 
 static atomic_bool over;
 

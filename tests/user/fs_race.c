@@ -10,14 +10,6 @@
 #include <dirent.h>
 
 #define CROWD	4
-#define MUST(x)	((x) ? (void)0 : failed(__LINE__, #x))
-
-static void
-failed(int line, const char *what)
-{
-	t_say("line %d: %s: %s", line, what, t_errno(errno));
-	_exit(1);
-}
 
 /* All do fn at once; what they return is added up. */
 static int

@@ -10,15 +10,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define MUST(x)	((x) ? (void)0 : failed(__LINE__, #x))
-
-static void
-failed(int line, const char *what)
-{
-	t_say("line %d: %s: %s", line, what, t_errno(errno));
-	_exit(1);
-}
-
 static int
 ended_well(int n)
 {

@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#define MUST(x)	((x) ? (void)0 : failed(__LINE__, #x))
 #define READERS	3
 
 static struct shared {
@@ -18,13 +17,6 @@ static struct shared {
 	atomic_bool	over;
 } *sh;
 static char *self;
-
-static void
-failed(int line, const char *what)
-{
-	t_say("line %d: %s: %s", line, what, t_errno(errno));
-	_exit(1);
-}
 
 static bool
 is_gone(int e)

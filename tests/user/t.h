@@ -287,6 +287,15 @@ t_cat(const char *path)
 	t_say("%s: %zd \"%s\"", path, n, buf);
 }
 
+/* Of tests whose children work at once: one that meets something else says so and ends. */
+#define MUST(x)	((x) ? (void)0 : t_failed(__LINE__, #x))
+__attribute__((unused)) static void
+t_failed(int line, const char *what)
+{
+	t_say("line %d: %s: %s", line, what, t_errno(errno));
+	_exit(1);
+}
+
 /* A small generator for tests that want variety but the same one every time. */
 __attribute__((unused)) static uint32_t
 t_rand(uint64_t *state)
