@@ -44,6 +44,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
@@ -451,6 +452,14 @@ set_state(struct hk_cpu_rec *c, uint32_t state)
 	HK_SYS3(SYS_futex, &c->c_state, FUTEX_WAKE, INT32_MAX);
 }
 
+/* The host visits an area for restartable sequences at every switch.  libc registers one; nothing here uses it. */
+static void
+drop_rseq(void)
+{
+	HK_SYS4(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, sizeof(struct rseq), RSEQ_FLAG_UNREGISTER,
+	    RSEQ_SIG);
+}
+
 static _Thread_local struct fiber fiber;
 
 /* The first function on the caller's stack. */
@@ -473,6 +482,7 @@ cpu_main(void *arg)
 
 	self_cpu = c;
 	c->c_hosttid = (int)HK_SYS0(SYS_gettid);
+	drop_rseq();
 	open_signals();
 	((struct start *)arg)->s_error = dress(c, s.s_gsbase);
 	if (((struct start *)arg)->s_error < 0) {

@@ -47,4 +47,5 @@ int	hk_serve_epfd(void);
 hk_result hk_place_init(const char *host_cpus);
 void	hk_place_start(struct hk_cpu_rec *c);	/* CPU's own thread: choose and take a host CPU */
 void	hk_place_stop(struct hk_cpu_rec *c);
+void	hk_place_answers(int32_t tid);		/* the thread, but not what it clones, goes before those that wake it */
 void	hk_place_tick(struct hk_cpu_rec *c);	/* CPU's own thread, now and then while it has work */

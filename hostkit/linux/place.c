@@ -19,6 +19,12 @@
  * time, so that many machines that see the same do not all do the same.
  * A CPU whose guest computes without a stop is made to look by the watchdog.
  *
+ * Where two share a host CPU, the one that is woken should have it at once: a
+ * waker that goes on finds nothing to do, sleeps, and must be woken itself, two
+ * system calls more.  The host (Linux from 6.12) lets the thread with the
+ * shorter slice go first.  So those that answer, CPUs and mappers, have the
+ * shortest slice, and the guests, which ask, the usual one.
+ *
  * Invariants
  *   I1  place_used counts, per host CPU, the CPUs of this machine that have it.
  *   I2  c_hostcpu is changed by the CPU's own thread only; when that is while
@@ -32,6 +38,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/sched.h>
+#include <linux/sched/types.h>
 #include <sys/syscall.h>
 
 #include "host.h"
@@ -42,6 +50,7 @@
 #define IDLE_PERCENT	50u		/* a host CPU this idle is a better one */
 #define VIEW_MIN_NS	100000000u	/* /proc/stat counts in ticks: closer looks see nothing */
 #define VIEW_MAX_NS	2000000000u	/* what was seen before that is history */
+#define SLICE_NS	100000u		/* the shortest that Linux grants */
 #define TICK_NS		10000000u	/* USER_HZ is 100 on x86 */
 
 static struct hk_lock place_lock;
@@ -144,6 +153,19 @@ pin(int32_t tid, uint32_t cpu)
 	return HK_SYS3(SYS_sched_setaffinity, tid, sizeof(one), &one);
 }
 
+/* I3 here too. */
+void
+hk_place_answers(int32_t tid)
+{
+	struct sched_attr attr;
+
+	if (HK_SYS4(SYS_sched_getattr, tid, &attr, SCHED_ATTR_SIZE_VER0, 0) < 0 || attr.sched_policy != SCHED_NORMAL)
+		return;
+	attr.sched_flags |= SCHED_FLAG_RESET_ON_FORK;
+	attr.sched_runtime = SLICE_NS;
+	HK_SYS3(SYS_sched_setattr, tid, &attr, 0);
+}
+
 hk_result
 hk_place_init(const char *host_cpus)
 {
@@ -227,6 +249,7 @@ hk_place_start(struct hk_cpu_rec *c)
 
 	atomic_store(&c->c_hostcpu, -1);
 	c->c_guestcpu = -1;
+	hk_place_answers(0);
 	if (!is_placing())
 		return;
 	HK_SYS2(SYS_getcpu, &here, NULL);

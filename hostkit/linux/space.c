@@ -445,6 +445,7 @@ stub_make(struct hk_space_rec *sp, uint32_t cpu)
 		return hk_fail(hk_from_errno(pid), "no process for a space: %s", strerror((int)-pid));
 	atomic_store(&sp->sp_dead, 0);
 	atomic_store(&sp->sp_pid, (int32_t)pid);
+	hk_place_answers((int32_t)pid);
 	hk_lock(&sp->sp_lock);
 	ok = hk_slot_make(sp, cpu);
 	hk_unlock(&sp->sp_lock);

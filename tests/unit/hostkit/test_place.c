@@ -3,6 +3,10 @@
  * placing: lists of CPUs, what the host's figures say, and where to go
  */
 #include "machine.h"
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "hk_int.h"
 #include "place.h"
 
 static void
@@ -115,6 +119,44 @@ only_more_than_a_fair_share_of_company_is_overfull(void **state)
 	assert_false(hk_place_is_overfull(100, 8, 0));
 }
 
+/* The slice of a thread, whose niceness must be ours. */
+static uint64_t
+slice_of(int32_t tid)
+{
+	uint64_t attr[6];	/* struct sched_attr; [2] has the niceness below, [3] the slice */
+
+	CHECK_EQ(syscall(SYS_sched_getattr, tid, attr, sizeof attr, 0), 0);
+	CHECK_EQ((int32_t)attr[2], getpriority(PRIO_PROCESS, 0));
+	return attr[3];
+}
+
+GUEST(call, "syscall");
+
+static void
+look_at_slices(void)
+{
+	const uint64_t usual = slice_of(getpid());
+	struct hk_space_rec *sp;
+	struct guest g;
+
+	guest_make(&g, CODE(call));
+	CHECK_EQ(guest_run(&g), HK_SYSCALL);
+	sp = hk_space_rec(g.g_space);
+	CHECK_EQ(slice_of(sp->sp_slot[0].sl_tid), usual);
+	if (usual == 0)
+		return;		/* a host whose slices cannot be chosen */
+	CHECK(slice_of(0) < usual);
+	CHECK(slice_of(atomic_load(&sp->sp_pid)) < usual);
+}
+
+static void
+who_answers_goes_before_who_asks(void **state)
+{
+	(void)state;
+	assert_int_equal(setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 1), 0);	/* 19 at most, says the host */
+	machine_run(look_at_slices);
+}
+
 int
 main(void)
 {
@@ -125,6 +167,7 @@ main(void)
 		cmocka_unit_test(only_time_that_a_rival_had_is_lost),
 		cmocka_unit_test(an_idle_place_that_is_nobodys_is_better),
 		cmocka_unit_test(only_more_than_a_fair_share_of_company_is_overfull),
+		cmocka_unit_test(who_answers_goes_before_who_asks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
