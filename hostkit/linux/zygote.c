@@ -37,7 +37,7 @@
 #define MFD_EXEC	0x10u
 #endif
 
-enum { FD_HIGH = 100, WAIT_NS = 250000000, WAITS_MAX = 120 };
+enum { FD_HIGH = 3 /* beyond those that the stub will have */, WAIT_NS = 250000000, WAITS_MAX = 120 };
 
 static _Atomic uint32_t *
 zyg_word(size_t off)
@@ -198,6 +198,8 @@ zygote_refused(int status)
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 
 	hk_zygote_stop();
+	if (code == 2)
+		return hk_fail(HK_NOMEM, "no file descriptor is free");
 	if (code == 23)
 		return hk_fail(HK_UNSUPPORTED, "the host refuses seccomp filters");
 	if (code == 3)

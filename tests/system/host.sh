@@ -38,6 +38,7 @@ works() {	# CLAIM COMMAND...
 	lacks "a host without seccomp filters" 'seccomp' "$deny" 317,157=22 $v -- true
 	works "a host without execveat" "$deny" 322 $v -- sh -c 'exit 7'
 	lacks "too few descriptors" 'descriptor|open files|too many' sh -c 'ulimit -n 6; exec "$@"' sh $v -- true
+	works "not many descriptors" sh -c 'ulimit -n 24; exec "$@"' sh $v -- sh -c 'exit 7'
 	lacks "too small an address space" 'memory|address' sh -c 'ulimit -v 20000; exec "$@"' sh $v -- true
 	works "a host without name_to_handle_at, io_uring, bpf" "$deny" 303,425,321 $v -- sh -c 'exit 7'
 	works "a host that refuses to collapse memory" "$deny" 28=22 $v -- sh -c 'exit 7'
