@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hk/hk.h>
+
 #define ENV_MAX		256		/* -e, with our own defaults */
 #define APPEND_MAX	4096		/* bytes of all -a together */
 #define BOOT_TEXT_MAX	(256u << 10)	/* arguments, environment and names together */
@@ -42,6 +44,12 @@ enum options_result {
 
 /* Fills *o, whatever it returns. */
 enum options_result options_parse(int argc, char **argv, struct options *o);
+
+/* The sub-command of that name, from its own name on.  Its exit status. */
+int	doctor(int argc, char **argv);
+
+/* What a host that refuses hk_init() or hk_cpu_start() so most often lacks; NULL: nobody knows. */
+const char *init_hint(hk_result r);
 
 /* "vkernel: thing: reason" and, when not NULL, "hint: ..." on stderr. */
 void	say_error(const char *hint, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -121,7 +121,7 @@ greet(const struct options *o)
 }
 
 /* What a host that refuses most often lacks. */
-static const char *
+const char *
 init_hint(hk_result r)
 {
 	switch (r) {
@@ -186,6 +186,8 @@ main(int argc, char **argv)
 	uint32_t told = VKB_OUT_UNKNOWN;
 	int status = VK_EXIT_ERROR;
 
+	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
+		return doctor(argc - 1, argv + 1);
 	switch (options_parse(argc, argv, &o)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? 0 : VK_EXIT_ERROR;

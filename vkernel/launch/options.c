@@ -68,7 +68,9 @@ static const struct option long_options[] = {
 
 static const char help_text[] =
     "Usage: vkernel [OPTION]... [-- COMMAND [ARG]...]\n"
+    "       vkernel doctor [--json]\n"
     "Run a Damselfly kernel as a process, and COMMAND in it; without one, a shell.\n"
+    "doctor says whether this host runs one, and what each thing that it lacks costs.\n"
     "\n"
     "  -m, --memory=SIZE      RAM of the machine, such as 256M (64M)\n"
     "  -c, --cpus=N           processors, 1 to 256 (1)\n"
