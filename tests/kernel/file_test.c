@@ -7,9 +7,11 @@
 #include <machine/clock.h>
 #include <stdatomic.h>
 #include <sys/debug/ktest.h>
+#include <sys/file/event.h>
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
 #include <sys/lwkt/thread.h>
+#include <sys/time/time.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
 
@@ -347,4 +349,37 @@ KTEST(files_are_counted_in_and_out_of_writers)
 	file_drop(b);
 	KCHECK(name_remove(vfs_root(), "a.text", 6, false, false) == 0);
 	ncp_drop(n);
+}
+
+/* ----------------------------------------------------------------- timers -- */
+
+/* A timer for an instant of the wall clock goes with that clock; one that asked for it is told. */
+KTEST(setting_the_wall_clock_moves_its_timers)
+{
+	const nsec_t hour = 3600 * NSEC_PER_SEC;
+	struct file *plain, *told, *relative;
+	nsec_t left, interval;
+	uint64_t ticks = 0;
+	size_t n;
+
+	if (!KCHECK(timerfd_create(true, O_NONBLOCK, &plain) == 0 && timerfd_create(true, O_NONBLOCK, &told) == 0 &&
+	    timerfd_create(true, O_NONBLOCK, &relative) == 0))
+		return;
+	KCHECK(timerfd_set(plain, TFD_TIMER_ABSTIME, time_wall() + hour, 0, &left, &interval) == 0);
+	KCHECK(timerfd_set(told, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, time_wall() + 3 * hour, 0, &left, &interval) == 0);
+	KCHECK(timerfd_set(relative, 0, hour, 0, &left, &interval) == 0);
+	KCHECK(file_poll(plain, NULL) == 0 && file_poll(told, NULL) == 0);
+	time_set_wall(time_wall() + 2 * hour);
+	timerfd_wall_set();
+	KCHECK(get(plain, &ticks, 8, &n) == 0 && ticks == 1);
+	KCHECK((file_poll(told, NULL) & POLLIN) != 0);
+	KCHECK(get(told, &ticks, 8, &n) == ECANCELED);
+	KCHECK(get(told, &ticks, 8, &n) == EAGAIN);
+	KCHECK(timerfd_get(told, &left, &interval) == 0 && left > 0 && left <= hour);
+	KCHECK(get(relative, &ticks, 8, &n) == EAGAIN);
+	time_set_wall(time_wall() - 2 * hour);
+	timerfd_wall_set();
+	file_drop(plain);
+	file_drop(told);
+	file_drop(relative);
 }

@@ -55,10 +55,27 @@ struct k_siginfo {
 	} u;
 };
 _Static_assert(sizeof(struct k_siginfo) == 128, "siginfo is 128 bytes");
+/* What a read of a signalfd gives. */
+struct k_signalfd_siginfo {
+	uint32_t	ssi_signo;
+	int32_t		ssi_errno, ssi_code;
+	uint32_t	ssi_pid, ssi_uid;
+	int32_t		ssi_fd;
+	uint32_t	ssi_tid, ssi_band, ssi_overrun, ssi_trapno;
+	int32_t		ssi_status, ssi_int;
+	uint64_t	ssi_ptr, ssi_utime, ssi_stime, ssi_addr;
+	uint16_t	ssi_addr_lsb, ssi_pad2;
+	int32_t		ssi_syscall;
+	uint64_t	ssi_call_addr;
+	uint32_t	ssi_arch;
+	uint8_t		ssi_pad[28];
+};
+_Static_assert(sizeof(struct k_signalfd_siginfo) == 128, "signalfd_siginfo is 128 bytes");
 #define SI_USER		0
 #define SI_KERNEL	0x80
 #define SI_QUEUE	(-1)
 #define SI_TIMER	(-2)
+#define SI_SIGIO	(-5)
 #define SI_TKILL	(-6)
 enum { ILL_ILLOPC = 1, ILL_ILLOPN, ILL_ILLADR, ILL_ILLTRP, ILL_PRVOPC };
 enum { FPE_INTDIV = 1, FPE_INTOVF, FPE_FLTDIV, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES, FPE_FLTINV };

@@ -12,8 +12,13 @@
 #define CLOCK_MONOTONIC_COARSE		6
 #define CLOCK_BOOTTIME			7
 #define CLOCK_TAI			11
+#define CLOCK_REALTIME_ALARM		8
+#define CLOCK_BOOTTIME_ALARM		9
 #define TIMER_ABSTIME			1u
+#define TFD_TIMER_ABSTIME		1u
+#define TFD_TIMER_CANCEL_ON_SET		2u
 
+struct k_itimerspec { struct k_timespec it_interval, it_value; };
 struct k_timezone { int32_t tz_minuteswest, tz_dsttime; };
 
 struct k_timex {

@@ -355,6 +355,7 @@ static const struct file_ops epoll_ops = {
 	.fo_poll = epoll_poll,
 	.fo_stat = anon_stat,
 	.fo_close = epoll_close,
+	.fo_name = "[eventpoll]",
 };
 
 int

@@ -144,6 +144,7 @@ static const struct file_ops eventfd_ops = {
 	.fo_poll = eventfd_poll,
 	.fo_stat = anon_stat,
 	.fo_close = eventfd_close,
+	.fo_name = "[eventfd]",
 };
 
 int

@@ -24,6 +24,7 @@
 #include <abi/errno.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
+#include <sys/file/event.h>
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
@@ -544,6 +545,8 @@ void
 file_init(void)
 {
 	lockf_init();
+	signalfd_init();
+	timerfd_init();
 	file_limit_init();
 	proc_add_hooks(&file_hooks);
 }

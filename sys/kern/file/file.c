@@ -242,6 +242,8 @@ file_seek(struct file *fp, int64_t off, int whence, uint64_t *result)
 		return EBADF;
 	if (whence < SEEK_SET || whence > SEEK_HOLE)
 		return EINVAL;
+	if (fp->f_ops->fo_seek == NULL && fp->f_ops->fo_name != NULL)
+		return *result = 0;		/* of events: no position, and no complaint */
 	if (fp->f_ops->fo_seek == NULL)
 		return ESPIPE;
 	lk_excl(&fp->f_lk);

@@ -18,5 +18,5 @@ kern += sys/kern/file/memdev.c
 kern += sys/kern/file/procfs.c sys/kern/file/procfs_pid.c sys/kern/file/procfs_root.c
 kern += sys/kern/file/pty.c
 kern += sys/kern/file/devpts.c
-kern += sys/kern/file/eventfd.c sys/kern/file/epoll.c
-kern += sys/kern/syscall/sys_epoll.c
+kern += sys/kern/file/eventfd.c sys/kern/file/epoll.c sys/kern/file/signalfd.c sys/kern/file/timerfd.c
+kern += sys/kern/syscall/sys_epoll.c sys/kern/syscall/sys_event.c

@@ -907,6 +907,8 @@ procfs_text_fd(struct pbuf *b, const struct pnode *n)
 		return error;
 	if (fp->f_ncp != NULL) {
 		error = text_name(b, fp->f_ncp);
+	} else if (fp->f_ops->fo_name != NULL) {
+		pb_printf(b, "anon_inode:%s", fp->f_ops->fo_name);
 	} else if (file_stat(fp, &st) == 0) {
 		const char *kind = (st.st_mode & S_IFMT) == S_IFIFO ? "pipe" :
 		    (st.st_mode & S_IFMT) == S_IFSOCK ?

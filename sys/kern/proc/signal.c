@@ -268,6 +268,14 @@ lwp_of(struct proc *p, int32_t tid)
 	return NULL;
 }
 
+static void (*sig_watch)(struct proc *p);	/* const after boot */
+
+void
+sig_set_watch(void (*fn)(struct proc *p))
+{
+	sig_watch = fn;
+}
+
 /* To lwp l, or thread tid, or (NULL, 0) the process. */
 static int
 send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo *info)
@@ -295,6 +303,8 @@ send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo
 		l = lwp_of(p, tid);
 	error = tid != 0 && l == NULL ? ESRCH : post_locked(p, l, sig, must_queue, &q, &freed);
 	spin_unlock(&p->p_sig);
+	if (atomic_load(&p->p_sig_watched))
+		sig_watch(p);
 	kfree(q);
 	sig_free_list(&freed);
 	return error;

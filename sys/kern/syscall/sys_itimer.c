@@ -28,7 +28,6 @@
 #define SIGEV_THREAD_ID	4
 
 struct k_itimerval { struct k_timeval it_interval, it_value; };
-struct k_itimerspec { struct k_timespec it_interval, it_value; };
 struct k_sigevent { uint64_t value; int32_t signo, notify, tid, pad[11]; };
 _Static_assert(sizeof(struct k_sigevent) == 64, "struct sigevent is 64 bytes");
 

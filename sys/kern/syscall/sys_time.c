@@ -10,6 +10,7 @@
 #include <abi/time.h>
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
+#include <sys/file/event.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/sysmsg.h>
 #include <sys/time/time.h>
@@ -100,6 +101,7 @@ set_wall(nsec_t t)
 	if (!cred_capable(cred_current(), CAP_SYS_TIME))
 		return EPERM;
 	time_set_wall(t);
+	timerfd_wall_set();
 	return 0;
 }
 

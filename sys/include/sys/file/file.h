@@ -28,6 +28,7 @@ struct file_ops {
 	void	(*fo_close)(struct file *fp);			/* last reference */
 	int	(*fo_mmap)(struct file *fp, struct vmobj **obj, uint64_t *off);	/* ENODEV; not held: lives as long as fp */
 	void	(*fo_flush)(struct file *fp, struct proc *p);	/* a descriptor of p was closed */
+	const char *fo_name;		/* in /proc/PID/fd: anon_inode:NAME; NULL: as fo_stat says */
 };
 struct file {
 	_Atomic uint32_t f_refs;

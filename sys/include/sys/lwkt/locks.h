@@ -20,6 +20,8 @@
 	L(stream, MANY)		/* file/stdio: one direction of a standard stream: reading, then writing */	\
 	L(file_pos, 0)		/* struct file: f_off */		\
 	L(epoll, 0)		/* an epoll set's members */		\
+	L(timerfd_list, 0)	/* file/timerfd: those that follow the wall clock */	\
+	L(timerfd, 0)		/* a timer's setting */			\
 	L(kmsg_reader, 0)	/* file/memdev: /dev/kmsg's place */	\
 	L(procfs_text, 0)	/* a procfs file's text */		\
 	L(procfs_load, 0)	/* procfs: load averages */		\
@@ -33,6 +35,7 @@
 	L(proc_sig, 0)		/* p_sig */				\
 	L(futex, MANY)		/* hash buckets, by address */		\
 	L(eventfd, 0)							\
+	L(timerfd_ticks, 0)						\
 	L(lockf_waits, 0)						\
 	L(session, 0)		/* s_spin */				\
 	L(file_watch, 0)	/* a file's list of epoll members */	\

@@ -60,6 +60,7 @@ struct proc {
 	bool		p_stopping;	/* [p_sig] a stop signal was taken and no SIGCONT came since */
 	/* [p_sig to change] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
 	_Atomic int	p_notify;
+	_Atomic bool	p_sig_watched;	/* [atomic] set once: what is posted is told to sig_set_watch()'s function */
 	struct proc	*p_parent;	/* [proc tree] */
 	struct list	p_children, p_sibling, p_pglink, p_link, p_hash;	/* [proc tree] */
 	struct pgrp	*p_pgrp;	/* [proc tree] held */

@@ -58,4 +58,6 @@ void	sig_set_mask(struct lwp *l, sigset_t mask);
 int	sig_action(int sig, const struct k_sigaction *act, struct k_sigaction *old);
 /* Take one pending signal out of `set` without delivering it (sigtimedwait).  0: none. */
 int	sig_take(struct lwp *l, sigset_t set, struct k_siginfo *info);
+/* fn is told of each signal that now waits for a process whose p_sig_watched is set.  It may only set flags and wake. */
+void	sig_set_watch(void (*fn)(struct proc *p));
 bool	sig_killed(struct lwp *l);		/* SIGKILL waits, or the process is ending */

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sys_event - descriptors for signals and time. */
+#include <abi/errno.h>
+#include <abi/fcntl.h>
+#include <core/rt/rt.h>
+#include <gen/syscalls.h>
+#include <sys/file/event.h>
+#include <sys/proc/proc.h>
+#include <sys/proc/sysmsg.h>
+#include <sys/vm/uaccess.h>
+
+static int
+install(struct sysmsg *m, struct file *fp, uint32_t flags)
+{
+	int fd, error = fd_install(fp, (flags & O_CLOEXEC) != 0, 0, &fd);
+
+	if (error == 0)
+		m->sm_result = fd;
+	return error;
+}
+
+/* --------------------------------------------------------------- signalfd -- */
+
+int
+sys_signalfd4(struct sysmsg *m, int fd, uaddr_t umask, size_t setsize, uint32_t flags)
+{
+	struct file *fp;
+	sigset_t mask;
+	int error;
+
+	if (setsize != sizeof(mask))
+		return EINVAL;
+	if ((error = copyin(&mask, umask, sizeof(mask))) != 0)
+		return error;
+	if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) != 0)
+		return EINVAL;
+	if (fd == -1) {
+		error = signalfd_create(mask, flags, &fp);
+		return error != 0 ? error : install(m, fp, flags);
+	}
+	if ((error = fd_get(fd, &fp)) != 0)
+		return error;
+	error = signalfd_set(fp, mask);
+	file_drop(fp);
+	m->sm_result = fd;
+	return error;
+}
+
+int
+sys_signalfd(struct sysmsg *m, int fd, uaddr_t umask, size_t setsize)
+{
+	return sys_signalfd4(m, fd, umask, setsize, 0);
+}
+
+/* ---------------------------------------------------------------- timerfd -- */
+
+int
+sys_timerfd_create(struct sysmsg *m, int clock, uint32_t flags)
+{
+	bool alarm = clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM;
+	bool realtime = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM;
+	struct file *fp;
+	int error;
+
+	if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) != 0)
+		return EINVAL;
+	if (!realtime && !alarm && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
+		return EINVAL;
+	if (alarm && !cred_capable(cred_current(), CAP_WAKE_ALARM))
+		return EPERM;
+	error = timerfd_create(realtime, flags, &fp);
+	return error != 0 ? error : install(m, fp, flags);
+}
+
+static bool
+timespec_ns(const struct k_timespec *ts, nsec_t *ns)
+{
+	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= (int64_t)NSEC_PER_SEC)
+		return false;
+	*ns = rt_min((uint64_t)ts->tv_sec, INT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+	return true;
+}
+
+static int
+itimerspec_out(uaddr_t to, nsec_t left, nsec_t interval)
+{
+	struct k_itimerspec it = {
+		.it_interval = { (int64_t)(interval / NSEC_PER_SEC), (int64_t)(interval % NSEC_PER_SEC) },
+		.it_value = { (int64_t)(left / NSEC_PER_SEC), (int64_t)(left % NSEC_PER_SEC) },
+	};
+
+	return copyout(to, &it, sizeof(it));
+}
+
+int
+sys_timerfd_settime(struct sysmsg *m, int fd, uint32_t flags, uaddr_t from, uaddr_t to)
+{
+	nsec_t value, interval, left, old_interval;
+	struct k_itimerspec it;
+	struct file *fp;
+	int error = copyin(&it, from, sizeof(it));
+
+	(void)m;
+	if (error != 0)
+		return error;
+	if ((flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) != 0 || !timespec_ns(&it.it_value, &value) ||
+	    !timespec_ns(&it.it_interval, &interval))
+		return EINVAL;
+	if ((error = fd_get(fd, &fp)) != 0)
+		return error;
+	error = timerfd_set(fp, flags, value, interval, &left, &old_interval);
+	file_drop(fp);
+	return error == 0 && to != 0 ? itimerspec_out(to, left, old_interval) : error;
+}
+
+int
+sys_timerfd_gettime(struct sysmsg *m, int fd, uaddr_t to)
+{
+	nsec_t left, interval;
+	struct file *fp;
+	int error = fd_get(fd, &fp);
+
+	(void)m;
+	if (error != 0)
+		return error;
+	error = timerfd_get(fp, &left, &interval);
+	file_drop(fp);
+	return error != 0 ? error : itimerspec_out(to, left, interval);
+}
