@@ -44,7 +44,22 @@
 #define F_DUPFD_CLOEXEC	1030
 #define F_SETPIPE_SZ	1031
 #define F_GETPIPE_SZ	1032
+#define F_ADD_SEALS	1033
+#define F_GET_SEALS	1034
+#define F_SEAL_SEAL	0x01u
+#define F_SEAL_SHRINK	0x02u
+#define F_SEAL_GROW	0x04u
+#define F_SEAL_WRITE	0x08u
+#define F_SEAL_FUTURE_WRITE 0x10u
+#define F_SEAL_EXEC	0x20u
+#define F_SEAL_ALL	0x3fu
 #define FD_CLOEXEC	1
+
+#define MFD_CLOEXEC		0x01u
+#define MFD_ALLOW_SEALING	0x02u
+#define MFD_HUGETLB		0x04u
+#define MFD_NOEXEC_SEAL		0x08u
+#define MFD_EXEC		0x10u
 
 #define RENAME_NOREPLACE	1u
 #define RENAME_EXCHANGE		2u

@@ -11,7 +11,8 @@
  *   F1  f_ops and f_data change only inside vop_open, before anybody else can
  *       see the file.
  *   F2  A file that can write to a regular vnode counts in v_writers from
- *       before the open succeeds until the last reference is gone.
+ *       before the open succeeds until the last reference is gone.  (Not
+ *       memfd_create's: who has made a program there runs it by that file.)
  *   F3  Types with a position (fo_seek) are called under f_lk, so a read or
  *       write moves the position by what it moved.  Types without one may
  *       block for ever in a read and are called without a lock.
@@ -86,7 +87,8 @@ file_hold(struct file *fp)
 static bool
 file_counts_as_writer(const struct file *fp)
 {
-	return fp->f_vnode != NULL && fp->f_vnode->v_type == VREG && file_can_write(fp);
+	return fp->f_vnode != NULL && fp->f_vnode->v_type == VREG && fp->f_vnode->v_mount != vfs_hidden_mount() &&
+	    file_can_write(fp);
 }
 
 void
@@ -153,13 +155,15 @@ file_open_name(struct ncp *n, uint32_t flags, struct file **out)
 	    flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC), NULL, &fp);
 	if (error != 0)
 		return error;
-	if (vn->v_type == VREG && file_can_write(fp) && (error = file_take_write_access(vn)) != 0) {
+	vnode_hold(vn);
+	fp->f_vnode = vn;
+	if (file_counts_as_writer(fp) && (error = file_take_write_access(vn)) != 0) {
+		fp->f_flags = O_RDONLY;		/* not counted: nothing to take back */
+		fp->f_ops = &path_file_ops;
 		file_drop(fp);
 		return error;
 	}
-	vnode_hold(vn);
 	ncp_hold(n);
-	fp->f_vnode = vn;
 	fp->f_ncp = n;
 	if ((flags & O_PATH) == 0) {
 		error = file_open_vnode(fp, vn, flags);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sys_event - descriptors for signals and time. */
+/* sys_event - descriptors for signals, time and memory. */
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <core/rt/rt.h>
@@ -7,7 +7,12 @@
 #include <sys/file/event.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/sysmsg.h>
+#include <sys/vfs/fs.h>
+#include <sys/vfs/name.h>
 #include <sys/vm/uaccess.h>
+
+#define MEMFD_PREFIX	"memfd:"
+#define MEMFD_NAME	(NAME_MAX_ - (sizeof(MEMFD_PREFIX) - 1))
 
 static int
 install(struct sysmsg *m, struct file *fp, uint32_t flags)
@@ -126,4 +131,31 @@ sys_timerfd_gettime(struct sysmsg *m, int fd, uaddr_t to)
 	error = timerfd_get(fp, &left, &interval);
 	file_drop(fp);
 	return error != 0 ? error : itimerspec_out(to, left, interval);
+}
+
+/* ------------------------------------------------------------------ memfd -- */
+
+int
+sys_memfd_create(struct sysmsg *m, uaddr_t uname, uint32_t flags)
+{
+	bool noexec = (flags & MFD_NOEXEC_SEAL) != 0;
+	char text[NAME_MAX_ + 1] = MEMFD_PREFIX;
+	uint32_t seals = noexec ? F_SEAL_EXEC : (flags & MFD_ALLOW_SEALING) != 0 ? 0 : F_SEAL_SEAL;
+	struct ncp *n;
+	struct file *fp;
+	int error;
+
+	if ((flags & MFD_HUGETLB) != 0)
+		return ENOSYS;
+	if ((flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)) != 0 ||
+	    (noexec && (flags & MFD_EXEC) != 0))
+		return EINVAL;
+	error = copyinstr(text + sizeof(MEMFD_PREFIX) - 1, uname, MEMFD_NAME + 1, NULL);
+	if (error != 0)
+		return error == ENAMETOOLONG ? EINVAL : error;
+	if ((error = tmpfs_memfd(text, noexec ? 0666 : 0777, seals, &n)) != 0)
+		return error;
+	error = file_open_name(n, O_RDWR, &fp);
+	ncp_drop(n);
+	return error != 0 ? error : install(m, fp, (flags & MFD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
 }

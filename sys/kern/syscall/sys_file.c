@@ -377,6 +377,18 @@ fcntl_setfl(struct file *fp, uint32_t want)
 		;
 }
 
+static int
+add_seals(struct file *fp, uint32_t seals)
+{
+	uint32_t now;
+
+	if (!file_can_write(fp))
+		return EPERM;
+	if ((seals & ~F_SEAL_ALL) != 0)
+		return EINVAL;
+	return fp->f_vnode != NULL ? vn_seal(fp->f_vnode, &seals, &now) : EINVAL;
+}
+
 /* The commands that need the file. */
 static int
 fcntl_file(struct sysmsg *m, int fd, struct file *fp, uint32_t cmd, uint64_t arg)
@@ -403,6 +415,11 @@ fcntl_file(struct sysmsg *m, int fd, struct file *fp, uint32_t cmd, uint64_t arg
 		return fcntl_lock(fd, fp, (int)cmd, arg);
 	case F_GETOWN:
 		return 0;		/* nobody gets SIGIO */
+	case F_ADD_SEALS:
+		return add_seals(fp, (uint32_t)arg);
+	case F_GET_SEALS:
+		error = fp->f_vnode != NULL ? vn_seal(fp->f_vnode, NULL, &size) : EINVAL;
+		break;
 	case F_SETPIPE_SZ:
 		error = pipe_set_size(fp, arg, &size);
 		break;

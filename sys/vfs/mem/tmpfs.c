@@ -22,6 +22,7 @@
 #include "tmpfs_int.h"
 
 #include <abi/errno.h>
+#include <abi/fcntl.h>
 #include <abi/mount.h>
 #include <abi/statfs.h>
 #include <core/rt/rt.h>
@@ -68,6 +69,7 @@ tnode_create(struct mount *mp, enum v_type type, uint32_t mode, uint64_t rdev, s
 	t->t_mode = mode & 07777;
 	t->t_atime = t->t_mtime = t->t_ctime = t->t_btime = time_wall();
 	t->t_vnode->v_rdev = rdev;
+	t->t_seals = F_SEAL_SEAL;
 	t->t_last_cookie = 2;		/* 0 to 2: the beginning, after ".", after ".." */
 	if (type == VREG) {
 		error = tfile_object(tm, &t->t_vnode->v_obj);
@@ -177,6 +179,8 @@ tmpfs_setattr(struct vnode *vn, const struct vattr *va)
 		if (error != 0)
 			return error;
 	}
+	if ((va->va_mask & VA_MODE) != 0 && (t->t_seals & F_SEAL_EXEC) != 0 && ((va->va_mode ^ t->t_mode) & 0111) != 0)
+		return EPERM;
 	spin_lock(&t->t_spin);
 	if ((va->va_mask & VA_MODE) != 0)
 		t->t_mode = va->va_mode & 07777;
@@ -237,6 +241,7 @@ const struct vnode_ops tmpfs_ops = {
 	.vop_read = tfile_read,
 	.vop_write = tfile_write,
 	.vop_allocate = tfile_allocate,
+	.vop_seal = tmpfs_seal,
 	.vop_inactive = tmpfs_inactive,
 };
 

@@ -134,8 +134,8 @@ int
 tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
 {
 	struct vmobj *o = vn->v_obj;
-	uint64_t before = u->u_resid, cut = 0;
-	int error = 0, error2;
+	uint64_t before = u->u_resid, cut, len;
+	int error, error2;
 
 	if (vn->v_type != VREG)
 		return EINVAL;
@@ -148,11 +148,12 @@ tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
 		lk_release(&vn->v_lk);
 		return EFBIG;
 	}
-	if (u->u_resid > FILE_BYTES_MAX - u->u_off) {
-		cut = u->u_resid - (FILE_BYTES_MAX - u->u_off);
-		u->u_resid -= cut;
-	}
-	error = vobj_write(o, u);
+	len = rt_min(before, FILE_BYTES_MAX - u->u_off);
+	error = tseal_write(vn_tnode(vn), u->u_off, &len);
+	cut = before - len;
+	u->u_resid -= cut;
+	if (error == 0)
+		error = vobj_write(o, u);
 	u->u_resid += cut;
 	if (u->u_resid != before) {
 		if (u->u_off > o->o_bytes) {
@@ -176,7 +177,8 @@ tfile_resize(struct vnode *vn, uint64_t bytes)
 	if (bytes > FILE_BYTES_MAX)
 		return EFBIG;
 	lk_excl(&vn->v_lk);
-	if (bytes != o->o_bytes) {
+	error = tseal_resize(vn_tnode(vn), bytes);
+	if (error == 0 && bytes != o->o_bytes) {
 		error = vmobj_resize(o, bytes);
 		recount(o);
 	}
@@ -254,7 +256,7 @@ int
 tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 {
 	struct vmobj *o = vn->v_obj;
-	uint64_t end;
+	uint64_t end, none = 0;
 	int error;
 
 	if (vn->v_type != VREG)
@@ -264,9 +266,13 @@ tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 	if (rt_add_overflows(off, len, &end) || end > FILE_BYTES_MAX)
 		return EFBIG;
 	lk_excl(&vn->v_lk);
-	if ((mode & FALLOC_PUNCH_HOLE) != 0) {
+	if ((mode & FALLOC_PUNCH_HOLE) != 0)
+		error = tseal_write(vn_tnode(vn), 0, &none);
+	else
+		error = end > o->o_bytes ? tseal_resize(vn_tnode(vn), end) : 0;
+	if (error == 0 && (mode & FALLOC_PUNCH_HOLE) != 0) {
 		error = punch(o, off, rt_min(end, page_round(o->o_bytes)));
-	} else {
+	} else if (error == 0) {
 		error = fill(o, off >> PAGE_SHIFT, page_round(end) >> PAGE_SHIFT);
 		if (error == 0 && (mode & FALLOC_KEEP_SIZE) == 0 && end > o->o_bytes)
 			error = vmobj_resize(o, end);

@@ -34,6 +34,7 @@ struct tnode {
 	_Atomic uint32_t t_nlink;			/* [t_spin to change] */
 	_Atomic nsec_t	t_atime, t_mtime, t_ctime;	/* [t_spin to change] */
 	nsec_t		t_btime;	/* const */
+	uint32_t	t_seals;	/* [v_lk] F_SEAL_*; only those of tmpfs_memfd() may be added to */
 	bool		t_linkable;	/* const: made by O_TMPFILE, may get its first link later */
 	/* directory, all [v_lk] */
 	struct rb_tree	t_names, t_cookies;
@@ -77,4 +78,8 @@ int	tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag);
 int	tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag);
 int	tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
 int	tfile_resize(struct vnode *vn, uint64_t bytes);
+/* memfd.c: what seals forbid, EPERM; v_lk held. */
+int	tseal_write(const struct tnode *t, uint64_t off, uint64_t *len);	/* *len may become less */
+int	tseal_resize(const struct tnode *t, uint64_t bytes);
+int	tmpfs_seal(struct vnode *vn, const uint32_t *add, uint32_t *now);
 int	tfile_object(struct tmount *tm, struct vmobj **out);

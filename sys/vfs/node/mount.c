@@ -44,6 +44,7 @@ static struct list mounts;		/* [mount_lk] */
 static uint32_t nmounts;		/* [mount_lk] */
 static uint32_t last_id;		/* [mount_lk] */
 static struct mount *_Atomic root_mount;	/* [mount_lk to change] */
+static struct mount *hidden_mount;	/* const after boot: in no list */
 static struct fsctx kernel_fsctx;	/* of threads without a process */
 
 void
@@ -133,16 +134,14 @@ mount_alloc(const struct fs_ops *fs, const char *source, uint32_t flags)
 	return mp;
 }
 
-/* Puts a filesystem on the list, its root name made.  [mount_lk] */
+/* A filesystem, its root name made.  [mount_lk] */
 static int
-mount_new(const struct fs_ops *fs, const char *source, uint32_t flags, const char *options,
+mount_make(const struct fs_ops *fs, const char *source, uint32_t flags, const char *options,
     struct mount **out)
 {
 	struct mount *mp;
 	int error;
 
-	if (nmounts >= MOUNTS_MAX)
-		return ENOSPC;
 	mp = mount_alloc(fs, source, flags);
 	if (mp == NULL)
 		return ENOMEM;
@@ -162,9 +161,21 @@ mount_new(const struct fs_ops *fs, const char *source, uint32_t flags, const cha
 		mount_drop(mp);
 		return error;
 	}
-	list_push_back(&mounts, &mp->mp_link);
-	nmounts++;
 	*out = mp;
+	return 0;
+}
+
+/* Puts it on the list, too.  [mount_lk] */
+static int
+mount_new(const struct fs_ops *fs, const char *source, uint32_t flags, const char *options,
+    struct mount **out)
+{
+	int error = nmounts >= MOUNTS_MAX ? ENOSPC : mount_make(fs, source, flags, options, out);
+
+	if (error != 0)
+		return error;
+	list_push_back(&mounts, &(*out)->mp_link);
+	nmounts++;
 	return 0;
 }
 
@@ -629,5 +640,15 @@ vfs_init(void)
 	error = vfs_mount_boot("devtmpfs", "dev");
 	if (error == 0)
 		devfs_fill();
+	lk_excl(&mount_lk);
+	if (error == 0)
+		error = mount_make(&tmpfs_fs, "tmpfs", 0, "", &hidden_mount);
+	lk_release(&mount_lk);
 	return error;
+}
+
+struct mount *
+vfs_hidden_mount(void)
+{
+	return hidden_mount;
 }

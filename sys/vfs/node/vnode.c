@@ -225,6 +225,12 @@ vn_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 }
 
 int
+vn_seal(struct vnode *vn, const uint32_t *add, uint32_t *now)
+{
+	return vn->v_ops->vop_seal != NULL ? vn->v_ops->vop_seal(vn, add, now) : EINVAL;
+}
+
+int
 vn_fsync(struct vnode *vn)
 {
 	return vn->v_ops->vop_fsync == NULL ? 0 : vn->v_ops->vop_fsync(vn);

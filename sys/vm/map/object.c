@@ -423,3 +423,18 @@ vmobj_init(void)
 
 	vm_add_reclaimer(&r);
 }
+
+int
+vmobj_seal(struct vmobj *o, bool all)
+{
+	int error = 0;
+
+	token_get(&o->o_tok);
+	list_foreach(e, &o->o_maps, struct vm_entry, e_objlink)
+		if (all && e->e_fam == NULL && (e->e_max_prot & PROT_WRITE) != 0)
+			error = EBUSY;
+	if (error == 0)
+		atomic_store(&o->o_sealed, true);
+	token_release(&o->o_tok);
+	return error;
+}

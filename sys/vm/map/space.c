@@ -465,7 +465,7 @@ int
 vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags,
     struct vmobj *obj, uint64_t off, uint32_t max_prot)
 {
-	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE, sealed = shared && obj != NULL && obj->o_sealed;
 	struct vm_entry want;
 	struct vmobj *made = NULL;
 	int error = mmap_check(*addr, len, flags, off);
@@ -475,6 +475,10 @@ vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t
 	len = page_round(len);
 	if ((prot & ~max_prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) != 0)
 		return EACCES;
+	if (sealed && (prot & PROT_WRITE) != 0)
+		return EPERM;
+	if (sealed)
+		max_prot &= ~(uint32_t)PROT_WRITE;
 	if ((flags & MAP_GROWSDOWN) != 0 && (shared || obj != NULL))
 		return EINVAL;
 	if (obj == NULL && shared) {
@@ -498,6 +502,11 @@ vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t
 		if (obj == NULL)
 			want.e_off = 0;
 		error = space_insert(vs, &want);
+		/* Sealed before the object knew of this mapping, which nobody has used yet. */
+		if (error == 0 && shared && !sealed && obj->o_sealed && (max_prot & PROT_WRITE) != 0) {
+			(void)space_unmap(vs, *addr, *addr + len);
+			error = EPERM;
+		}
 	}
 	lk_release(&vs->vs_lk);
 	if (made != NULL)

@@ -6,4 +6,10 @@
 extern const struct fs_ops tmpfs_fs;	/* "tmpfs" */
 extern const struct fs_ops devfs_fs;	/* "devtmpfs": one tree, mounted on /dev at boot */
 
+/*
+ * A file that is in no directory, shown as `text`: memfd_create's.  In the filesystem of vfs_hidden_mount().  The
+ * name is held.
+ */
+int	tmpfs_memfd(const char *text, uint32_t mode, uint32_t seals, struct ncp **out);
+
 void	devfs_fill(void);			/* the directories and links that /dev has without drivers */

@@ -116,6 +116,7 @@ int	vfs_move(struct ncp *root_of_mount, struct ncp *on);
 int	vfs_remount(struct ncp *root_of_mount, uint32_t flags);
 int	vfs_pivot(struct ncp *new_root, struct ncp *put_old, struct ncp **old_root);	/* old_root: held */
 void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* fn may sleep, not mount */
+struct mount *vfs_hidden_mount(void);	/* a tmpfs that is mounted nowhere */
 struct ncp *vfs_root(void);		/* the first mount's root */
 /* at boot, on a directory of the root, made if need be */
 int	vfs_mount_boot(const char *fstype, const char *name);

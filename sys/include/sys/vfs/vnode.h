@@ -93,6 +93,8 @@ struct vnode_ops {
 	uint32_t (*vop_poll)(struct vnode *vn, struct pollnote *note);
 	/* EOPNOTSUPP */
 	int	(*vop_allocate)(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
+	/* EINVAL; F_SEAL_* to add (NULL: only ask); *now: those there are */
+	int	(*vop_seal)(struct vnode *vn, const uint32_t *add, uint32_t *now);
 	/* Success */
 	int	(*vop_fsync)(struct vnode *vn);
 	/* Last reference: the filesystem frees its node when nlink is 0 or forgets it */
@@ -138,6 +140,7 @@ int	vn_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);
 int	vn_ioctl(struct vnode *vn, uint32_t cmd, uaddr_t arg);
 uint32_t vn_poll(struct vnode *vn, struct pollnote *note);
 int	vn_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
+int	vn_seal(struct vnode *vn, const uint32_t *add, uint32_t *now);
 int	vn_fsync(struct vnode *vn);
 /* SEEK_DATA and SEEK_HOLE: ENXIO beyond the end. */
 int	vn_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result);

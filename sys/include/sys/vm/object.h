@@ -25,6 +25,7 @@ struct vmobj {
 	uint64_t	o_id;		/* const: born-here sequence number */
 	uint64_t	o_bytes;	/* [o_tok] size: access beyond the last page is SIGBUS */
 	uint64_t	o_npages;	/* [o_tok] resident */
+	_Atomic bool	o_sealed;	/* [o_tok to change] no new shared mapping may ever be written to */
 	struct rb_tree	o_pages;	/* [o_tok], or what the implementation prefers */
 	struct list	o_maps;		/* [o_tok] map entries that show this object: reverse map */
 	struct list	o_link;		/* [objects' spin] all objects that can be filled again */
@@ -44,5 +45,7 @@ int	vmobj_page(struct vmobj *o, uint64_t index, uint32_t flags, struct page **ou
 int	vmobj_resize(struct vmobj *o, uint64_t bytes);
 /* Free whole pages in [first, last) (punch hole), mappings removed first. */
 void	vmobj_remove(struct vmobj *o, uint64_t first, uint64_t last);
+/* From now on no new shared mapping may be written to.  EBUSY: there is one already and `all` forbids that too. */
+int	vmobj_seal(struct vmobj *o, bool all);
 /* Next index >= `index` that has (data) or lacks (hole) a page; UINT64_MAX: none. */
 uint64_t vmobj_seek(struct vmobj *o, uint64_t index, bool data);
