@@ -173,7 +173,7 @@ tdir_create(struct vnode *dir, const char *name, size_t len, enum v_type type, u
 	if (e != NULL)
 		add(d, e, vn_tnode(*out));
 	else
-		vn_tnode(*out)->t_linkable = true;
+		vn_tnode(*out)->t_linkable = len != 0;
 	return 0;
 }
 
@@ -213,14 +213,23 @@ tdir_link(struct vnode *dir, const char *name, size_t len, struct vnode *target)
 {
 	struct tnode *d = vn_tnode(dir), *t = vn_tnode(target);
 	struct tentry *e;
+	bool gone;
 
-	if (d->t_nlink == 0 || (t->t_nlink == 0 && !t->t_linkable))
+	if (d->t_nlink == 0)
 		return ENOENT;
 	if (t->t_nlink == UINT32_MAX)
 		return EMLINK;
 	e = entry_alloc(name, len);
 	if (e == NULL)
 		return ENOMEM;
+	spin_lock(&t->t_spin);
+	gone = t->t_nlink == 0 && !t->t_linkable;
+	t->t_linkable = false;
+	spin_unlock(&t->t_spin);
+	if (gone) {
+		kfree(e);
+		return ENOENT;
+	}
 	add(d, e, t);
 	tnode_touch(t, VA_CTIME);
 	return 0;

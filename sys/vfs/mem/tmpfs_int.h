@@ -35,7 +35,7 @@ struct tnode {
 	_Atomic nsec_t	t_atime, t_mtime, t_ctime;	/* [t_spin to change] */
 	nsec_t		t_btime;	/* const */
 	uint32_t	t_seals;	/* [v_lk] F_SEAL_*; only those of tmpfs_memfd() may be added to */
-	bool		t_linkable;	/* const: made by O_TMPFILE, may get its first link later */
+	bool		t_linkable;	/* [t_spin] made by O_TMPFILE, may get its first link */
 	/* directory, all [v_lk] */
 	struct rb_tree	t_names, t_cookies;
 	uint64_t	t_last_cookie;

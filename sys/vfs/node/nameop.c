@@ -451,15 +451,22 @@ name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags)
 }
 
 int
-name_orphan(struct vnode *vn, const char *text, struct ncp **out)
+name_orphan_in(struct ncp *dir, struct vnode *vn, const char *text, struct ncp **out)
 {
-	size_t len = strnlen(text, PATH_MAX_);
-	struct mount *mp = vn->v_mount;
-	struct ncp *top = mount_name(mp);
-	int error = ncp_create(top, mp, text, len, vn, out);
+	struct mount *mp = dir != NULL ? dir->n_mount : vn->v_mount;
+	int error = ncp_create(dir, mp, text, strnlen(text, PATH_MAX_), vn, out);
 
 	if (error == 0)
 		atomic_store_explicit(&(*out)->n_flags, NCF_DELETED, memory_order_relaxed);
+	return error;
+}
+
+int
+name_orphan(struct vnode *vn, const char *text, struct ncp **out)
+{
+	struct ncp *top = mount_name(vn->v_mount);
+	int error = name_orphan_in(top, vn, text, out);
+
 	if (top != NULL)
 		ncp_drop(top);
 	return error;

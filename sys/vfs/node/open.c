@@ -196,12 +196,13 @@ open_create(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, 
 	return error;
 }
 
-/* O_TMPFILE: made under a name nobody can guess is not needed: the filesystem makes it without one. */
+/* O_TMPFILE: the filesystem makes it without a name; what is shown is a number in its directory. */
 static int
 open_tmpfile(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out)
 {
 	struct lookup lu;
 	struct vnode *dvn, *vn;
+	char text[32];
 	int error;
 
 	if ((flags & O_DIRECTORY) == 0 || (flags & O_ACCMODE) == O_RDONLY || (flags & O_CREAT) != 0)
@@ -214,13 +215,14 @@ open_tmpfile(struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
 	lk_excl(&dvn->v_lk);
 	if (error == 0)
 		error = dvn->v_ops->vop_create == NULL ? EOPNOTSUPP :
-		    dvn->v_ops->vop_create(dvn, NULL, 0, VREG, mode, 0, vfs_cred(), &vn);
+		    dvn->v_ops->vop_create(dvn, NULL, (flags & O_EXCL) == 0, VREG, mode, 0, vfs_cred(), &vn);
 	lk_release(&dvn->v_lk);
+	if (error == 0) {
+		rt_snprintf(text, sizeof text, "#%llu", (unsigned long long)vn->v_id);
+		error = name_orphan_in(lu.lu_ncp, vn, text, out);
+		vnode_drop(vn);
+	}
 	lookup_done(&lu);
-	if (error != 0)
-		return error;
-	error = name_orphan(vn, "#tmpfile", out);
-	vnode_drop(vn);
 	return error;
 }
 

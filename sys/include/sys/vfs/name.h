@@ -90,6 +90,7 @@ int	name_remove(struct ncp *dir, const char *name, size_t len, bool slash, bool 
 int	name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags);
 /* A name outside the tree, for what has lost its own: shown as `text`.  Takes its own reference on vn. */
 int	name_orphan(struct vnode *vn, const char *text, struct ncp **out);
+int	name_orphan_in(struct ncp *dir, struct vnode *vn, const char *text, struct ncp **out);
 /* setattr with Linux's rules: owner, capabilities, set-id bits, read-only mounts. */
 int	name_setattr(struct ncp *n, struct vattr *va);
 #define VA_TIME_NOW	(1u << 8)	/* atime and mtime: needs only write permission */

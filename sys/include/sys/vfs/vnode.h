@@ -54,7 +54,7 @@ typedef bool (*dir_emit_fn)(void *arg, const char *name, size_t len, uint64_t in
 struct vnode_ops {
 	/* ENOTDIR; a name that is not there is ENOENT */
 	int	(*vop_lookup)(struct vnode *dir, const char *name, size_t len, struct vnode **out);
-	/* EPERM; any type but VLNK; name NULL: without a name (O_TMPFILE) */
+	/* EPERM; any type but VLNK; name NULL: without a name (O_TMPFILE), and len 0: it shall never get one */
 	int	(*vop_create)(struct vnode *dir, const char *name, size_t len, enum v_type type,
 		    uint32_t mode, uint64_t rdev, const struct cred *cr, struct vnode **out);
 	/* EPERM */
