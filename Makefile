@@ -149,6 +149,20 @@ $(O)/obj/kern/%.o: %.S $(O)/flags | $(gen_h)
 	$(call say,KAS,$<)
 	$(Q)$(CC) $(kernflags) $(call incof,$<) -c -o $@ $<
 
+# What runs in programs: its own shared object, with tables to unwind through it.
+vdsoflags	:= $(warn) -O2 -g0 -fno-strict-aliasing -MD -MP -ffreestanding -nostdinc -isystem $(ccinc) -fPIC \
+		   -mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fasynchronous-unwind-tables
+$(O)/vdso/vdso.so: sys/vdso/vdso.c sys/vdso/vdso.ld $(O)/flags | $(gen_h)
+	@mkdir -p $(@D)
+	$(call say,VDSO,$@)
+	$(Q)$(CC) $(vdsoflags) -Isys/include $(incgen) -c -o $(@D)/vdso.o $<
+	$(Q)$(LD) -shared -T sys/vdso/vdso.ld -soname linux-vdso.so.1 --hash-style=both --eh-frame-hdr --build-id \
+	    -Bsymbolic -z max-page-size=4096 -z noexecstack -o $@ $(@D)/vdso.o
+
+$(O)/obj/kern/sys/vdso/image.o: sys/vdso/image.S $(O)/vdso/vdso.so
+	@mkdir -p $(@D)
+	$(Q)$(CC) -DVDSO='"$(O)/vdso/vdso.so"' -c -o $@ $<
+
 $(O)/obj/gen/%.o: $(O)/gen/%.c $(O)/flags | $(gen_h)
 	@mkdir -p $(@D)
 	$(call say,KCC,$<)

@@ -20,7 +20,7 @@
  *   X3  every address that a program header names is checked for overflow and
  *       against the user range before the commit.
  *
- * Absent: a vDSO, core dumps, binfmt_misc.
+ * Absent: core dumps, binfmt_misc.
  */
 #include <abi/elf.h>
 #include <abi/errno.h>
@@ -33,6 +33,7 @@
 #include <sys/file/exec.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/sigframe.h>
+#include <sys/proc/vdso.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
@@ -76,7 +77,7 @@ struct exec {
 	struct image	x_prog, x_interp;
 	bool		x_has_interp;
 	bool		x_secure;	/* runs with more rights than its caller's */
-	uaddr_t		x_random, x_execfn, x_platform;
+	uaddr_t		x_random, x_execfn, x_platform, x_vdso;
 };
 
 /* ---------------------------------------------------------------- arguments -- */
@@ -543,6 +544,7 @@ auxv_make(const struct exec *x, uint64_t *av)
 	const struct image *im = &x->x_prog;
 	const struct cred *cr = cred_current();
 	const uint64_t v[] = {
+		x->x_vdso != 0 ? AT_SYSINFO_EHDR : AT_IGNORE, x->x_vdso,
 		AT_MINSIGSTKSZ, sigframe_bytes(),
 		AT_HWCAP, cpu_features(),
 		AT_PAGESZ, PAGE_BYTES,
@@ -677,12 +679,14 @@ stack_make(struct exec *x, struct vmspace *vs, uaddr_t *sp)
 	uint64_t strings = x->x_bytes + x->x_head_bytes + strlen(x->x_path);
 	uint64_t pointers = ((uint64_t)x->x_head_count + x->x_argc + x->x_envc + AUXV_MAX + 4) * 8;
 	uint64_t len = page_round(strings + pointers + STACK_FIRST);
-	uaddr_t top = MD_USER_MAX - PAGE_BYTES - random_pages(), low = top - len;
+	uaddr_t top = MD_USER_MAX - PAGE_BYTES - vdso_bytes() - random_pages(), low = top - len;
 	uint32_t prot = PROT_READ | PROT_WRITE | (x->x_prog.i_exec_stack ? PROT_EXEC : 0);
 	int error = vm_mmap(vs, &low, len, prot,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK, NULL, 0,
 	    PROT_READ | PROT_WRITE | PROT_EXEC);
 
+	if (error == 0 && vdso_bytes() != 0)
+		error = vdso_map(vs, top, &x->x_vdso);
 	return error != 0 ? error : stack_write(x, top, sp);
 }
 

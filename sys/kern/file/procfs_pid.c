@@ -14,6 +14,7 @@
 #include <abi/mount.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
+#include <sys/proc/vdso.h>
 #include <sys/vm/kmem.h>
 
 #define TICK_NS		(NSEC_PER_SEC / 100)
@@ -609,7 +610,9 @@ map_line(struct pbuf *b, const struct maps *m, const struct vm_region *r)
 	const char *name = exe && m->exe != NULL ? m->exe : "";
 	size_t before = b->pb_len;
 
-	if (r->obj == NULL && r->start <= m->stack && m->stack < r->end)
+	if (r->obj != NULL && r->obj == vdso_object())
+		name = r->off == 0 ? "[vvar]" : "[vdso]";
+	else if (r->obj == NULL && r->start <= m->stack && m->stack < r->end)
 		name = "[stack]";
 	else if (r->obj == NULL && m->brk != 0 && r->end == page_round(m->brk))
 		name = "[heap]";

@@ -20,6 +20,7 @@
 #include <sys/lwkt/ipi.h>
 #include <sys/lwkt/thread.h>
 #include <sys/proc/proc.h>
+#include <sys/proc/vdso.h>
 #include <sys/syscall/syscall.h>
 #include <sys/time/time.h>
 #include <sys/vfs/name.h>
@@ -82,6 +83,7 @@ boot_late(void *arg)
 		ktest_run(test, false);
 	if (boot_arg("kbench", test, sizeof test))
 		ktest_run(test, true);
+	vdso_init();
 	error = proc_create_first(init_main, NULL);
 	if (error != 0)
 		panic("process 1 cannot be made: error %d", error);

@@ -47,13 +47,13 @@ clock_read(int clock, nsec_t *out)
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
 	case CLOCK_TAI:
-		*out = time_wall();
+		*out = time_told_wall();
 		return 0;
 	case CLOCK_MONOTONIC:
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_MONOTONIC_COARSE:
 	case CLOCK_BOOTTIME:
-		*out = time_now() - time_boot();
+		*out = time_told_mono();
 		return 0;
 	case CLOCK_PROCESS_CPUTIME_ID:
 		proc_times(curproc, &ru);
@@ -122,7 +122,7 @@ int
 sys_gettimeofday(struct sysmsg *m, uaddr_t tv, uaddr_t tz)
 {
 	static const struct k_timezone utc;
-	nsec_t t = time_wall();
+	nsec_t t = time_told_wall();
 	struct k_timeval now = { (int64_t)(t / NSEC_PER_SEC), (int64_t)(t % NSEC_PER_SEC / 1000) };
 	int error = 0;
 
@@ -156,7 +156,7 @@ sys_settimeofday(struct sysmsg *m, uaddr_t tv, uaddr_t tz)
 int
 sys_time(struct sysmsg *m, uaddr_t to)
 {
-	int64_t sec = (int64_t)(time_wall() / NSEC_PER_SEC);
+	int64_t sec = (int64_t)(time_told_wall() / NSEC_PER_SEC);
 
 	m->sm_result = sec;
 	return to != 0 ? copyout(to, &sec, sizeof sec) : 0;

@@ -29,14 +29,21 @@ time_boot(void)
 	return booted;
 }
 
+uint64_t
+time_wall_moved(void)
+{
+	return (uint64_t)atomic_load_explicit(&wall_moved, memory_order_relaxed);
+}
+
 nsec_t
 time_wall(void)
 {
-	return md_wall() + (uint64_t)atomic_load_explicit(&wall_moved, memory_order_relaxed);
+	return md_wall() + time_wall_moved();
 }
 
 void
 time_set_wall(nsec_t t)
 {
 	atomic_store_explicit(&wall_moved, (int64_t)(t - md_wall()), memory_order_relaxed);
+	time_told_step();
 }

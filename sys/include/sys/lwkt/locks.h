@@ -48,6 +48,7 @@
 	L(object_list, 0)							\
 	L(pagetable, MANY)	/* vs_pt: a parent's before its child's in fork */	\
 	L(uts, 0)								\
+	L(told, 0)		/* the page of times that programs read */	\
 	L(kstack, 0)								\
 	L(phys, 0)		/* free memory */			\
 	L(port, 0)		/* a message port's queues */		\

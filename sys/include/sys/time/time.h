@@ -25,6 +25,13 @@ bool	timer_cancel(struct timer *t);
 nsec_t	time_now(void);		/* monotonic */
 nsec_t	time_wall(void);	/* UTC: the machine's clock plus what settimeofday moved it by */
 void	time_set_wall(nsec_t t);
+uint64_t time_wall_moved(void);	/* that, modulo 2^64 */
+/* The same as programs are told: since boot, and UTC.  They compare these with what they computed themselves. */
+nsec_t	time_told_mono(void);
+nsec_t	time_told_wall(void);
+void	time_told_step(void);		/* the wall clock was set */
+/* From now on programs compute the time from this page, struct vdso_time; false: this machine's cannot. */
+bool	time_told_page(void *zeroed);
 nsec_t	time_boot(void);	/* time_now() at boot: uptime is time_now() - time_boot() */
 
 struct thread;
