@@ -13,6 +13,7 @@
 #   unit      host world: tests/unit/**/test_*.c, each a CMocka program
 #   user      tests/user/*.c, each a static musl program for the guest; user_glibc: those that are also built with glibc
 #   stress    tests/stress/*.c, likewise, for seeds of deterministic mode
+#   guest     tests/guest/*.c, likewise, for tests/system
 #   helpers   tests/system/*.c, each a host program that a test uses
 #   explore_bugs  names of the copies that tests/unit/explore makes
 #
@@ -48,6 +49,7 @@ tools		:=
 unit		:=
 user		:=
 user_glibc	:=
+guest		:=
 helpers		:=
 explore_bugs	:=
 lists		:= $(sort $(shell find sys platform hostkit vkernel tests scripts -name files.mk 2>/dev/null))
@@ -135,6 +137,7 @@ launch_o	:= $(call ho,$(launch))
 unit_bin	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(unit))
 example_bin	:= $(patsubst hostkit/examples/%.c,$(O)/examples/%,$(wildcard hostkit/examples/*.c))
 user_bin	:= $(patsubst tests/user/%.c,$(O)/user/%,$(user)) $(patsubst tests/user/%.c,$(O)/user/%_glibc,$(user_glibc))
+guest_bin	:= $(patsubst tests/guest/%.c,$(O)/guest/%,$(guest))
 stress_bin	:= $(patsubst tests/stress/%.c,$(O)/stress/%,$(stress))
 
 incof		= $(if $(filter sys/core/%,$(1)),$(inccore),$(if $(filter platform/%,$(1)),$(incplat),$(incsys)))
@@ -209,6 +212,11 @@ $(O)/user/%_glibc: tests/user/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,GLIBC,$<)
 	$(Q)$(CC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $< -lpthread
+
+$(O)/guest/%: tests/guest/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,MUSL,$<)
+	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
 
 $(O)/stress/%: tests/stress/%.c $(O)/flags
 	@mkdir -p $(@D)
@@ -323,7 +331,7 @@ all: kernel-objects $(tool_bin) $(O)/lib/libhostkit.a $(example_bin) $(images)
 
 kernel-objects: $(kern_o) $(kerntest_o) ; @:
 unit: $(unit_bin) ; @:
-user: $(user_bin) $(stress_bin) ; @:
+user: $(user_bin) $(guest_bin) $(stress_bin) ; @:
 
 explorers: $(explore_bin) ; @:
 helpers: $(patsubst tests/system/%.c,$(O)/system/%,$(helpers)) ; @:

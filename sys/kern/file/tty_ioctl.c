@@ -12,6 +12,7 @@
 #include <abi/signal.h>
 #include <core/rt/rt.h>
 #include <sys/proc/proc.h>
+#include <sys/proc/view.h>
 
 /* Settings come in: what there is no line for cannot be asked for. */
 static int
@@ -92,7 +93,8 @@ ioctl_type(struct tty *t, uaddr_t arg)
 	uint8_t c;
 	int error;
 
-	if (!tty_is_mine(t) && !cred_capable(cred_current(), CAP_SYS_ADMIN))
+	/* From a jail it would be a hand on a keyboard outside. */
+	if (view_is_jail(view_current()) || (!tty_is_mine(t) && !cred_capable(cred_current(), CAP_SYS_ADMIN)))
 		return EPERM;
 	if ((error = copyin(&c, arg, sizeof(c))) != 0)
 		return error;

@@ -170,7 +170,7 @@ tty_take_control(struct tty *t, struct file *fp)
 static void
 signal_leader(const struct session *s)
 {
-	struct proc *p = proc_find(s->s_sid);
+	struct proc *p = proc_find_any(s->s_sid);
 
 	if (p == NULL)
 		return;

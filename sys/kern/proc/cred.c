@@ -8,6 +8,7 @@
  */
 #include "proc_int.h"
 #include <core/rt/rt.h>
+#include <sys/proc/view.h>
 #include <sys/vm/kmem.h>
 
 /* Kernel threads act for nobody in particular: as root. */
@@ -16,6 +17,7 @@ static struct cred kernel_cred = {
 	.cr_cap_perm = (2ull << CAP_LAST) - 1,
 	.cr_cap_eff = (2ull << CAP_LAST) - 1,
 	.cr_cap_bnd = (2ull << CAP_LAST) - 1,
+	.cr_view = &view_machine,
 };
 
 struct cred *
@@ -33,6 +35,7 @@ cred_drop(struct cred *c)
 	ASSERT(old > 0);
 	if (old == 1) {
 		ASSERT(c != &kernel_cred);
+		view_drop(c->cr_view);
 		kfree(c);
 	}
 }
@@ -46,6 +49,7 @@ cred_copy(const struct cred *c)
 		return NULL;
 	memcpy(n, c, sizeof(*n));
 	n->cr_refs = 1;
+	view_hold(n->cr_view);
 	return n;
 }
 

@@ -20,6 +20,7 @@
 #include <core/rt/rt.h>
 #include <machine/boot.h>
 #include <sys/debug/kprint.h>
+#include <sys/proc/view.h>
 #include <sys/vm/map.h>
 
 static void (*hangup_fn)(struct session *);		/* const after boot */
@@ -89,12 +90,12 @@ pgrp_abandoned(struct pgrp *pg, const struct proc *leaving)
 	}
 }
 
-/* Who takes the children of p: its nearest ancestor that asked for it, or process 1. */
+/* Who takes the children of p: its nearest ancestor that asked for it or is its jail's first, or process 1. */
 static struct proc *
 reaper_of(struct proc *p)
 {
 	for (struct proc *up = p->p_parent; up != NULL; up = up->p_parent)
-		if (up->p_subreaper && up->p_state < P_EXITING)
+		if ((up->p_subreaper || view_is_init(up)) && up->p_state < P_EXITING)
 			return up;
 	return proc_first;
 }
@@ -352,6 +353,8 @@ proc_exit(int status)
 		md_power_off((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
 	}
 	proc_end_others();
+	if (view_is_init(p))
+		view_end();
 	spin_lock(&p->p_sig);
 	p->p_state = P_EXITING;
 	p->p_status = status;
@@ -491,6 +494,20 @@ proc_wait(const struct wait_args *wa, struct wait_result *wr)
 	}
 	wait_end(&w);
 	return error == 0 && wr->wr_pid == 0 ? ERESTARTSYS : error;
+}
+
+void
+proc_reap_all(void)
+{
+	const struct wait_args wa = { P_ALL, 0, WEXITED | __WALL };
+	struct wait_result wr;
+	struct waiter w;
+
+	wait_begin(&curproc->p_waitq, &w);
+	while (look(curproc, &wa, &wr) == 0)
+		if (wr.wr_pid == 0)
+			(void)wait_sleep(&w, NSEC_NEVER, 0);
+	wait_end(&w);
 }
 
 int

@@ -18,6 +18,7 @@
 #include <core/rt/rt.h>
 #include <machine/boot.h>
 #include <sys/debug/kprint.h>
+#include <sys/proc/view.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/map.h>
 #include <sys/vm/uaccess.h>
@@ -143,7 +144,7 @@ user_child(void *arg)
 int
 proc_create_first(void (*fn)(void *arg), void *arg)
 {
-	static struct cred root = { .cr_refs = 1 };
+	static struct cred root = { .cr_refs = 1, .cr_view = &view_machine };
 	struct proc *p = proc_alloc();
 	struct pgrp *pg;
 	struct lwp *l;
@@ -205,7 +206,7 @@ check_flags(uint64_t flags)
 		return EINVAL;			/* threads with files of their own do not exist here */
 	if ((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_CLEAR_SIGHAND) != 0)
 		return EINVAL;
-	if ((flags & CLONE_PARENT) != 0 && curproc == proc_first)
+	if ((flags & CLONE_PARENT) != 0 && (curproc == proc_first || view_is_init(curproc)))
 		return EINVAL;
 	if (flags >> 33 != 0)
 		return EINVAL;

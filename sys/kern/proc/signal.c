@@ -24,6 +24,7 @@
 #include <abi/resource.h>
 #include <abi/wait.h>
 #include <core/rt/rt.h>
+#include <sys/proc/view.h>
 #include <sys/vm/kmem.h>
 
 struct sigq {
@@ -548,7 +549,7 @@ sig_kill_pgrp(int32_t pgid, int sig, const struct k_siginfo *info)
 	pg = pgid == 0 ? curproc->p_pgrp : pgrp_lookup(pgid);
 	if (pg != NULL)
 		list_foreach(p, &pg->pg_members, struct proc, p_pglink) {
-			if (p->p_state == P_REAPED)
+			if (p->p_state == P_REAPED || !view_sees(p))
 				continue;
 			seen++;
 			if (!may_signal(p) && !(sig == SIGCONT && pg->pg_session == mine))

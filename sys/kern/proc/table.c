@@ -16,6 +16,9 @@
  *   T3  a group is in its hash while it has members; a session while a group
  *       has it.
  *
+ *   T4  what a process finds here is in its view; the kernel's own lookups are
+ *       called ..._any.
+ *
  * Locking: proc_tree for everything linked here.
  */
 #include "proc_int.h"
@@ -23,6 +26,7 @@
 #include <abi/resource.h>
 #include <core/rt/rt.h>
 #include <machine/boot.h>
+#include <sys/proc/view.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/map.h>
 #include <sys/vm/uaccess.h>
@@ -207,6 +211,10 @@ int
 proc_enter(struct proc *p, bool limited)
 {
 	spin_lock(&proc_tree);
+	if (p->p_cred->cr_view->v_closed) {
+		spin_unlock(&proc_tree);
+		return ENOMEM;			/* as Linux without a process 1 */
+	}
 	if (nproc + nlwp >= proc_max || (limited && user_is_full(p)) ||
 	    (p->p_pid = number_alloc()) < 0) {
 		spin_unlock(&proc_tree);
@@ -299,7 +307,7 @@ proc_drop(struct proc *p)
 }
 
 struct proc *
-proc_find(int32_t pid)
+proc_find_any(int32_t pid)
 {
 	struct proc *p;
 
@@ -309,6 +317,22 @@ proc_find(int32_t pid)
 		proc_hold(p);
 	spin_unlock(&proc_tree);
 	return p;
+}
+
+/* Of a process that was found, only what the current one sees. */
+static struct proc *
+seen(struct proc *p)
+{
+	if (p == NULL || view_sees(p))
+		return p;
+	proc_drop(p);
+	return NULL;
+}
+
+struct proc *
+proc_find(int32_t pid)
+{
+	return seen(proc_find_any(pid));
 }
 
 struct proc *
@@ -323,7 +347,7 @@ proc_find_tid(int32_t tid)
 	if (p != NULL)
 		proc_hold(p);
 	spin_unlock(&proc_tree);
-	return p;
+	return seen(p);
 }
 
 /* The first process whose pid is at least `pid`, held. */
@@ -343,8 +367,8 @@ proc_at_least(int32_t pid)
 	return found;
 }
 
-int
-proc_foreach(int (*fn)(struct proc *, void *), void *arg)
+static int
+foreach_process(int (*fn)(struct proc *, void *), void *arg, bool any)
 {
 	int32_t pid = 0;
 
@@ -355,12 +379,24 @@ proc_foreach(int (*fn)(struct proc *, void *), void *arg)
 		if (p == NULL)
 			return 0;
 		pid = p->p_pid + 1;
-		stop = fn(p, arg);
+		stop = any || view_sees(p) ? fn(p, arg) : 0;
 		proc_drop(p);
 		if (stop != 0)
 			return stop;
 		lwkt_poll();
 	}
+}
+
+int
+proc_foreach(int (*fn)(struct proc *, void *), void *arg)
+{
+	return foreach_process(fn, arg, false);
+}
+
+int
+proc_foreach_any(int (*fn)(struct proc *, void *), void *arg)
+{
+	return foreach_process(fn, arg, true);
 }
 
 int32_t
@@ -369,7 +405,7 @@ proc_ppid(struct proc *p)
 	int32_t pid;
 
 	spin_lock(&proc_tree);
-	pid = p->p_parent != NULL ? p->p_parent->p_pid : 0;
+	pid = p->p_parent != NULL && view_sees(p->p_parent) ? p->p_parent->p_pid : 0;
 	spin_unlock(&proc_tree);
 	return pid;
 }
@@ -515,7 +551,7 @@ proc_getpgid(int32_t pid, int32_t *pgid, int32_t *sid)
 
 	spin_lock(&proc_tree);
 	p = pid == 0 ? curproc : proc_lookup(pid);
-	if (p != NULL && p->p_pgrp != NULL) {
+	if (p != NULL && p->p_pgrp != NULL && view_sees(p)) {
 		*pgid = p->p_pgrp->pg_pgid;
 		*sid = p->p_pgrp->pg_session->s_sid;
 		error = 0;

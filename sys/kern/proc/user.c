@@ -77,7 +77,7 @@ proc_oom_kill(void)
 {
 	struct victim v = { NULL, 0, false };
 
-	(void)proc_foreach(weigh, &v);
+	(void)proc_foreach_any(weigh, &v);
 	if (v.leaving && v.proc != NULL)
 		proc_drop(v.proc);
 	if (v.leaving || v.proc == NULL)

@@ -10,6 +10,7 @@
 #include <sys/file/tty.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/uts.h>
+#include <sys/proc/view.h>
 #include <sys/proc/sysmsg.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/page.h>
@@ -159,7 +160,9 @@ sys_syslog(struct sysmsg *m, int type, uaddr_t buf, int len)
 {
 	int error = 0;
 
-	if (type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER && !cred_capable(cred_current(), CAP_SYSLOG))
+	/* Anybody may read, but an inmate: the messages are about the machine. */
+	if (((type != SYSLOG_READ_ALL && type != SYSLOG_SIZE_BUFFER) || view_is_jail(view_current())) &&
+	    !cred_capable(cred_current(), CAP_SYSLOG))
 		return EPERM;
 	switch (type) {
 	case SYSLOG_READ:

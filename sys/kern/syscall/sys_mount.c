@@ -214,7 +214,7 @@ sys_pivot_root(struct sysmsg *m, uaddr_t new_root, uaddr_t put_old)
 	if (error == 0) {
 		error = vfs_pivot(to, old, &from);
 		if (error == 0) {
-			(void)proc_foreach(move_one, &(struct move){ from, to });
+			(void)proc_foreach_any(move_one, &(struct move){ from, to });
 			ncp_drop(from);
 		}
 		ncp_drop(old);

@@ -521,6 +521,25 @@ fsctx_create(struct fsctx *like)
 	token_get(&like->fc_tok);
 	fc->fc_umask = like->fc_umask;
 	token_release(&like->fc_tok);
+	fc->fc_top = like->fc_top;
+	if (fc->fc_top != NULL)
+		ncp_hold(fc->fc_top);
+	return fc;
+}
+
+struct fsctx *
+fsctx_jail(struct fsctx *like, struct ncp *dir)
+{
+	struct fsctx *fc = fsctx_create(like);
+
+	if (fc == NULL)
+		return NULL;
+	ASSERT(fc->fc_top == NULL);
+	ncp_drop(fc->fc_cwd);
+	ncp_drop(fc->fc_root);
+	fc->fc_cwd = fc->fc_root = fc->fc_top = dir;
+	for (int i = 0; i < 3; i++)
+		ncp_hold(dir);
 	return fc;
 }
 
@@ -534,6 +553,8 @@ fsctx_drop(struct fsctx *fc)
 		return;
 	ncp_drop(fc->fc_cwd);
 	ncp_drop(fc->fc_root);
+	if (fc->fc_top != NULL)
+		ncp_drop(fc->fc_top);
 	kfree(fc);
 }
 

@@ -12,6 +12,9 @@
  *   P2  ".." never leaves the walk's root, and from the root of a mount goes
  *       on from the covered name.
  *   P3  at most SYMLINKS_MAX links are followed for one path.
+ *   P4  in a jail a walk begins and ends below the jail's top, or leads
+ *       nowhere.  What lies between does not matter: a directory that was
+ *       passed in, or moved away under our feet, is no way out.
  *
  * Locking: v_lk shared of one directory during a lookup that missed the
  * cache.  Not here: changing directories (nameop.c), opening (open.c).
@@ -276,6 +279,24 @@ fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root)
 	token_release(&fc->fc_tok);
 }
 
+/* P4.  What is no directory and has no place, a pipe or an unlinked file, is nobody's. */
+static bool
+is_inside(struct ncp *n)
+{
+	struct ncp *top = fsctx_current()->fc_top, *up;
+	const bool placeless = n->n_vnode->v_type != VDIR && n->n_parent == NULL;
+
+	if (top == NULL || placeless)
+		return true;
+	ncp_hold(n);
+	while (n != top && (up = ncp_parent(n)) != NULL) {
+		ncp_drop(n);
+		n = ncp_cross(up);
+	}
+	ncp_drop(n);
+	return n == top;
+}
+
 int
 name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *out)
 {
@@ -296,11 +317,15 @@ name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *
 		ncp_hold(start);
 		w.w_at = start;
 	}
-	if (path[0] != '\0')
+	if (!is_inside(w.w_at))
+		error = ENOENT;
+	else if (path[0] != '\0')
 		error = walk_path(&w, flags, out);
 	if (error == 0 && (flags & LOOK_PARENT) == 0 && (out->lu_trailing || (flags & LOOK_DIR) != 0) &&
 	    w.w_at->n_vnode->v_type != VDIR)
 		error = ENOTDIR;
+	if (error == 0 && !is_inside(w.w_at))
+		error = ENOENT;
 	if (w.w_root != NULL)
 		ncp_drop(w.w_root);
 	kfree(w.w_buf);

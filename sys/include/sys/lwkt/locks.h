@@ -47,7 +47,7 @@
 	L(devfs, 0)								\
 	L(object_list, 0)							\
 	L(pagetable, MANY)	/* vs_pt: a parent's before its child's in fork */	\
-	L(uts, 0)								\
+	L(view, 0)		/* a view's names of the system */	\
 	L(told, 0)		/* the page of times that programs read */	\
 	L(kstack, 0)								\
 	L(phys, 0)		/* free memory */			\

@@ -4,7 +4,7 @@
 #include <machine/types.h>
 
 #define NGROUPS_MAX	32
-struct view;		/* pid, ipc, uts, mount, net view: one, until there are jails */
+struct view;		/* sys/proc/view.h */
 struct cred {
 	_Atomic uint32_t cr_refs;
 	uint32_t	cr_uid, cr_euid, cr_suid, cr_fsuid;
@@ -12,7 +12,7 @@ struct cred {
 	uint32_t	cr_ngroups;
 	uint32_t	cr_groups[NGROUPS_MAX];
 	uint64_t	cr_cap_perm, cr_cap_eff, cr_cap_inh, cr_cap_bnd, cr_cap_amb;
-	struct view	*cr_view;
+	struct view	*cr_view;	/* held */
 };
 struct cred *cred_hold(struct cred *c);
 void	cred_drop(struct cred *c);

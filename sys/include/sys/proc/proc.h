@@ -163,7 +163,9 @@ struct lwp {
 #define curlwp		(curthread->td_lwp)
 #define curproc		(curlwp->l_proc)
 
-struct proc *proc_find(int32_t pid);		/* held; zombies too; NULL */
+/* Held; zombies too; NULL: nobody, or nobody whom the current process sees (sys/proc/view.h). */
+struct proc *proc_find(int32_t pid);
+struct proc *proc_find_any(int32_t pid);	/* for the kernel's own ends: in any view */
 struct pgrp *pgrp_find(int32_t pgid);		/* held */
 void	proc_hold(struct proc *p);
 void	proc_drop(struct proc *p);
@@ -171,8 +173,9 @@ void	pgrp_drop(struct pgrp *pg);
 void	pgrp_hold(struct pgrp *pg);
 void	session_hold(struct session *s);
 void	session_drop(struct session *s);
-/* Calls fn for each process, held, in pid order; fn may sleep; stops when fn returns nonzero. */
+/* Calls fn for each process seen, held, in pid order; fn may sleep; stops when fn returns nonzero. */
 int	proc_foreach(int (*fn)(struct proc *, void *), void *arg);
+int	proc_foreach_any(int (*fn)(struct proc *, void *), void *arg);	/* in all views */
 bool	pgrp_is_orphaned(struct pgrp *pg);
 
 /* the current process, wait status form: code << 8 | signal */

@@ -43,6 +43,7 @@ struct fsctx {
 	_Atomic uint32_t fc_refs;
 	struct token	fc_tok;
 	struct ncp	*fc_cwd, *fc_root;	/* [fc_tok] held */
+	struct ncp	*fc_top;		/* const, held: no path leads above it (a jail's); NULL: there is none */
 	uint32_t	fc_umask;		/* [fc_tok] */
 };
 struct fsctx *fsctx_current(void);
@@ -66,6 +67,7 @@ struct lookup {
 /*
  * start: where a relative path begins (held by the caller); NULL: cwd.
  * On success lu_ncp is positive, except with LOOK_PARENT.
+ * ENOENT when it begins or ends above the context's top.
  */
 int	name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *out);
 void	lookup_done(struct lookup *lu);
@@ -102,6 +104,7 @@ struct ncache_stats { uint64_t names, bound; };
 void	ncache_stats(struct ncache_stats *out);
 
 struct fsctx *fsctx_create(struct fsctx *like);	/* NULL: no memory */
+struct fsctx *fsctx_jail(struct fsctx *like, struct ncp *dir);	/* its cwd, root and top are dir; NULL: no memory */
 void	fsctx_drop(struct fsctx *fc);
 void	fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root);	/* held; either may be NULL */
 struct proc;
