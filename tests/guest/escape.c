@@ -101,7 +101,8 @@ seeing(pid_t victim)
 	fails("prlimit", prlimit(victim, RLIMIT_NOFILE, NULL, &rl), ESRCH);
 	fails("wait for it", waitpid(victim, NULL, WNOHANG), ECHILD);
 	holds("trace it", ptrace(PTRACE_ATTACH, victim, 0, 0) == -1 && (errno == ESRCH || errno == ENOSYS));
-	holds("read its memory", process_vm_readv(victim, &here, 1, &there, 1, 0) == -1 && (errno == ESRCH || errno == ENOSYS));
+	holds("read its memory", process_vm_readv(victim, &here, 1, &there, 1, 0) == -1 &&
+	    (errno == ESRCH || errno == ENOSYS));
 	fails("read the kernel's messages", klogctl(3, path, sizeof path), EPERM);
 }
 
@@ -112,7 +113,8 @@ opening(int fd)
 	int top = open("/", O_RDONLY | O_DIRECTORY);
 
 	fails("/../secret", open("/../secret", O_RDONLY), ENOENT);
-	fails("a link to ../../secret", symlink("../../../secret", "/tmp/link") == 0 ? open("/tmp/link", O_RDONLY) : -2, ENOENT);
+	holds("make a link to ../../secret", symlink("../../../secret", "/tmp/link") == 0);
+	fails("... and follow it", open("/tmp/link", O_RDONLY), ENOENT);
 	fails("from an open directory outside", openat(fd, "secret", O_RDONLY), ENOENT);
 	fails("and make a file there", openat(fd, "made", O_CREAT | O_WRONLY, 0600), ENOENT);
 	snprintf(path, sizeof path, "/proc/self/fd/%d/secret", fd);
@@ -121,7 +123,8 @@ opening(int fd)
 		fails("from a working directory outside", open("secret", O_RDONLY), ENOENT);
 	else
 		fails("to go there", -1, errno);
-	holds("the classic: chroot below, then up", mkdir("/tmp/x", 0755) == 0 && chroot("/tmp/x") == 0 && fchdir(top) == 0);
+	holds("the classic: chroot below, then up",
+	    mkdir("/tmp/x", 0755) == 0 && chroot("/tmp/x") == 0 && fchdir(top) == 0);
 	for (int i = 0; i < 10; i++)
 		(void)chdir("..");
 	fails("... and open", open("secret", O_RDONLY), ENOENT);

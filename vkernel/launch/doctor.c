@@ -42,15 +42,15 @@ finding(enum state state, const char *name, const char *value, const char *advic
 	static const char *const names[] = { "ok", "slow", "limit", "missing" };
 
 	if (json)
-		printf("%s{\"name\":\"%s\",\"state\":\"%s\",\"value\":\"%s\",\"advice\":\"%s\"}", first ? "" : ",", name,
-		    names[state], value, advice);
+		printf("%s{\"name\":\"%s\",\"state\":\"%s\",\"value\":\"%s\",\"advice\":\"%s\"}",
+		    first ? "" : ",", name, names[state], value, advice);
 	else
-		printf("%-7s  %-18s  %s\n%s%s%s", names[state], name, value, *advice != '\0' ? "         " : "", advice,
-		    *advice != '\0' ? "\n" : "");
+		printf("%-7s  %-18s  %s\n%s%s%s", names[state], name, value,
+		    *advice != '\0' ? "         " : "", advice, *advice != '\0' ? "\n" : "");
 	first = false;
 }
 
-/* The number that stands after `key` in a small file; without a key the first.  UINT64_MAX: not there, or a word. */
+/* The number after `key` in a small file; without a key the first.  UINT64_MAX: not there, or a word. */
 static uint64_t
 number_in(const char *path, const char *key)
 {
@@ -146,7 +146,8 @@ see_huge_pages(void)
 	if (at != MAP_FAILED) {
 		char *block = (char *)(((uintptr_t)at + HK_BLOCK - 1) & ~(uintptr_t)(HK_BLOCK - 1));
 
-		if (mmap(block, HK_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED) {
+		block = mmap(block, HK_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+		if (block != MAP_FAILED) {
 			*(volatile char *)block = 1;
 			error = madvise(block, HK_BLOCK, MADV_COLLAPSE);
 		}
@@ -176,14 +177,18 @@ see_debugging(void)
 	const uint64_t scope = number_in("/proc/sys/kernel/yama/ptrace_scope", NULL);
 	bool open = scope == UINT64_MAX || scope == 0 || geteuid() == 0;
 
-	finding(open ? OK : LIMIT, "debugger", open ? "can attach" : "can only start vkernel, not attach to it",
+	finding(open ? OK : LIMIT, "debugger",
+	    open ? "can attach" : "can only start vkernel, not attach to it",
 	    open ? "" : "gdb --args vkernel ..., or sysctl kernel.yama.ptrace_scope=0");
 }
 
 static bool
 see_machine(void)
 {
-	hk_result r = hk_init(&(struct hk_config){ .ncpu = 1, .ram_bytes = 4 * (uint64_t)HK_BLOCK, .ram_base = VK_RAM_BASE });
+	const struct hk_config least = {
+		.ncpu = 1, .ram_bytes = 4 * (uint64_t)HK_BLOCK, .ram_base = VK_RAM_BASE,
+	};
+	hk_result r = hk_init(&least);
 
 	if (r != HK_OK) {
 		finding(MISSING, "machine", hk_why(), init_hint(r) != NULL ? init_hint(r) : "");

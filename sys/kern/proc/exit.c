@@ -90,7 +90,7 @@ pgrp_abandoned(struct pgrp *pg, const struct proc *leaving)
 	}
 }
 
-/* Who takes the children of p: its nearest ancestor that asked for it or is its jail's first, or process 1. */
+/* Who takes p's children: the nearest ancestor that asked for it or is its jail's first, or process 1. */
 static struct proc *
 reaper_of(struct proc *p)
 {

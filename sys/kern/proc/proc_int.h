@@ -62,7 +62,7 @@ _Noreturn void proc_exit_signal(int sig);
 _Noreturn void lwp_exit(void);			/* the current lwp, which is not the last */
 void	proc_end_others(void);			/* the current lwp is the only one afterwards */
 int	proc_wait_vfork(struct proc *child);
-void	proc_reap_all(void);			/* waits until the current process has no children, whatever signals come */
+void	proc_reap_all(void);			/* until it has no children, whatever signals come */
 
 /* view.c */
 bool	view_is_init(struct proc *p);		/* p_sig not held */

@@ -16,7 +16,8 @@ struct proc;
 
 struct view {
 	_Atomic uint32_t v_refs;
-	int32_t		v_init;		/* const: the process that entered it, whose end ends all in it; 0: the machine's */
+	/* const: the process that entered it, whose end ends all in it; 0: the machine's */
+	int32_t		v_init;
 	uint64_t	v_id;		/* const: 0: the machine's */
 	bool		v_closed;	/* [proc tree] it ends: nobody may be made in it */
 	struct spin	v_spin;

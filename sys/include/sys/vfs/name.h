@@ -43,7 +43,7 @@ struct fsctx {
 	_Atomic uint32_t fc_refs;
 	struct token	fc_tok;
 	struct ncp	*fc_cwd, *fc_root;	/* [fc_tok] held */
-	struct ncp	*fc_top;		/* const, held: no path leads above it (a jail's); NULL: there is none */
+	struct ncp	*fc_top;	/* const, held: no path leads above it, a jail's; NULL: none */
 	uint32_t	fc_umask;		/* [fc_tok] */
 };
 struct fsctx *fsctx_current(void);
@@ -104,7 +104,8 @@ struct ncache_stats { uint64_t names, bound; };
 void	ncache_stats(struct ncache_stats *out);
 
 struct fsctx *fsctx_create(struct fsctx *like);	/* NULL: no memory */
-struct fsctx *fsctx_jail(struct fsctx *like, struct ncp *dir);	/* its cwd, root and top are dir; NULL: no memory */
+/* its cwd, root and top are dir; NULL: no memory */
+struct fsctx *fsctx_jail(struct fsctx *like, struct ncp *dir);
 void	fsctx_drop(struct fsctx *fc);
 void	fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root);	/* held; either may be NULL */
 struct proc;
