@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/klog.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -106,6 +107,15 @@ seeing(pid_t victim)
 	fails("read the kernel's messages", klogctl(3, path, sizeof path), EPERM);
 }
 
+static bool
+opens_again(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", memfd_create("own", 0));
+	return open(path, O_RDWR) >= 0;
+}
+
 static void
 opening(int fd)
 {
@@ -123,6 +133,7 @@ opening(int fd)
 		fails("from a working directory outside", open("secret", O_RDONLY), ENOENT);
 	else
 		fails("to go there", -1, errno);
+	holds("but what was made inside opens again", opens_again());
 	holds("the classic: chroot below, then up",
 	    mkdir("/tmp/x", 0755) == 0 && chroot("/tmp/x") == 0 && fchdir(top) == 0);
 	for (int i = 0; i < 10; i++)

@@ -279,12 +279,12 @@ fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root)
 	token_release(&fc->fc_tok);
 }
 
-/* P4.  What is no directory and has no place, a pipe or an unlinked file, is nobody's. */
+/* P4.  What is no directory and has no place, such as an unlinked file, is nobody's. */
 static bool
 is_inside(struct ncp *n)
 {
 	struct ncp *top = fsctx_current()->fc_top, *up;
-	const bool placeless = n->n_vnode->v_type != VDIR && n->n_parent == NULL;
+	const bool placeless = n->n_vnode->v_type != VDIR && ncp_is_deleted(n);
 
 	if (top == NULL || placeless)
 		return true;
