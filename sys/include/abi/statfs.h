@@ -16,3 +16,4 @@ _Static_assert(sizeof(struct k_statfs) == 120, "struct statfs is 120 bytes");
 #define PROC_SUPER_MAGIC	0x9fa0
 #define SYSFS_MAGIC	0x62656572
 #define RAMFS_MAGIC	0x858458f6u
+#define OVERLAYFS_MAGIC	0x794c7630

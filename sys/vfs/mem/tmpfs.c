@@ -72,11 +72,14 @@ tnode_create(struct mount *mp, enum v_type type, uint32_t mode, uint64_t rdev, s
 	t->t_seals = F_SEAL_SEAL;
 	t->t_last_cookie = 2;		/* 0 to 2: the beginning, after ".", after ".." */
 	if (type == VREG) {
-		error = tfile_object(tm, &t->t_vnode->v_obj);
+		struct vmobj *o;
+
+		error = tfile_object(tm, &o);
 		if (error != 0) {
 			vnode_drop(t->t_vnode);
 			return error;
 		}
+		t->t_vnode->v_obj = o;
 	}
 	*out = t->t_vnode;
 	return 0;

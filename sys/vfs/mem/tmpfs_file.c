@@ -102,14 +102,14 @@ tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 	struct tnode *t = vn_tnode(vn);
 	int error;
 
-	(void)ioflag;
 	if (vn->v_type != VREG)
 		return EINVAL;
 	lk_shared(&vn->v_lk);
 	error = vobj_read(vn->v_obj, vn->v_obj->o_bytes, u);
 	lk_release(&vn->v_lk);
 	/* As relatime has it, without its rule about a day. */
-	if (((int64_t)t->t_atime <= (int64_t)t->t_mtime || (int64_t)t->t_atime <= (int64_t)t->t_ctime) &&
+	if ((ioflag & IO_NOATIME) == 0 && ((int64_t)t->t_atime <= (int64_t)t->t_mtime ||
+	    (int64_t)t->t_atime <= (int64_t)t->t_ctime) &&
 	    (vn->v_mount->mp_flags & (MS_NOATIME | MS_RDONLY)) == 0)
 		tnode_touch(t, VA_ATIME);
 	return error;

@@ -644,6 +644,7 @@ vfs_init(void)
 	ncache_init();
 	fs_register(&tmpfs_fs);
 	fs_register(&devfs_fs);
+	fs_register(&overlay_fs);
 	lk_excl(&mount_lk);
 	error = mount_new(&tmpfs_fs, "tmpfs", 0, "mode=755", &mp);
 	lk_release(&mount_lk);

@@ -15,6 +15,9 @@
  *   P4  in a jail a walk begins and ends below the jail's top, or leads
  *       nowhere.  What lies between does not matter: a directory that was
  *       passed in, or moved away under our feet, is no way out.
+ *   P5  a restricted walk (LOOK_BENEATH, LOOK_IN_ROOT) that goes up fails with
+ *       EAGAIN if any name changed its place since it began: P2 alone would
+ *       lead it past its root if what it stands in was moved out.
  *
  * Locking: v_lk shared of one directory during a lookup that missed the
  * cache.  Not here: changing directories (nameop.c), opening (open.c).
@@ -35,7 +38,10 @@ struct walk {
 	const char	*w_p;		/* the rest of the path */
 	char		*w_buf;		/* kmalloc'ed: holds w_p once a link was followed */
 	uint32_t	w_links;
+	uint32_t	w_flags;	/* LOOK_* */
+	uint32_t	w_mark;		/* P5 */
 };
+#define LOOK_SCOPED	(LOOK_BENEATH | LOOK_IN_ROOT)
 
 bool
 name_is_dots(const char *name, size_t len)
@@ -76,9 +82,8 @@ child_locked(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 	return *out != NULL ? 0 : child_fill(dir, name, len, out);
 }
 
-/* Positive, not crossed into a mount. */
-static int
-child_find(struct ncp *dir, const char *name, size_t len, struct ncp **out)
+int
+name_child_below(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 {
 	struct vnode *dvn = dir->n_vnode;
 	struct ncp *real = ncp_real(dir), *n;
@@ -109,7 +114,7 @@ child_find(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 int
 name_child(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 {
-	int error = child_find(dir, name, len, out);
+	int error = name_child_below(dir, name, len, out);
 
 	if (error == 0)
 		*out = ncp_cross(*out);
@@ -124,26 +129,43 @@ walk_root(struct walk *w)
 	return w->w_root;
 }
 
+/* Takes over the reference on `n`. */
+static int
+go_to(struct walk *w, struct ncp *n)
+{
+	if ((w->w_flags & LOOK_NO_XDEV) != 0 && n->n_mount != w->w_at->n_mount) {
+		ncp_drop(n);
+		return EXDEV;
+	}
+	ncp_drop(w->w_at);
+	w->w_at = n;
+	return 0;
+}
+
 static int
 step_up(struct walk *w)
 {
 	struct ncp *up;
+	int error;
 
 	if (w->w_at == walk_root(w))
-		return 0;
+		return (w->w_flags & LOOK_BENEATH) != 0 ? EXDEV : 0;
 	up = ncp_parent(w->w_at);
 	if (up == NULL)
 		return 0;		/* the top of everything, or of a mount that is gone */
-	ncp_drop(w->w_at);
-	w->w_at = ncp_cross(up);
-	return 0;
+	error = go_to(w, ncp_cross(up));
+	if (error == 0 && (w->w_flags & LOOK_SCOPED) != 0 && !ncache_no_rename_since(w->w_mark))
+		error = EAGAIN;
+	return error;
 }
 
-static void
-go_to(struct walk *w, struct ncp *n)
+static int
+step_root(struct walk *w)
 {
-	ncp_drop(w->w_at);
-	w->w_at = n;
+	if ((w->w_flags & LOOK_BENEATH) != 0)
+		return EXDEV;
+	ncp_hold(walk_root(w));
+	return go_to(w, w->w_root);
 }
 
 /* The link's text goes in front of the rest. */
@@ -168,11 +190,25 @@ splice_link(struct walk *w, struct vnode *link)
 	kfree(w->w_buf);
 	w->w_buf = buf;
 	w->w_p = buf;
-	if (buf[0] == '/') {
-		ncp_hold(walk_root(w));
-		go_to(w, w->w_root);
-	}
-	return 0;
+	return buf[0] == '/' ? step_root(w) : 0;
+}
+
+int
+name_jump(struct ncp *link, uint32_t flags, struct ncp **out)
+{
+	struct vnode *vn = link->n_vnode;
+	int error;
+
+	if ((flags & (LOOK_NO_MAGIC | LOOK_NO_LINKS)) != 0)
+		return ELOOP;
+	error = vn->v_ops->vop_jump(vn, out);
+	if (error != 0)
+		return error;
+	*out = ncp_cross(*out);
+	if ((flags & LOOK_SCOPED) == 0)
+		return 0;
+	ncp_drop(*out);
+	return EXDEV;
 }
 
 static int
@@ -182,14 +218,12 @@ follow(struct walk *w, struct ncp *link)
 	struct ncp *to;
 	int error;
 
-	if (++w->w_links > SYMLINKS_MAX)
+	if (++w->w_links > SYMLINKS_MAX || (w->w_flags & LOOK_NO_LINKS) != 0)
 		return ELOOP;
 	if (vn->v_ops->vop_jump == NULL)
 		return splice_link(w, vn);
-	error = vn->v_ops->vop_jump(vn, &to);
-	if (error == 0)
-		go_to(w, ncp_cross(to));
-	return error;
+	error = name_jump(link, w->w_flags, &to);
+	return error == 0 ? go_to(w, to) : error;
 }
 
 static int
@@ -214,7 +248,7 @@ step(struct walk *w, const char *name, size_t len, bool through)
 		return 0;
 	if (len == 2 && name[0] == '.' && name[1] == '.')
 		return step_up(w);
-	error = child_find(w->w_at, name, len, &n);
+	error = name_child_below(w->w_at, name, len, &n);
 	if (error != 0)
 		return error;
 	n = ncp_cross(n);
@@ -223,8 +257,7 @@ step(struct walk *w, const char *name, size_t len, bool through)
 		ncp_drop(n);
 		return error;
 	}
-	go_to(w, n);
-	return 0;
+	return go_to(w, n);
 }
 
 /* w_p stays at the slash after the component, so that a link's text can be put before it. */
@@ -297,11 +330,36 @@ is_inside(struct ncp *n)
 	return n == top;
 }
 
-int
-name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *out)
+/* Where the walk begins: w_at, and w_root if it is not the process's. */
+static int
+walk_begin(struct walk *w, struct ncp *root, struct ncp *start)
 {
-	struct walk w = { .w_p = path };
-	int error = 0;
+	bool from_top = w->w_p[0] == '/';
+
+	if (from_top && (w->w_flags & LOOK_BENEATH) != 0)
+		return EXDEV;
+	if (root != NULL) {
+		ncp_hold(root);
+		w->w_root = root;
+	}
+	if (from_top && root != NULL)
+		start = root;
+	if (from_top && root == NULL) {
+		fsctx_get(fsctx_current(), NULL, &w->w_at);
+	} else if (start == NULL) {
+		fsctx_get(fsctx_current(), &w->w_at, NULL);
+	} else {
+		ncp_hold(start);
+		w->w_at = start;
+	}
+	return 0;
+}
+
+int
+name_lookup_in(struct ncp *root, struct ncp *start, const char *path, uint32_t flags, struct lookup *out)
+{
+	struct walk w = { .w_p = path, .w_flags = flags, .w_mark = ncache_rename_mark() };
+	int error;
 
 	out->lu_ncp = NULL;
 	out->lu_last[0] = '\0';
@@ -309,25 +367,17 @@ name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *
 	out->lu_trailing = false;
 	if (path[0] == '\0' && (flags & LOOK_EMPTY) == 0)
 		return ENOENT;
-	if (path[0] == '/') {
-		fsctx_get(fsctx_current(), NULL, &w.w_at);
-	} else if (start == NULL) {
-		fsctx_get(fsctx_current(), &w.w_at, NULL);
-	} else {
-		ncp_hold(start);
-		w.w_at = start;
-	}
-	if (!is_inside(w.w_at))
+	error = walk_begin(&w, root, start);
+	if (error == 0 && !is_inside(w.w_at))
 		error = ENOENT;
-	else if (path[0] != '\0')
+	if (error == 0 && path[0] != '\0')
 		error = walk_path(&w, flags, out);
 	if (error == 0 && (flags & LOOK_PARENT) == 0 && (out->lu_trailing || (flags & LOOK_DIR) != 0) &&
 	    w.w_at->n_vnode->v_type != VDIR)
 		error = ENOTDIR;
 	if (error == 0 && !is_inside(w.w_at))
 		error = ENOENT;
-	if (w.w_root != NULL)
-		ncp_drop(w.w_root);
+	ncp_drop(w.w_root);
 	kfree(w.w_buf);
 	if (error != 0) {
 		ncp_drop(w.w_at);
@@ -335,6 +385,12 @@ name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *
 	}
 	out->lu_ncp = w.w_at;
 	return 0;
+}
+
+int
+name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *out)
+{
+	return name_lookup_in(NULL, start, path, flags, out);
 }
 
 void

@@ -38,7 +38,9 @@ bool	ncache_no_rename_since(uint32_t mark);
 
 /* name.c: one component with dir's v_lk held; may be negative. */
 int	child_locked(struct ncp *dir, const char *name, size_t len, struct ncp **out);
-bool	name_is_dots(const char *name, size_t len);	/* "", "." or ".." */
+
+/* Where a link without a text leads: held, crossed into mounts; restricted by LOOK_*. */
+int	name_jump(struct ncp *link, uint32_t flags, struct ncp **out);
 
 /* mount.c */
 bool	mount_is_ro(const struct mount *mp);

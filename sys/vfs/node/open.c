@@ -63,6 +63,8 @@ may_open(struct ncp *n, uint32_t flags, bool created)
 	if (vn->v_type == VREG && (want & 2) != 0 && atomic_load_explicit(&vn->v_execs,
 	    memory_order_relaxed) != 0)
 		return ETXTBSY;
+	if (vn->v_type == VREG && (want & 2) != 0 && vn->v_ops->vop_will_write != NULL)
+		return vn->v_ops->vop_will_write(vn, (flags & O_TRUNC) != 0);
 	return 0;
 }
 
@@ -76,14 +78,20 @@ finish(struct ncp *n, uint32_t flags, bool created)
 	return may_open(n, flags, created);
 }
 
+/* Where an open looks: all const. */
+struct place {
+	struct ncp	*p_root;	/* NULL: the process's */
+	uint32_t	p_look;		/* LOOK_* restrictions */
+};
+
 static int
-open_existing(struct ncp *start, const char *path, uint32_t flags, struct ncp **out)
+open_existing(const struct place *pl, struct ncp *start, const char *path, uint32_t flags, struct ncp **out)
 {
 	struct lookup lu;
-	uint32_t look = (flags & O_NOFOLLOW) != 0 ? 0 : LOOK_FOLLOW;
+	uint32_t look = pl->p_look | ((flags & O_NOFOLLOW) != 0 ? 0 : LOOK_FOLLOW);
 	int error;
 
-	error = name_lookup(start, path, look, &lu);
+	error = name_lookup_in(pl->p_root, start, path, look, &lu);
 	if (error != 0)
 		return error;
 	if ((flags & O_PATH) != 0)
@@ -104,7 +112,8 @@ open_existing(struct ncp *start, const char *path, uint32_t flags, struct ncp **
  * *next set: go on with that text from the same directory.
  */
 static int
-open_last(const struct lookup *lu, uint32_t flags, uint32_t mode, struct ncp **out, char **next)
+open_last(const struct lookup *lu, uint32_t look, uint32_t flags, uint32_t mode, struct ncp **out,
+    char **next)
 {
 	struct ncp *dir = lu->lu_ncp, *n;
 	struct vnode *vn;
@@ -124,15 +133,19 @@ open_last(const struct lookup *lu, uint32_t flags, uint32_t mode, struct ncp **o
 	vn = n->n_vnode;
 	if ((flags & O_EXCL) != 0) {
 		error = EEXIST;
-	} else if (vn->v_type == VLNK && (flags & O_NOFOLLOW) != 0) {
+	} else if ((look & LOOK_NO_XDEV) != 0 && n->n_mount != dir->n_mount) {
+		error = EXDEV;
+	} else if (vn->v_type == VLNK && ((flags & O_NOFOLLOW) != 0 || (look & LOOK_NO_LINKS) != 0)) {
 		error = ELOOP;
 	} else if (vn->v_type == VLNK && vn->v_ops->vop_jump != NULL) {
 		struct ncp *to;
 
-		error = vn->v_ops->vop_jump(vn, &to);
+		error = name_jump(n, look, &to);
 		if (error == 0) {
 			ncp_drop(n);
-			n = ncp_cross(to);
+			n = to;
+			if ((look & LOOK_NO_XDEV) != 0 && n->n_mount != dir->n_mount)
+				error = EXDEV;
 		}
 	} else if (vn->v_type == VLNK) {
 		*next = kmalloc(PATH_MAX_ + 1, KM_WAIT);
@@ -154,7 +167,8 @@ open_last(const struct lookup *lu, uint32_t flags, uint32_t mode, struct ncp **o
 }
 
 static int
-open_create(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out)
+open_create(const struct place *pl, struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
+    struct ncp **out)
 {
 	struct ncp *at = start;
 	char *text = NULL;
@@ -166,7 +180,8 @@ open_create(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, 
 		struct lookup lu;
 		char *next = NULL;
 
-		error = name_lookup(at, text != NULL ? text : path, LOOK_PARENT, &lu);
+		error = name_lookup_in(pl->p_root, at, text != NULL ? text : path,
+		    LOOK_PARENT | pl->p_look, &lu);
 		if (error != 0)
 			break;
 		if (name_is_dots(lu.lu_last, lu.lu_last_len))
@@ -174,7 +189,7 @@ open_create(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, 
 		else if (lu.lu_trailing)
 			error = EISDIR;
 		else
-			error = open_last(&lu, flags, mode, out, &next);
+			error = open_last(&lu, pl->p_look, flags, mode, out, &next);
 		if (error == EAGAIN && ++links <= SYMLINKS_MAX) {
 			if (at != NULL)
 				ncp_drop(at);
@@ -198,7 +213,8 @@ open_create(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, 
 
 /* O_TMPFILE: the filesystem makes it without a name; what is shown is a number in its directory. */
 static int
-open_tmpfile(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out)
+open_tmpfile(const struct place *pl, struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
+    struct ncp **out)
 {
 	struct lookup lu;
 	struct vnode *dvn, *vn;
@@ -207,7 +223,7 @@ open_tmpfile(struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
 
 	if ((flags & O_DIRECTORY) == 0 || (flags & O_ACCMODE) == O_RDONLY || (flags & O_CREAT) != 0)
 		return EINVAL;
-	error = name_lookup(start, path, LOOK_FOLLOW | LOOK_DIR, &lu);
+	error = name_lookup_in(pl->p_root, start, path, LOOK_FOLLOW | LOOK_DIR | pl->p_look, &lu);
 	if (error != 0)
 		return error;
 	dvn = lu.lu_ncp->n_vnode;
@@ -226,23 +242,48 @@ open_tmpfile(struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
 	return error;
 }
 
-int
-name_open(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out)
+static int
+open_at(const struct place *pl, struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
+    struct ncp **out)
 {
 	struct fsctx *fc = fsctx_current();
 	uint32_t umask;
 
 	if ((flags & O_PATH) != 0)
-		return open_existing(start, path, flags & PATH_FLAGS, out);
+		return open_existing(pl, start, path, flags & PATH_FLAGS, out);
 	token_get(&fc->fc_tok);
 	umask = fc->fc_umask;
 	token_release(&fc->fc_tok);
 	mode &= 07777 & ~umask;
 	if ((flags & TMPFILE_BIT) != 0)
-		return open_tmpfile(start, path, flags, mode, out);
+		return open_tmpfile(pl, start, path, flags, mode, out);
 	if ((flags & O_CREAT) == 0)
-		return open_existing(start, path, flags, out);
+		return open_existing(pl, start, path, flags, out);
 	if ((flags & O_DIRECTORY) != 0)
 		return EINVAL;
-	return open_create(start, path, flags, mode, out);
+	return open_create(pl, start, path, flags, mode, out);
+}
+
+int
+name_open(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out)
+{
+	return open_at(&(struct place){ NULL, 0 }, start, path, flags, mode, out);
+}
+
+int
+name_open_in(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, uint32_t look,
+    struct ncp **out)
+{
+	struct place pl = { NULL, look };
+	int error;
+
+	if ((look & (LOOK_BENEATH | LOOK_IN_ROOT)) == 0)
+		return open_at(&pl, start, path, flags, mode, out);
+	if (start == NULL)
+		fsctx_get(fsctx_current(), &pl.p_root, NULL);
+	else
+		ncp_hold(pl.p_root = start);
+	error = open_at(&pl, pl.p_root, path, flags, mode, out);
+	ncp_drop(pl.p_root);
+	return error;
 }

@@ -11,6 +11,8 @@
  *   V1  v_type, v_ops, v_data, v_mount never change.
  *   V2  vop_inactive runs once, after the last reference, in a context that
  *       may sleep.
+ *   V3  what a vnode needs (v_needs) goes after it, in a loop, not in a
+ *       recursion: such chains are as long as paths are deep.
  *
  * Locking: v_lk as vnode.h says.  Not here: names, paths, open files.
  */
@@ -22,6 +24,7 @@
 #include <sys/lwkt/budget.h>
 #include <sys/lwkt/thread.h>
 #include <sys/proc/cred.h>
+#include <sys/proc/proc.h>
 #include <sys/vm/kmem.h>
 
 static struct serial vnode_ids;
@@ -55,20 +58,38 @@ vnode_hold(struct vnode *vn)
 	ASSERT(old != 0);
 }
 
+bool
+vnode_try_hold(struct vnode *vn)
+{
+	uint32_t refs = atomic_load_explicit(&vn->v_refs, memory_order_relaxed);
+
+	while (refs != 0) {
+		if (atomic_compare_exchange_weak_explicit(&vn->v_refs, &refs, refs + 1, memory_order_acquire,
+		    memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
 void
 vnode_drop(struct vnode *vn)
 {
-	uint32_t old = atomic_fetch_sub_explicit(&vn->v_refs, 1, memory_order_acq_rel);
+	while (vn != NULL) {
+		uint32_t old = atomic_fetch_sub_explicit(&vn->v_refs, 1, memory_order_acq_rel);
+		struct vnode *next;
 
-	ASSERT(old != 0);
-	if (old != 1)
-		return;
-	if (vn->v_ops->vop_inactive != NULL)
-		vn->v_ops->vop_inactive(vn);
-	if (vn->v_obj != NULL)
-		vmobj_drop(vn->v_obj);
-	mount_drop(vn->v_mount);
-	kfree(vn);
+		ASSERT(old != 0);
+		if (old != 1)
+			return;
+		if (vn->v_ops->vop_inactive != NULL)
+			vn->v_ops->vop_inactive(vn);
+		if (vn->v_obj != NULL)
+			vmobj_drop(vn->v_obj);
+		mount_drop(vn->v_mount);
+		next = vn->v_needs;		/* V3 */
+		kfree(vn);
+		vn = next;
+	}
 }
 
 /* The kernel itself, where no process is about: boot, tests. */
@@ -80,7 +101,24 @@ static const struct cred kernel_cred = {
 const struct cred *
 vfs_cred(void)
 {
-	return curthread->td_lwp != NULL ? cred_current() : &kernel_cred;
+	struct lwp *l = curthread->td_lwp;
+
+	if (l == NULL)
+		return &kernel_cred;
+	return l->l_vfs_cred != NULL ? l->l_vfs_cred : cred_current();
+}
+
+const struct cred *
+vfs_act_as(const struct cred *cr)
+{
+	struct lwp *l = curthread->td_lwp;
+	const struct cred *was;
+
+	if (l == NULL)
+		return NULL;		/* the kernel itself may do everything */
+	was = l->l_vfs_cred;
+	l->l_vfs_cred = cr;
+	return was;
 }
 
 int

@@ -26,6 +26,9 @@
 	L(procfs_text, 0)	/* a procfs file's text */		\
 	L(procfs_load, 0)	/* procfs: load averages */		\
 	L(mount, 0)		/* the mount table */			\
+	L(overlay_rename, 0)	/* as `rename`, of an overlay */	\
+	L(overlay_vnode, MANY)	/* as `vnode`, of an overlay: it uses other filesystems' names */	\
+	L(overlay_copy, 0)	/* an overlay's file: copying it up */	\
 	L(rename, 0)		/* a mount: renames between its directories */	\
 	L(vnode, MANY)		/* v_lk: parents before children, else by address */	\
 	L(pipe, 0)								\
@@ -43,6 +46,7 @@
 	L(epoll_ready, 0)							\
 	L(ncache_bucket, MANY)	/* by address */		\
 	L(name, MANY)		/* n_spin: a parent's before its child's */	\
+	L(overlay_nodes, 0)	/* an overlay's table of nodes */	\
 	L(tmpfs, 0)								\
 	L(devfs, 0)								\
 	L(object_list, 0)							\

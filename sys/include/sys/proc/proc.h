@@ -122,6 +122,7 @@ struct lwp {
 	struct list	l_link;		/* [p_sig] */
 	struct list	l_hash;		/* [proc tree] by l_tid, but for a process's first */
 	struct cred	*l_cred;	/* [lwp] held: p_cred as it was when the system call began; NULL: not yet looked at */
+	const struct cred *l_vfs_cred;	/* [lwp] set by vfs_act_as() while a filesystem uses another for itself */
 	struct md_uframe l_uf;		/* [lwp] */
 	sigset_t	l_sigmask;	/* [lwp writes under p_sig] others read under p_sig */
 	sigset_t	l_sigsaved;	/* [lwp] sigsuspend, ppoll: restore after delivery */

@@ -5,6 +5,7 @@
 
 extern const struct fs_ops tmpfs_fs;	/* "tmpfs" */
 extern const struct fs_ops devfs_fs;	/* "devtmpfs": one tree, mounted on /dev at boot */
+extern const struct fs_ops overlay_fs;	/* "overlay" */
 
 /*
  * A file that is in no directory, shown as `text`: memfd_create's.  In the filesystem of vfs_hidden_mount().  The
@@ -12,4 +13,6 @@ extern const struct fs_ops devfs_fs;	/* "devtmpfs": one tree, mounted on /dev at
  */
 int	tmpfs_memfd(const char *text, uint32_t mode, uint32_t seals, struct ncp **out);
 
+/* Mounts an overlay on the directory `on`: `lower` is below, an own tmpfs above. */
+int	overlay_mount_boot(const char *lower, const char *on);
 void	devfs_fill(void);			/* the directories and links that /dev has without drivers */

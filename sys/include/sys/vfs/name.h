@@ -56,6 +56,12 @@ struct fsctx *fsctx_current(void);
 #define LOOK_PARENT	(1u << 1)	/* stop before the last component: for creating and removing */
 #define LOOK_DIR	(1u << 2)	/* ENOTDIR unless a directory */
 #define LOOK_EMPTY	(1u << 3)	/* AT_EMPTY_PATH: "" means `start` itself */
+/* Restrictions, as RESOLVE_* of openat2; for name_lookup_in() and name_open_in() */
+#define LOOK_NO_XDEV	(1u << 4)	/* stay on one mount: EXDEV */
+#define LOOK_NO_MAGIC	(1u << 5)	/* no links without a text (/proc/PID/fd/N): ELOOP */
+#define LOOK_NO_LINKS	(1u << 6)	/* no links at all: ELOOP */
+#define LOOK_BENEATH	(1u << 7)	/* not above where it begins, not even to come back: EXDEV */
+#define LOOK_IN_ROOT	(1u << 8)	/* where it begins is the root */
 
 struct lookup {
 	struct ncp	*lu_ncp;	/* the name, held; with LOOK_PARENT the directory's */
@@ -70,14 +76,23 @@ struct lookup {
  * ENOENT when it begins or ends above the context's top.
  */
 int	name_lookup(struct ncp *start, const char *path, uint32_t flags, struct lookup *out);
+/* The same with another root (NULL: the process's), for restricted lookups. */
+int	name_lookup_in(struct ncp *root, struct ncp *start, const char *path, uint32_t flags,
+	    struct lookup *out);
 void	lookup_done(struct lookup *lu);
 /* One component below a directory, `dir`'s vnode lock not held: positive or ENOENT. */
 int	name_child(struct ncp *dir, const char *name, size_t len, struct ncp **out);
+/* The same, but what is mounted there does not show. */
+int	name_child_below(struct ncp *dir, const char *name, size_t len, struct ncp **out);
+bool	name_is_dots(const char *name, size_t len);	/* "", "." or ".." */
 /* Text of a name as seen from `root`; ENAMETOOLONG; *unreachable when not below it. */
 int	name_path(struct ncp *n, struct ncp *root, char *buf, size_t size, bool *unreachable);
 
 /* Open for kernel callers and sys_open alike.  flags O_*; returns a held name. */
 int	name_open(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out);
+/* The same with restrictions: `look` is LOOK_NO_XDEV .. LOOK_IN_ROOT. */
+int	name_open_in(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, uint32_t look,
+	    struct ncp **out);
 
 /*
  * Changing a directory: `dir` held, one component.  Permissions, read-only mounts and

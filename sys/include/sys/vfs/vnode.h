@@ -85,6 +85,8 @@ struct vnode_ops {
 	/* EINVAL, EISDIR */
 	int	(*vop_read)(struct vnode *vn, struct uio *u, uint32_t ioflag);
 	int	(*vop_write)(struct vnode *vn, struct uio *u, uint32_t ioflag);
+	/* Success.  A regular file is about to be opened for writing; `truncate`: what is in it will go */
+	int	(*vop_will_write)(struct vnode *vn, bool truncate);
 	/* Nothing; for devices dev_open() */
 	int	(*vop_open)(struct vnode *vn, struct file *fp);
 	/* ENOTTY */
@@ -104,6 +106,7 @@ int	dev_open(struct vnode *vn, struct file *fp);	/* by v_rdev: ENXIO when nobody
 #define IO_APPEND	1u
 #define IO_NONBLOCK	2u
 #define IO_DIRECT	4u
+#define IO_NOATIME	8u
 
 struct vnode {
 	_Atomic uint32_t v_refs;
@@ -111,17 +114,21 @@ struct vnode {
 	const struct vnode_ops *v_ops;	/* const */
 	struct mount	*v_mount;	/* const, held */
 	void		*v_data;	/* const: the filesystem's node */
-	struct vmobj	*v_obj;		/* const once set: contents of a regular file, or NULL */
+	/* contents of a regular file, or NULL; may change once, and what it was stays as long as the vnode */
+	struct vmobj	*_Atomic v_obj;
 	struct lk	v_lk;
 	uint64_t	v_rdev;		/* const: VCHR, VBLK */
 	_Atomic uint32_t v_writers;	/* [atomic] open for writing: ETXTBSY */
 	_Atomic uint32_t v_execs;	/* [atomic] mapped as a running program */
 	void		*v_fifo;	/* [file layer] */
 	uint64_t	v_id;		/* const: born-here sequence number */
+	struct vnode	*v_needs;	/* const once set: held, let go when this one is gone */
 };
 int	vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, void *data,
 	    struct vnode **out);
 void	vnode_hold(struct vnode *vn);
+/* false: its last reference is gone; the caller keeps its memory alive */
+bool	vnode_try_hold(struct vnode *vn);
 void	vnode_drop(struct vnode *vn);
 
 /* Operations with defaults applied. */
@@ -148,6 +155,8 @@ int	vn_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result);
 int	vn_access_mode(enum v_type type, uint32_t mode, uint32_t uid, uint32_t gid, uint32_t want,
 	    const struct cred *cr);
 const struct cred *vfs_cred(void);		/* the current process's, or the kernel's own */
+/* Until the next call vfs_cred() is `cr` for this thread; NULL: itself again.  Returns what it was. */
+const struct cred *vfs_act_as(const struct cred *cr);
 /* Contents in v_obj: for the read and write operations of memory filesystems.  The caller holds v_lk. */
 int	vobj_read(struct vmobj *o, uint64_t size, struct uio *u);
 int	vobj_write(struct vmobj *o, struct uio *u);

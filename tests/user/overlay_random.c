@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Random operations on an overlay: each one's answer and the tree that is left must be Linux's.
+ * needs: root mounts
+ */
+#include "overlay.h"
+
+#define SEEDS	40
+#define STEPS	120
+#define NAMES	5
+
+static unsigned state;
+
+static unsigned
+next(unsigned n)
+{
+	state = state * 1664525u + 1013904223u;
+	return (state >> 8) % n;
+}
+
+/* A path of one to three short names below `top`. */
+static const char *
+path(const char *top, char *p)
+{
+	unsigned depth = 1 + next(3);
+	size_t n = (size_t)sprintf(p, "%s", top);
+
+	while (depth-- > 0)
+		n += (size_t)sprintf(p + n, "/%c", (int)('a' + next(NAMES)));
+	return p;
+}
+
+static void
+put(const char *p, unsigned what)
+{
+	char text[96];
+	int fd = open(p, O_CREAT | O_WRONLY | (what % 2 != 0 ? O_APPEND : O_TRUNC), 0644);
+
+	if (fd < 0)
+		return;
+	sprintf(text, "%s %u", p, what);
+	t_need(write(fd, text, strlen(text)) > 0, "write");
+	close(fd);
+}
+
+static void
+fill(const char *top)
+{
+	char p[64];
+
+	for (int i = 0; i < 40; i++) {
+		path(top, p);
+		switch (next(4)) {
+		case 0: case 1: mkdir(p, 0755); break;
+		case 2: put(p, next(10)); break;
+		default: symlink("a", p); break;
+		}
+	}
+}
+
+static const char *
+answer(int r)
+{
+	return r < 0 ? t_errno(errno) : "ok";
+}
+
+static void
+step(int i)
+{
+	char p[64], q[64];
+	unsigned what = next(14);
+	struct stat st;
+	int fd;
+
+	path("m", p);
+	path("m", q);
+	errno = 0;
+	switch (what) {
+	case 0: t_say("%d mkdir %s: %s", i, p, answer(mkdir(p, 0700))); break;
+	case 1: t_say("%d rmdir %s: %s", i, p, answer(rmdir(p))); break;
+	case 2: case 3: t_say("%d unlink %s: %s", i, p, answer(unlink(p))); break;
+	case 4: case 5: t_say("%d rename %s %s: %s", i, p, q, answer(rename(p, q))); break;
+	case 6: t_say("%d link %s %s: %s", i, p, q, answer(link(p, q))); break;
+	case 7: t_say("%d symlink %s: %s", i, p, answer(symlink("b/c", p))); break;
+	case 8: t_say("%d chmod %s: %s", i, p, answer(chmod(p, 0500 + next(64)))); break;
+	case 9: t_say("%d truncate %s: %s", i, p, answer(truncate(p, next(20)))); break;
+	case 10: t_say("%d exchange %s %s: %s", i, p, q, answer((int)syscall(SYS_renameat2, AT_FDCWD, p,
+	    AT_FDCWD, q, 2))); break;
+	case 11: t_say("%d lstat %s: %s", i, p, answer(lstat(p, &st))); break;
+	default:
+		fd = open(p, O_CREAT | O_RDWR | (what == 12 ? O_APPEND : 0), 0644);
+		t_say("%d open %s: %s", i, p, answer(fd));
+		if (fd >= 0 && write(fd, p, strlen(p)) > 0)
+			close(fd);
+		break;
+	}
+}
+
+int
+main(void)
+{
+	char opt[64], dir[16];
+
+	ov_begin();
+	for (unsigned seed = 1; seed <= SEEDS; seed++) {
+		state = seed * 7919;
+		sprintf(dir, "s%u", seed);
+		mkdir(dir, 0755);
+		t_need(chdir(dir) == 0, "chdir");
+		mkdir("low", 0755);
+		mkdir("low2", 0755);
+		mkdir("up", 0755);
+		mkdir("work", 0755);
+		mkdir("m", 0755);
+		fill("low");
+		if (seed % 3 == 0)
+			fill("low2");
+		sprintf(opt, "lowerdir=low%s,upperdir=up,workdir=work", seed % 3 == 0 ? ":low2" : "");
+		t_need(mount("o", "m", "overlay", 0, opt) == 0, "an overlay");
+		t_say("seed %u", seed);
+		for (int i = 0; i < STEPS; i++)
+			step(i);
+		ov_show("m");
+		t_need(umount("m") == 0, "umount");
+		t_need(mount("o", "m", "overlay", 0, opt) == 0, "again");
+		t_say("mounted again");
+		ov_show("m");
+		t_need(umount("m") == 0, "umount");
+		t_need(chdir("..") == 0, "chdir ..");
+	}
+	return 0;
+}
