@@ -100,4 +100,9 @@ same "--help gives 0" 0 "$?"
 says "on standard output" '^Usage: vkernel' out
 "$v" --version >"$t/out"
 says "--version names it" '^vkernel \(Damselfly\) [0-9]' out
+same "-u NAME: who, and where at home" 'uid=65534(nobody) gid=65534(nogroup) HOME=/ USER=nobody' \
+    "$("$VKERNEL" -u nobody -- sh -c 'echo "$(id) HOME=$HOME USER=$USER"' </dev/null)"
+same "-u UID:GID" 'uid=12 gid=34' "$("$VKERNEL" --user=12:34 -- id </dev/null)"
+"$VKERNEL" -u joe -- true 2>"$t/err" </dev/null
+same "-u of nobody known: 125" "125 vkernel: joe: not found" "$? $(cat "$t/err")"
 finish

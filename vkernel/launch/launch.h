@@ -22,7 +22,7 @@ struct options {
 	int		o_status_fd;	/* -1: none */
 	uint64_t	o_seed;		/* VKB_DETERMINISTIC */
 	bool		o_spin;
-	const char	*o_name, *o_root, *o_init, *o_workdir, *o_host_cpus;
+	const char	*o_name, *o_root, *o_init, *o_workdir, *o_user, *o_host_cpus;
 	char		o_append[APPEND_MAX];
 	const char	*o_env[ENV_MAX];
 	uint32_t	o_envc;

@@ -45,7 +45,7 @@ text_bytes(const struct options *o)
 		n += strlen(o->o_argv[i]) + 1;
 	for (uint32_t i = 0; i < o->o_envc; i++)
 		n += strlen(o->o_env[i]) + 1;
-	n += strlen(o->o_name) + strlen(o->o_workdir) + strlen(o->o_append) + 3;
+	n += strlen(o->o_name) + strlen(o->o_workdir) + strlen(o->o_user) + strlen(o->o_append) + 4;
 	return n + (o->o_init == NULL ? 0 : strlen(o->o_init) + 1);
 }
 
@@ -128,6 +128,7 @@ fill_boot(struct vkboot *b, const struct options *o, const struct archive *a, co
 		put_text(b, o->o_env[i]);
 	b->b_init_off = o->o_init == NULL ? 0 : put_text(b, o->o_init);
 	b->b_workdir_off = put_text(b, o->o_workdir);
+	b->b_user_off = put_text(b, o->o_user);
 	b->b_append_off = put_text(b, o->o_append);
 	b->b_name_off = put_text(b, o->o_name);
 	assert(sizeof *b + b->b_strings_bytes <= l->l_boot_bytes);

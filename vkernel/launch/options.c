@@ -50,6 +50,7 @@ static const struct option long_options[] = {
 	{ "init", required_argument, NULL, OPT_INIT },
 	{ "env", required_argument, NULL, 'e' },
 	{ "workdir", required_argument, NULL, 'w' },
+	{ "user", required_argument, NULL, 'u' },
 	{ "append", required_argument, NULL, 'a' },
 	{ "host-cpus", required_argument, NULL, OPT_HOST_CPUS },
 	{ "spin", no_argument, NULL, OPT_SPIN },
@@ -79,6 +80,7 @@ static const char help_text[] =
     "      --init=PATH        run PATH as process 1 instead of the kernel's own\n"
     "  -e, --env=KEY=VALUE    add to COMMAND's environment (repeatable)\n"
     "  -w, --workdir=DIR      start COMMAND in DIR (/)\n"
+    "  -u, --user=NAME        run COMMAND as NAME of the root's passwd, or as UID[:GID] (root)\n"
     "  -a, --append=ARGS      arguments for the kernel (repeatable)\n"
     "      --host-cpus=LIST   host processors to use, such as 0-3,6\n"
     "      --spin             wait by spinning: only with two idle host processors for each CPU\n"
@@ -327,6 +329,9 @@ set_option(struct options *o, int c, const char *arg)
 		return set_env(o, arg);
 	case 'w':
 		return set_path(&o->o_workdir, "--workdir", arg);
+	case 'u':
+		o->o_user = arg;
+		return true;
 	case 'a':
 		return set_append(o, arg);
 	case 'q':
@@ -399,11 +404,12 @@ options_parse(int argc, char **argv, struct options *o)
 		.o_status_fd = -1,
 		.o_name = "damselfly",
 		.o_workdir = "/",
+		.o_user = "",
 	};
 	default_environment(o);
 	argv[0] = tool;		/* getopt_long names the tool in its messages */
 
-	while ((c = getopt_long(argc, argv, "+m:c:n:r:e:w:a:qvh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+m:c:n:r:e:w:u:a:qvh", long_options, NULL)) != -1) {
 		if (c == 'h') {
 			fputs(help_text, stdout);
 			return OPTIONS_DONE;

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-kern += sys/core/codec/crc32.c sys/core/codec/inflate.c sys/core/codec/cpio.c
+kern += sys/core/codec/crc32.c sys/core/codec/inflate.c sys/core/codec/cpio.c sys/core/codec/passwd.c

@@ -47,6 +47,7 @@ struct vkboot {
 	uint32_t	b_workdir_off;		/* -w */
 	uint32_t	b_append_off;		/* -a: kernel arguments */
 	uint32_t	b_name_off;		/* -n: host name of the guest */
+	uint32_t	b_user_off;		/* -u: who CMD runs as */
 	uint64_t	b_seed;			/* of the order of everything, VKB_DETERMINISTIC */
 	uint32_t	b_outcome;		/* enum vkb_outcome, written by the kernel before hk_exit() */
 	char		b_strings[];

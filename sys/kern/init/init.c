@@ -11,6 +11,8 @@
  * a mailbox bit; a thread of its own turns them into signals, because posting
  * a signal is not work for an interrupt handler.
  */
+#include "init_int.h"
+
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <core/rt/rt.h>
@@ -30,12 +32,6 @@
 #define ENV_BYTES	(64u << 10)
 #define GRACE_NS	(3 * NSEC_PER_SEC)	/* between "please" and "now" */
 #define PATH_DEFAULT	"/sbin:/usr/sbin:/bin:/usr/bin:/usr/local/bin"
-
-struct env {
-	char		*text;		/* count strings, one after another */
-	size_t		bytes, size;
-	uint32_t	count;
-};
 
 static struct waitq power_waitq = WAITQ_INIT(power_waitq);
 static _Atomic bool power_news;			/* [atomic] */
@@ -67,10 +63,10 @@ env_add(struct env *e, const char *text)
 	e->count++;
 }
 
-static void
+void
 env_default(struct env *e, const char *name, const char *value)
 {
-	char text[128];
+	char text[PATH_MAX_ + 32];
 
 	if (env_get(e, name) != NULL)
 		return;
@@ -90,7 +86,6 @@ env_make(struct env *e)
 	for (uint32_t i = 0; i < b->b_envc; i++, s += strlen(s) + 1)
 		env_add(e, s);
 	env_default(e, "PATH", PATH_DEFAULT);
-	env_default(e, "HOME", "/root");
 	env_default(e, "TERM", "linux");
 	return 0;
 }
@@ -181,6 +176,12 @@ command_main(void *arg)
 	if (proc_setsid(&sid) != 0)
 		panic("a new process cannot lead a session");
 	open_stdio();
+	error = b->b_user[0] != '\0' ? user_become(b->b_user, e) : 0;
+	if (error != 0) {
+		complain(b->b_user, error);
+		proc_exit(125 << 8);
+	}
+	env_default(e, "HOME", "/root");
 	error = enter_workdir();
 	if (error != 0) {
 		complain(b->b_workdir, error);
@@ -283,6 +284,7 @@ init_main(void *arg)
 	lwkt_start(td);
 
 	if (b->b_init[0] != '\0') {
+		env_default(&env, "HOME", "/root");
 		open_stdio();
 		atomic_store(&command_pid, 1);
 		error = exec_kernel(b->b_init, 1, b->b_init, env.count, env.text);
