@@ -105,6 +105,7 @@ descriptors(void)
 {
 	char buf[64], path[64];
 	int fd = open("/dev/null", O_RDONLY), p[2], n = 0;
+	struct stat st, of_pipe;
 	DIR *d = opendir("/proc/self/fd");
 	struct dirent *e;
 	ssize_t len;
@@ -138,6 +139,10 @@ descriptors(void)
 	len = readlink(path, buf, sizeof buf - 1);
 	buf[len > 0 ? len : 0] = '\0';
 	T(open("/proc/self/fd/900", O_RDONLY));
+	snprintf(path, sizeof path, "/proc/self/fd/%d", p[0]);
+	T(stat(path, &st));
+	T(fstat(p[0], &of_pipe));
+	T(S_ISFIFO(st.st_mode) && st.st_mode == of_pipe.st_mode && st.st_ino == of_pipe.st_ino);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", p[1]);
 	T_OK(open(path, O_WRONLY));
 	close(fd), close(p[0]), close(p[1]);

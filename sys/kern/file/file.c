@@ -131,11 +131,11 @@ file_open_vnode(struct file *fp, struct vnode *vn, uint32_t flags)
 	struct vattr va = { .va_mask = VA_SIZE };
 	int error;
 
-	if (vn->v_type == VFIFO)
-		return fifo_open(vn, fp);
 	if (vn->v_type == VREG && (flags & O_TRUNC) != 0 && (error = vn_setattr(vn, &va)) != 0)
 		return error;
-	return vn_open(vn, fp);
+	error = vn_open(vn, fp);
+	/* What procfs shows of somebody's pipe is that one. */
+	return error == 0 && vn->v_type == VFIFO && fp->f_ops == &vnode_file_ops ? fifo_open(vn, fp) : error;
 }
 
 /* Files that name a place only: no type, no access.  Every operation is the default. */

@@ -486,16 +486,46 @@ procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 	return 0;
 }
 
+/* What stands for a file without a name: see jump_nameless(). */
+static bool
+is_alias(const struct vnode *vn)
+{
+	const struct pnode *n = vn->v_data;
+
+	return n->pn_ent == &fd_link && vn->v_type != VLNK;
+}
+
+static int
+alias_getattr(const struct pnode *n, struct vattr *va)
+{
+	struct k_stat st;
+	int error = procfs_stat_fd(n, &st);
+
+	if (error != 0)
+		return error;
+	va->va_mode = st.st_mode & 07777;
+	va->va_nlink = (uint32_t)st.st_nlink;
+	va->va_ino = st.st_ino;
+	va->va_uid = st.st_uid;
+	va->va_gid = st.st_gid;
+	va->va_rdev = st.st_rdev;
+	va->va_size = (uint64_t)st.st_size;
+	va->va_blksize = (uint32_t)st.st_blksize;
+	return 0;
+}
+
 static int
 procfs_getattr(struct vnode *vn, struct vattr *va)
 {
 	const struct pnode *n = vn->v_data;
 	struct proc *p;
 
+	va->va_atime = va->va_mtime = va->va_ctime = time_wall();
+	if (is_alias(vn))
+		return alias_getattr(n, va);
 	va->va_mode = n->pn_ent->pe_mode;
 	va->va_nlink = vn->v_type == VDIR ? 2 : 1;
 	va->va_ino = ino_of(n);
-	va->va_atime = va->va_mtime = va->va_ctime = time_wall();
 	va->va_blksize = 1024;
 	if (vn->v_type == VLNK)
 		va->va_size = n->pn_ent->pe_kind == PK_FDLINK ? 64 : 0;
@@ -537,16 +567,19 @@ jump_nameless(struct vnode *vn, struct ncp **out)
 {
 	const struct pnode *n = vn->v_data;
 	struct pbuf b = { NULL, 0, 0, false };
+	struct k_stat st;
 	struct vnode *to;
-	int error;
+	int error = procfs_stat_fd(n, &st);
 
-	error = procfs_text_fd(&b, n);
+	if (error == 0)
+		error = procfs_text_fd(&b, n);
 	if (error == 0)
 		pb_bytes(&b, "", 1);
 	if (error == 0 && b.pb_failed)
 		error = ENOMEM;
 	if (error == 0)
-		error = node_create(vn->v_mount, n, VCHR, &to);
+		error = node_create(vn->v_mount, n, (st.st_mode & S_IFMT) == S_IFIFO ? VFIFO :
+		    (st.st_mode & S_IFMT) == S_IFSOCK ? VSOCK : VCHR, &to);
 	if (error == 0) {
 		error = name_orphan(to, b.pb_text, out);
 		vnode_drop(to);
@@ -586,8 +619,8 @@ procfs_open(struct vnode *vn, struct file *fp)
 	struct proc *p = NULL;
 	struct snapshot *s;
 
-	if (vn->v_type == VCHR)
-		return open_alias(n, fp);
+	if (is_alias(vn))
+		return vn->v_type == VSOCK ? ENXIO : open_alias(n, fp);
 	if (vn->v_type != VREG)
 		return 0;
 	if (n->pn_ent->pe_kind == PK_MEM)

@@ -45,6 +45,7 @@ struct proc *procfs_proc(const struct pnode *n);	/* held; NULL: gone */
 bool	procfs_may_look(struct proc *p);		/* as ptrace would allow */
 int	procfs_jump_fd(const struct pnode *n, struct ncp **out);
 int	procfs_text_fd(struct pbuf *b, const struct pnode *n);
+int	procfs_stat_fd(const struct pnode *n, struct k_stat *st);
 int	procfs_text_fdinfo(struct pbuf *b, const struct pnode *n);
 int	procfs_mem_open(const struct pnode *n, struct file *fp);
 /* A number below a name that has only digits; -1: it is none. */

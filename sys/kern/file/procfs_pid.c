@@ -900,6 +900,19 @@ procfs_jump_fd(const struct pnode *n, struct ncp **out)
 }
 
 int
+procfs_stat_fd(const struct pnode *n, struct k_stat *st)
+{
+	struct file *fp;
+	int error = fd_file(n, &fp);
+
+	if (error != 0)
+		return error;
+	error = file_stat(fp, st);
+	file_drop(fp);
+	return error;
+}
+
+int
 procfs_text_fd(struct pbuf *b, const struct pnode *n)
 {
 	struct k_stat st;
