@@ -393,7 +393,7 @@ fill_slowly(struct vmobj *o, uint64_t index, struct page *pg)
 
 static uint32_t frees;
 static void count_free(struct vmobj *o) { (void)o; frees++; }
-static const struct vmobj_ops slow_ops = { fill_slowly, count_free };
+static const struct vmobj_ops slow_ops = { .vo_fill = fill_slowly, .vo_free = count_free };
 
 struct reader { struct vmspace *vs; uaddr_t a; uint64_t bad; uint32_t *done; struct waitq *q; };
 

@@ -629,7 +629,7 @@ fill(struct vmobj *o, uint64_t index, struct page *pg)
 static void
 object_maker(void *arg)
 {
-	static const struct vmobj_ops ops = { fill, NULL };
+	static const struct vmobj_ops ops = { .vo_fill = fill };
 	uint64_t seed = seed_of(arg);
 
 	while (!atomic_load(&sh.stop)) {

@@ -88,7 +88,8 @@ struct vmspace {
 	uint64_t	vs_pages, vs_data, vs_stack, vs_exec;	/* [vs_lk] sizes in pages */
 	_Atomic uint64_t vs_lim_as, vs_lim_data, vs_lim_stack;	/* [atomic] bytes */
 	uaddr_t		vs_brk_start, vs_brk;	/* [vs_lk] */
-	struct md_range	vs_soon[SOON_MAX];	/* [vs_lk] what a child will touch first: installed with the first run */
+	/* [vs_lk] what a child will touch first: installed with the first run */
+	struct md_range	vs_soon[SOON_MAX];
 	uint32_t	vs_nsoon;
 	uaddr_t		vs_skip_top;	/* [vs_lk] above it no gap of vs_skip_len or more */
 	uint64_t	vs_skip_len;	/* [vs_lk] UINT64_MAX: nothing known */
@@ -101,12 +102,15 @@ struct vm_entry *entry_prev(const struct vm_entry *e);
 int	space_clip(struct vmspace *vs, uaddr_t start, uaddr_t end);
 int	space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end);	/* exclusive */
 int	space_insert(struct vmspace *vs, const struct vm_entry *want);	/* exclusive; range is free */
-int	space_insert_new(struct vmspace *vs, const struct vm_entry *want);	/* never joined to a neighbour */
+/* never joined to a neighbour */
+int	space_insert_new(struct vmspace *vs, const struct vm_entry *want);
 void	space_extend(struct vmspace *vs, struct vm_entry *e, uint64_t bytes);
 int	space_gap(struct vmspace *vs, uint64_t len, uint32_t flags, uaddr_t *out);
 bool	space_is_free(struct vmspace *vs, uaddr_t start, uaddr_t end);
-int	space_may_grow(struct vmspace *vs, uint64_t len, uint32_t prot, uint32_t flags);	/* limits, overcommit */
-void	space_merge(struct vmspace *vs, uaddr_t start, uaddr_t end);	/* join equal neighbours around the range */
+/* limits, overcommit */
+int	space_may_grow(struct vmspace *vs, uint64_t len, uint32_t prot, uint32_t flags);
+/* join equal neighbours around the range */
+void	space_merge(struct vmspace *vs, uaddr_t start, uaddr_t end);
 bool	space_grow_down(struct vmspace *vs, uaddr_t addr);	/* exclusive */
 
 /* ------------------------------------------------------ page tables -- */
@@ -152,10 +156,14 @@ bool	spare_fill(struct spare *sp);		/* may sleep; false: no memory */
 void	spare_done(struct spare *sp);
 
 int	pmap_init(struct vmspace *vs);			/* a root */
-void	pmap_destroy(struct vmspace *vs, bool keep_root);	/* free everything; the machine is told if it must know */
+/* free everything; the machine is told if it must know */
+void	pmap_destroy(struct vmspace *vs, bool keep_root);
 /* Inside vs_pt: the leaf for va, 4 KiB or 2 MiB (*span); NULL: nothing for the whole *span. */
 uint64_t *pmap_find(struct vmspace *vs, uaddr_t va, uint64_t *span);
-/* The slot for va, made if need be; level 0: 4 KiB, 1: 2 MiB.  NULL: no table page to be had without sleeping. */
+/*
+ * The slot for va, made if need be; level 0: 4 KiB, 1: 2 MiB.  NULL: no table page to be had without
+ * sleeping.
+ */
 uint64_t *pmap_make(struct vmspace *vs, uaddr_t va, uint32_t level, struct spare *sp);
 uint64_t pmap_set(struct vmspace *vs, uint64_t *ptep, uint64_t val);	/* returns what was there */
 /* Outside vs_pt. */

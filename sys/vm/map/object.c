@@ -59,6 +59,16 @@ vmobj_hold(struct vmobj *o)
 	atomic_fetch_add_explicit(&o->o_refs, 1, memory_order_relaxed);
 }
 
+bool
+vmobj_try_hold(struct vmobj *o)
+{
+	uint32_t refs = atomic_load(&o->o_refs);
+
+	while (refs > 0 && !atomic_compare_exchange_weak(&o->o_refs, &refs, refs + 1))
+		;
+	return refs > 0;
+}
+
 /* ---------------------------------------------------------------- tree -- */
 
 struct page *
@@ -395,16 +405,11 @@ objects_reclaim(uint64_t want)
 				total++;
 		}
 		if (!list_empty(&objects)) {
-			uint32_t refs;
-
 			o = list_first(&objects, struct vmobj, o_link);
 			list_remove(&o->o_link);
 			list_push_back(&objects, &o->o_link);
-			refs = atomic_load(&o->o_refs);
-			while (refs > 0 && !atomic_compare_exchange_weak(&o->o_refs, &refs, refs + 1))
-				;
-			if (refs == 0)
-				o = NULL;	/* on its way out */
+			if (!vmobj_try_hold(o))
+				o = NULL;
 		}
 		spin_unlock(&objects_spin);
 		seen++;

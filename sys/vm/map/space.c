@@ -106,6 +106,13 @@ tokens_release(const struct vm_entry *e)
 		token_release(&e->e_obj->o_tok);
 }
 
+static void
+object_shown(struct vmobj *o, bool more)
+{
+	if (o->o_ops != NULL && o->o_ops->vo_shown != NULL)
+		o->o_ops->vo_shown(o, more);
+}
+
 /* Into the tree and onto the reverse maps.  Takes references of its own. */
 static void
 entry_link(struct vmspace *vs, struct vm_entry *e)
@@ -130,8 +137,10 @@ entry_link(struct vmspace *vs, struct vm_entry *e)
 	if (e->e_fam != NULL)
 		anonfam_hold(e->e_fam);
 	tokens_get(e);
-	if (e->e_obj != NULL)
+	if (e->e_obj != NULL) {
 		list_push_back(&e->e_obj->o_maps, &e->e_objlink);
+		object_shown(e->e_obj, true);
+	}
 	if (e->e_fam != NULL)
 		list_push_back(&e->e_fam->af_entries, &e->e_famlink);
 	tokens_release(e);
@@ -145,6 +154,8 @@ entry_unlink(struct vmspace *vs, struct vm_entry *e)
 	tokens_get(e);
 	list_remove(&e->e_objlink);
 	list_remove(&e->e_famlink);
+	if (e->e_obj != NULL)
+		object_shown(e->e_obj, false);
 	tokens_release(e);
 	rb_remove(&vs->vs_entries, &e->e_node);
 	vs->vs_nentries--;
@@ -356,7 +367,8 @@ gap_below(struct vmspace *vs, uint64_t len, uaddr_t top, uaddr_t bottom)
 
 	/* e: the last entry that begins below top. */
 	if (next == NULL)
-		e = rb_last(&vs->vs_entries) == NULL ? NULL : rb_entry(rb_last(&vs->vs_entries), struct vm_entry, e_node);
+		e = rb_last(&vs->vs_entries) == NULL ? NULL : rb_entry(rb_last(&vs->vs_entries),
+		    struct vm_entry, e_node);
 	else
 		e = next->e_start < top ? next : entry_prev(next);
 	if (e != NULL && e->e_end > top)
@@ -411,7 +423,8 @@ space_may_grow(struct vmspace *vs, uint64_t len, uint32_t prot, uint32_t flags)
 	if (pages > (vs->vs_lim_as >> PAGE_SHIFT) || vs->vs_pages > (vs->vs_lim_as >> PAGE_SHIFT) - pages)
 		return ENOMEM;
 	if (counts && (flags & MAP_GROWSDOWN) == 0 &&
-	    (pages > (vs->vs_lim_data >> PAGE_SHIFT) || vs->vs_data > (vs->vs_lim_data >> PAGE_SHIFT) - pages))
+	    (pages > (vs->vs_lim_data >> PAGE_SHIFT) ||
+	    vs->vs_data > (vs->vs_lim_data >> PAGE_SHIFT) - pages))
 		return ENOMEM;
 	if ((counts || ((flags & MAP_SHARED) != 0 && (flags & MAP_ANONYMOUS) != 0)) &&
 	    (flags & MAP_NORESERVE) == 0 && pages > page_total_count())
@@ -450,10 +463,12 @@ mmap_place(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t flags)
 		return space_is_free(vs, *addr, *addr + len) ? 0 : EEXIST;
 	if ((flags & MAP_FIXED) != 0)
 		return space_unmap(vs, *addr, *addr + len);
-	if (*addr != 0 && hint >= MD_USER_MIN && hint <= MD_USER_MAX - len && space_is_free(vs, hint, hint + len)) {
+	if (*addr != 0 && hint >= MD_USER_MIN && hint <= MD_USER_MAX - len && space_is_free(vs, hint,
+	    hint + len)) {
 		const struct vm_entry *next = entry_find(vs, hint);
 
-		if (next == NULL || (next->e_flags & MAP_GROWSDOWN) == 0 || next->e_start - (hint + len) >= GUARD_GAP) {
+		if (next == NULL || (next->e_flags & MAP_GROWSDOWN) == 0 ||
+		    next->e_start - (hint + len) >= GUARD_GAP) {
 			*addr = hint;
 			return 0;
 		}
@@ -489,7 +504,8 @@ vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t
 		off = 0;
 	}
 	lk_excl(&vs->vs_lk);
-	error = space_may_grow(vs, len, prot, (flags & ~(uint32_t)MAP_TYPE) | (shared ? MAP_SHARED : MAP_PRIVATE));
+	error = space_may_grow(vs, len, prot,
+	    (flags & ~(uint32_t)MAP_TYPE) | (shared ? MAP_SHARED : MAP_PRIVATE));
 	if (error == 0)
 		error = mmap_place(vs, addr, len, flags);
 	if (error == 0) {
@@ -524,6 +540,35 @@ vm_munmap(struct vmspace *vs, uaddr_t addr, uint64_t len)
 	lk_excl(&vs->vs_lk);
 	error = space_unmap(vs, addr, addr + page_round(len));
 	lk_release(&vs->vs_lk);
+	return error;
+}
+
+int
+vm_unmap_object(struct vmspace *vs, uaddr_t addr, const struct vmobj_ops *kind)
+{
+	struct vm_entry *e, *next;
+	struct vmobj *o = NULL;
+	uaddr_t end = 0;
+	int error = 0;
+
+	lk_excl(&vs->vs_lk);
+	for (e = entry_find(vs, addr); e != NULL && error == 0 && (o == NULL || e->e_start < end); e = next) {
+		next = entry_next(e);
+		lwkt_poll();
+		if (e->e_obj == NULL || e->e_obj->o_ops != kind || e->e_start < addr ||
+		    e->e_start - addr != e->e_off || (o != NULL && o != e->e_obj))
+			continue;
+		if (o == NULL) {
+			o = e->e_obj;
+			vmobj_hold(o);
+			end = addr + page_round(o->o_bytes);
+		}
+		error = space_unmap(vs, e->e_start, e->e_end);	/* whole: no neighbour changes */
+	}
+	lk_release(&vs->vs_lk);
+	if (o == NULL)
+		return EINVAL;
+	vmobj_drop(o);
 	return error;
 }
 
@@ -584,7 +629,8 @@ vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot)
 		}
 		at = e->e_end;
 		next = entry_next(e);
-		stack = (prot & PROT_WRITE) != 0 && e->e_prot == PROT_NONE && e->e_obj == NULL && e->e_fam != NULL;
+		stack = (prot & PROT_WRITE) != 0 && e->e_prot == PROT_NONE && e->e_obj == NULL &&
+		    e->e_fam != NULL;
 		entry_protect(vs, e, prot);
 	}
 	space_merge(vs, addr, end);

@@ -29,6 +29,8 @@ md_space_t vmspace_machine(struct vmspace *vs);			/* for md_user_run */
 int	vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags,
 	    struct vmobj *obj, uint64_t off, uint32_t max_prot);
 int	vm_munmap(struct vmspace *vs, uaddr_t addr, uint64_t len);
+/* What is left of the mapping of an object of this kind that was made at addr (shmdt); EINVAL: nothing. */
+int	vm_unmap_object(struct vmspace *vs, uaddr_t addr, const struct vmobj_ops *kind);
 int	vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot);
 int	vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
 	    uaddr_t *addr);

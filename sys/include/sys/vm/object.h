@@ -16,6 +16,8 @@ struct vmobj_ops {
 	/* Fill a busy, zeroed page for `index`; NULL op: zero is the content. */
 	int	(*vo_fill)(struct vmobj *o, uint64_t index, struct page *pg);
 	void	(*vo_free)(struct vmobj *o);	/* last reference: pages are gone already */
+	/* o_tok held, must not sleep: one map entry more or less shows it.  NULL op: nothing */
+	void	(*vo_shown)(struct vmobj *o, bool more);
 };
 struct vmobj {
 	struct token	o_tok;
@@ -33,6 +35,8 @@ struct vmobj {
 };
 int	vmobj_create(const struct vmobj_ops *ops, void *arg, uint64_t bytes, struct vmobj **out);
 void	vmobj_hold(struct vmobj *o);
+/* false: it is on its way out; the caller keeps it from being freed */
+bool	vmobj_try_hold(struct vmobj *o);
 void	vmobj_drop(struct vmobj *o);
 /*
  * The page at `index`, held, created and filled if need be (may sleep).
