@@ -366,7 +366,8 @@ KTEST(setting_the_wall_clock_moves_its_timers)
 	    timerfd_create(true, O_NONBLOCK, &relative) == 0))
 		return;
 	KCHECK(timerfd_set(plain, TFD_TIMER_ABSTIME, time_wall() + hour, 0, &left, &interval) == 0);
-	KCHECK(timerfd_set(told, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, time_wall() + 3 * hour, 0, &left, &interval) == 0);
+	KCHECK(timerfd_set(told, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, time_wall() + 3 * hour, 0,
+	    &left, &interval) == 0);
 	KCHECK(timerfd_set(relative, 0, hour, 0, &left, &interval) == 0);
 	KCHECK(file_poll(plain, NULL) == 0 && file_poll(told, NULL) == 0);
 	time_set_wall(time_wall() + 2 * hour);

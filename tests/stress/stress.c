@@ -30,9 +30,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -1016,6 +1019,119 @@ watches(void)
 	}
 }
 
+/* -------------------------------------------------------------- events -- */
+
+static int event_fd;
+
+/* One thread sets and reads a timer that another sets, too. */
+static void *
+set_timer(void *arg)
+{
+	struct itimerspec it = { { 0, 1000 }, { 0, 1 } };
+	uint64_t n;
+
+	for (int i = 0; i < 8; i++) {
+		MUST(timerfd_settime(event_fd, 0, &it, NULL) == 0);
+		dawdle();
+		MUST(arg == NULL || read(event_fd, &n, sizeof n) == sizeof n || errno == EAGAIN);
+	}
+	return NULL;
+}
+
+static void *
+close_event(void *arg)
+{
+	(void)arg;
+	dawdle();
+	MUST(close(event_fd) == 0);
+	return NULL;
+}
+
+/* Signals from two processes, each read once; what waits for them is woken. */
+static void
+events(void)
+{
+	int seen = 0, set = epoll_create1(0), fd;
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct signalfd_siginfo si;
+	pid_t me = getpid(), kids[2];
+	sigset_t s;
+	pthread_t t[3];
+
+	sigemptyset(&s);
+	sigaddset(&s, SIGRTMIN);
+	MUST(sigprocmask(SIG_BLOCK, &s, NULL) == 0 && (fd = signalfd(-1, &s, SFD_NONBLOCK)) >= 0);
+	MUST(epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev) == 0);
+	for (int i = 0; i < 2; i++)
+		if ((kids[i] = must_fork()) == 0) {
+			for (int k = 0; k < 8; k++) {
+				dawdle();
+				MUST(sigqueue(me, SIGRTMIN, (union sigval){ .sival_int = 1 }) == 0);
+			}
+			_exit(0);
+		}
+	while (seen < 16) {
+		MUST(epoll_wait(set, &ev, 1, -1) == 1);
+		while (read(fd, &si, sizeof si) == sizeof si)
+			seen += si.ssi_int;
+		MUST(errno == EAGAIN);
+	}
+	for (int i = 0; i < 2; i++)
+		must_end(kids[i], 0);
+	MUST((event_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK)) >= 0);
+	for (intptr_t i = 0; i < 2; i++)
+		t[i] = must_thread(set_timer, (void *)i);
+	for (int i = 0; i < 2; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
+	t[2] = must_thread(close_event, NULL);
+	MUST(pthread_join(t[2], NULL) == 0);
+	close(set), close(fd);
+}
+
+/* ------------------------------------------------------------- splices -- */
+
+/* Bytes on their way from one pipe to another, taken by two and copied by a third: none is lost, none comes twice. */
+static void
+splices(void)
+{
+	enum { WRITES = 24, BYTES = 3000 };
+	int a[2], b[2], c[2];
+	char buf[5000];
+	long all = 0;
+	ssize_t n = 0;
+	pid_t kid[4];
+
+	MUST(pipe(a) == 0 && pipe(b) == 0 && pipe2(c, O_NONBLOCK) == 0);
+	MUST(fcntl(a[0], F_SETPIPE_SZ, 8192) == 8192 && fcntl(b[0], F_SETPIPE_SZ, 8192) == 8192);
+	memset(buf, 'x', sizeof buf);
+	for (int i = 0; i < 4; i++)
+		if ((kid[i] = must_fork()) == 0) {
+			close(b[0]);
+			close(i < 2 ? b[1] : a[1]);
+			for (int k = 0; i == 0 && k < WRITES; k++)
+				MUST(write(a[1], buf, BYTES) == BYTES);
+			for (int k = 0; i == 1 && k < WRITES; k++)
+				MUST(vmsplice(a[1], &(struct iovec){ buf, BYTES }, 1, 0) > 0);
+			while (i == 2 && (n = splice(a[0], NULL, b[1], NULL, 1 + random_below(5000), 0)) > 0)
+				dawdle();
+			while (i == 3 && (n = read(a[0], buf, sizeof buf)) > 0) {
+				(void)!tee(a[0], c[1], 1000, SPLICE_F_NONBLOCK);
+				MUST(write(b[1], buf, (size_t)n) == n);
+			}
+			_exit(i >= 2 && n != 0);
+		}
+	close(a[0]), close(a[1]), close(b[1]);
+	while ((n = read(b[0], buf, sizeof buf)) > 0) {
+		for (ssize_t k = 0; k < n; k++)
+			MUST(buf[k] == 'x');
+		all += n;
+	}
+	for (int i = 0; i < 4; i++)
+		must_end(kid[i], 0);
+	MUST(all > WRITES * BYTES && all <= 2 * WRITES * BYTES);
+	close(b[0]), close(c[0]), close(c[1]);
+}
+
 /* ------------------------------------------------------------- lookers -- */
 
 static void
@@ -1145,7 +1261,7 @@ static const struct {
 	{ "tree", tree }, { "orphans", orphans }, { "threads", threads }, { "requeue", requeue }, { "timers", timers },
 	{ "descriptors", descriptors }, { "pipes", pipes }, { "memory", memory }, { "remap", remap },
 	{ "signals", signals }, { "names", names }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
-	{ "watches", watches }, { "lookers", lookers }, { "locks", locks },
+	{ "watches", watches }, { "events", events }, { "splices", splices }, { "lookers", lookers }, { "locks", locks },
 };
 
 int

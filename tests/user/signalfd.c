@@ -28,9 +28,11 @@ show(int fd)
 	}
 	t_say("read: %zd", n);
 	for (size_t i = 0; i < (size_t)n / sizeof si[0]; i++)
-		t_say("  %s code %d pid %s uid %u status %d int %d ptr %llx overrun %u tid %u addr %llx", t_signal((int)si[i].ssi_signo),
-		    si[i].ssi_code, (pid_t)si[i].ssi_pid == getpid() ? "own" : si[i].ssi_pid != 0 ? "other" : "0", si[i].ssi_uid,
-		    si[i].ssi_status, si[i].ssi_int, (unsigned long long)si[i].ssi_ptr, si[i].ssi_overrun, si[i].ssi_tid,
+		t_say("  %s code %d pid %s uid %u status %d int %d ptr %llx overrun %u tid %u addr %llx",
+		    t_signal((int)si[i].ssi_signo), si[i].ssi_code,
+		    (pid_t)si[i].ssi_pid == getpid() ? "own" : si[i].ssi_pid != 0 ? "other" : "0", si[i].ssi_uid,
+		    si[i].ssi_status, si[i].ssi_int, (unsigned long long)si[i].ssi_ptr, si[i].ssi_overrun,
+		    si[i].ssi_tid,
 		    (unsigned long long)si[i].ssi_addr);
 }
 

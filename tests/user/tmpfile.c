@@ -20,7 +20,8 @@ place(int fd)
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	t_need(readlink(path, text, sizeof text - 1) > 0 && getcwd(here, sizeof here) != NULL, "readlink");
 	p = strncmp(text, here, strlen(here)) == 0 ? text + strlen(here) : text;
-	t_say("%.*s#N%s", (int)strcspn(p, "#"), p, strchr(p, '#') != NULL ? strchr(p, '#') + 1 + strspn(strchr(p, '#') + 1, "0123456789") : "");
+	p[strcspn(p, "#")] = '\0';
+	t_say("%s, deleted: %d", p, strstr(text + strlen(here) + strlen(p) + 1, " (deleted)") != NULL);
 }
 
 int

@@ -63,3 +63,6 @@
 
 #define RENAME_NOREPLACE	1u
 #define RENAME_EXCHANGE		2u
+
+#define SPLICE_F_NONBLOCK	2u
+#define SPLICE_F_ALL		15u	/* with MOVE, MORE and GIFT, which ask for nothing that matters here */

@@ -17,14 +17,20 @@
  *       another CPU closes the other.
  *   P3  who makes a slot used where none was, frees one where all were used, or
  *       brings a count to 0, wakes the other side.
+ *   P4  p_used + p_reserved <= p_slots.  Who reserved slots may fill them at any
+ *       later time, without a wait.
+ *   P5  while p_taking is set only who set it takes bytes, so the pages of
+ *       the slots stay, and he reads them without the lock.
  *
  * Locking: p_lk guards everything and is held while bytes are copied from and
  * to user memory, which makes a write up to PIPE_BUF atomic.  A FIFO's v_lk
  * guards v_fifo and is taken before p_lk.
  * Bounds: capacities are counted for all pipes together.  Beyond a quarter of
  * RAM a new pipe gets one page, beyond half of RAM none is made.
- * Not here: splicing pages, packet mode.
+ * Not here: splicing (splice.c), packet mode.
  */
+#include "pipe_int.h"
+
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <abi/ioctl.h>
@@ -39,39 +45,15 @@
 #include <sys/vfs/vnode.h>
 #include <sys/vm/kmem.h>
 
-#define PIPE_PAGES	16u		/* default capacity: 64 KiB */
 #define PIPE_MAX	(1u << 20)	/* largest capacity without CAP_SYS_RESOURCE */
 #define PIPE_MAX_ROOT	(16u << 20)
 #define PIPE_DEV	14u		/* st_dev of nameless pipes */
 #define POLL_BYTES	65536u		/* copied between two looks at the mailbox */
 
-struct slot {
-	uint8_t		*s_page;
-	uint32_t	s_off, s_len;	/* unread bytes of the page */
-};
-struct pipe {
-	_Atomic uint32_t p_refs;	/* [atomic] P2 */
-	struct lk	p_lk;
-	struct slot	*p_slot;	/* [p_lk] the ring */
-	uint32_t	p_slots;	/* [p_lk] how many: a power of two */
-	uint32_t	p_first;	/* [p_lk] the oldest used one */
-	uint32_t	p_used;		/* [p_lk] P1 */
-	uint32_t	p_bytes;	/* [p_lk] P1 */
-	uint8_t		*p_spare;	/* [p_lk] a page for the next slot, or NULL */
-	uint32_t	p_readers, p_writers;	/* [p_lk] open files: P2 */
-	uint64_t	p_ropens, p_wopens;	/* [p_lk] ever opened, from 1: FIFO rendezvous */
-	struct waitq	p_rwait;	/* for bytes, for a writer */
-	struct waitq	p_wwait;	/* for room, for a reader */
-	struct pollhead	p_poll;
-	uint64_t	p_id;		/* const: born-here sequence number */
-	nsec_t		p_time;		/* const: when it was made */
-	struct slot	p_slot0[PIPE_PAGES];	/* [p_lk] p_slot, while that is enough */
-};
-
 static struct serial pipe_ids;
 static _Atomic uint64_t pipe_pages;	/* capacities of all pipes together */
 
-static inline bool pipe_full(const struct pipe *p) { return p->p_used == p->p_slots; }
+static inline bool pipe_full(const struct pipe *p) { return p->p_used + p->p_reserved == p->p_slots; }
 
 static int
 pipe_new(struct pipe **out)
@@ -158,6 +140,25 @@ pipe_move(uint8_t *page, uint64_t n, struct uio *u)
 	return error;
 }
 
+/* n bytes of the oldest slot are not needed any more. */
+static void
+consume(struct pipe *p, uint32_t n)
+{
+	struct slot *s = &p->p_slot[p->p_first];
+
+	ASSERT(p->p_used > 0 && n <= s->s_len);
+	s->s_off += n;
+	s->s_len -= n;
+	p->p_bytes -= n;
+	if (s->s_len == 0) {
+		kfree(p->p_spare);
+		p->p_spare = s->s_page;
+		s->s_page = NULL;
+		p->p_first = (p->p_first + 1) & (p->p_slots - 1);
+		p->p_used--;
+	}
+}
+
 /* Bytes out of the ring, as many as there are and are wanted. */
 static int
 pipe_take(struct pipe *p, struct uio *u)
@@ -171,16 +172,7 @@ pipe_take(struct pipe *p, struct uio *u)
 
 		if ((error = pipe_move(s->s_page + s->s_off, n, u)) != 0)
 			break;
-		s->s_off += (uint32_t)n;
-		s->s_len -= (uint32_t)n;
-		p->p_bytes -= (uint32_t)n;
-		if (s->s_len == 0) {
-			kfree(p->p_spare);
-			p->p_spare = s->s_page;
-			s->s_page = NULL;
-			p->p_first = (p->p_first + 1) & (p->p_slots - 1);
-			p->p_used--;
-		}
+		consume(p, (uint32_t)n);
 		if ((taken += (uint32_t)n) >= POLL_BYTES) {
 			taken = 0;
 			lwkt_poll();
@@ -236,13 +228,13 @@ pipe_read(struct file *fp, struct uio *u)
 	if (u->u_resid == 0)
 		return 0;
 	lk_excl(&p->p_lk);
-	while (p->p_used == 0 && p->p_writers > 0 && error == 0) {
+	while (((p->p_used == 0 && p->p_writers > 0) || p->p_taking) && error == 0) {
 		if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0)
 			error = EAGAIN;
 		else
 			error = pipe_sleep(p, &p->p_rwait);
 	}
-	if (p->p_used > 0) {		/* even after a signal: the bytes are here */
+	if (p->p_used > 0 && !p->p_taking) {		/* even after a signal: the bytes are here */
 		was_full = pipe_full(p);
 		error = pipe_take(p, u);
 		if (was_full && !pipe_full(p))
@@ -476,7 +468,7 @@ fifo_open(struct vnode *vn, struct file *fp)
 	return 0;
 }
 
-static struct pipe *
+struct pipe *
 pipe_of(struct file *fp)
 {
 	return fp->f_ops == &pipe_file_ops || fp->f_ops == &fifo_file_ops ? fp->f_data : NULL;
@@ -501,7 +493,7 @@ pipe_resize(struct pipe *p, uint32_t slots)
 {
 	struct slot *ring;
 
-	if (p->p_used > slots)
+	if (p->p_used + p->p_reserved > slots)
 		return EBUSY;
 	ring = kmalloc_array(slots, sizeof(*ring), KM_ZERO | KM_WAIT);
 	if (ring == NULL)
@@ -542,4 +534,129 @@ pipe_set_size(struct file *fp, uint64_t bytes, uint32_t *now)
 		pipe_wake_writers(p);
 	lk_release(&p->p_lk);
 	return error;
+}
+
+/* ------------------------------------------------- the two ends, for splice -- */
+
+int
+pipe_reserve(struct pipe *p, uint32_t want, bool nonblock, uint32_t *got)
+{
+	int error = 0;
+
+	ASSERT(want > 0);
+	lk_excl(&p->p_lk);
+	while (p->p_readers > 0 && pipe_full(p) && error == 0)
+		error = nonblock ? EAGAIN : pipe_sleep(p, &p->p_wwait);
+	if (p->p_readers == 0) {
+		file_signal(SIGPIPE);
+		error = EPIPE;
+	}
+	if (error == 0) {
+		*got = (uint32_t)rt_min(want, p->p_slots - p->p_used - p->p_reserved);
+		p->p_reserved += *got;
+	}
+	lk_release(&p->p_lk);
+	return error;
+}
+
+void
+pipe_attach(struct pipe *p, uint8_t *page, uint32_t off, uint32_t len)
+{
+	ASSERT(len > 0 && off + len <= PAGE_BYTES);
+	lk_excl(&p->p_lk);
+	ASSERT(p->p_reserved > 0);
+	p->p_reserved--;
+	p->p_slot[(p->p_first + p->p_used) & (p->p_slots - 1)] = (struct slot){ page, off, len };
+	p->p_bytes += len;
+	if (p->p_used++ == 0)
+		pipe_wake_readers(p);
+	lk_release(&p->p_lk);
+}
+
+void
+pipe_unreserve(struct pipe *p, uint32_t n)
+{
+	lk_excl(&p->p_lk);
+	ASSERT(n <= p->p_reserved);
+	p->p_reserved -= n;
+	if (n > 0)
+		pipe_wake_writers(p);
+	lk_release(&p->p_lk);
+}
+
+int
+pipe_front(struct pipe *p, bool nonblock, bool *eof)
+{
+	int error = 0;
+
+	lk_excl(&p->p_lk);
+	while (((p->p_used == 0 && p->p_writers > 0) || p->p_taking) && error == 0)
+		error = nonblock ? EAGAIN : pipe_sleep(p, &p->p_rwait);
+	*eof = error == 0 && p->p_used == 0;
+	if (error == 0 && p->p_used > 0)
+		p->p_taking = true;
+	lk_release(&p->p_lk);
+	return error;
+}
+
+void
+pipe_front_end(struct pipe *p)
+{
+	lk_excl(&p->p_lk);
+	ASSERT(p->p_taking);
+	p->p_taking = false;
+	pipe_wake_readers(p);
+	lk_release(&p->p_lk);
+}
+
+bool
+pipe_look(struct pipe *p, uint32_t i, struct slot *out)
+{
+	bool there;
+
+	lk_excl(&p->p_lk);
+	ASSERT(p->p_taking);
+	there = i < p->p_used;
+	if (there)
+		*out = p->p_slot[(p->p_first + i) & (p->p_slots - 1)];
+	lk_release(&p->p_lk);
+	return there;
+}
+
+void
+pipe_consume(struct pipe *p, uint32_t n)
+{
+	bool was_full;
+
+	lk_excl(&p->p_lk);
+	ASSERT(p->p_taking);
+	was_full = pipe_full(p);
+	consume(p, n);
+	if (was_full && !pipe_full(p))
+		pipe_wake_writers(p);
+	lk_release(&p->p_lk);
+}
+
+bool
+pipe_pop(struct pipe *p, uint64_t max, struct slot *out)
+{
+	bool was_full, whole;
+	struct slot *s;
+
+	lk_excl(&p->p_lk);
+	ASSERT(p->p_taking && p->p_used > 0);
+	was_full = pipe_full(p);
+	s = &p->p_slot[p->p_first];
+	*out = *s;
+	whole = s->s_len <= max;
+	if (whole) {
+		p->p_bytes -= s->s_len;
+		*s = (struct slot){ NULL, 0, 0 };
+		p->p_first = (p->p_first + 1) & (p->p_slots - 1);
+		p->p_used--;
+		if (was_full)
+			pipe_wake_writers(p);
+	}
+	lk_release(&p->p_lk);
+	return whole;
 }

@@ -106,8 +106,8 @@ signalfd_read(struct file *fp, struct uio *u)
 	if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0)
 		error = (sig = sig_take(curlwp, atomic_load(&sf->sf_mask), &si)) == 0 ? EAGAIN : 0;
 	else
-		WAIT_FOR(&watch_of(curproc)->w_waitq, (sig = sig_take(curlwp, atomic_load(&sf->sf_mask), &si)) != 0,
-		    NSEC_NEVER, WAIT_INTR, error);
+		WAIT_FOR(&watch_of(curproc)->w_waitq,
+		    (sig = sig_take(curlwp, atomic_load(&sf->sf_mask), &si)) != 0, NSEC_NEVER, WAIT_INTR, error);
 	if (sig == 0)
 		return error == EINTR ? ERESTARTSYS : error;
 	do {

@@ -80,6 +80,14 @@ timerfd_fired(struct timer *t)
 	timerfd_expire(container_of(t, struct timerfd, tf_timer));
 }
 
+static void
+timerfd_start(struct timerfd *tf, nsec_t now)
+{
+	nsec_t left = tf->tf_next > now ? tf->tf_next - now : 0;
+
+	timer_arm(&tf->tf_timer, rt_min(time_now() + left, (nsec_t)INT64_MAX));
+}
+
 /* What is due already expires here: nobody should have to wait for an interrupt about the past. */
 static void
 timerfd_arm(struct timerfd *tf)
@@ -92,7 +100,7 @@ timerfd_arm(struct timerfd *tf)
 	if (tf->tf_next <= now)
 		timerfd_expire(tf);
 	else
-		timer_arm(&tf->tf_timer, rt_min(time_now() + (tf->tf_next - now), (nsec_t)INT64_MAX));
+		timerfd_start(tf, now);
 }
 
 /* The periods since it fired; it runs again.  What a read may take is returned. */
@@ -117,7 +125,7 @@ timerfd_catch_up(struct timerfd *tf, bool take)
 		tf->tf_ticks = 0;
 	spin_unlock(&tf->tf_spin);
 	if (again)
-		timer_arm(&tf->tf_timer, rt_min(time_now() + (tf->tf_next > now ? tf->tf_next - now : 0), (nsec_t)INT64_MAX));
+		timerfd_start(tf, now);
 	return ticks;
 }
 
@@ -193,7 +201,8 @@ timerfd_get(struct file *fp, nsec_t *left, nsec_t *interval)
 }
 
 int
-timerfd_set(struct file *fp, uint32_t flags, nsec_t value, nsec_t interval, nsec_t *left, nsec_t *old_interval)
+timerfd_set(struct file *fp, uint32_t flags, nsec_t value, nsec_t interval, nsec_t *left,
+    nsec_t *old_interval)
 {
 	struct timerfd *tf = fp->f_data;
 	bool absolute = (flags & TFD_TIMER_ABSTIME) != 0;
@@ -215,7 +224,8 @@ timerfd_set(struct file *fp, uint32_t flags, nsec_t value, nsec_t interval, nsec
 	tf->tf_interval = interval;
 	tf->tf_next = 0;
 	if (value != 0)
-		tf->tf_next = rt_min(value + (tf->tf_wall ? 0 : absolute ? time_boot() : time_now()), (nsec_t)INT64_MAX);
+		tf->tf_next = rt_min(value + (tf->tf_wall ? 0 : absolute ? time_boot() : time_now()),
+		    (nsec_t)INT64_MAX);
 	atomic_store(&tf->tf_canceled, false);
 	spin_lock(&tf->tf_spin);
 	tf->tf_ticks = 0;

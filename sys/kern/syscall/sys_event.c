@@ -82,7 +82,8 @@ timespec_ns(const struct k_timespec *ts, nsec_t *ns)
 {
 	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= (int64_t)NSEC_PER_SEC)
 		return false;
-	*ns = rt_min((uint64_t)ts->tv_sec, INT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+	*ns = rt_min((uint64_t)ts->tv_sec, INT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC;
+	*ns += (uint64_t)ts->tv_nsec;
 	return true;
 }
 
@@ -108,8 +109,8 @@ sys_timerfd_settime(struct sysmsg *m, int fd, uint32_t flags, uaddr_t from, uadd
 	(void)m;
 	if (error != 0)
 		return error;
-	if ((flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) != 0 || !timespec_ns(&it.it_value, &value) ||
-	    !timespec_ns(&it.it_interval, &interval))
+	if ((flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) != 0 ||
+	    !timespec_ns(&it.it_value, &value) || !timespec_ns(&it.it_interval, &interval))
 		return EINVAL;
 	if ((error = fd_get(fd, &fp)) != 0)
 		return error;

@@ -577,7 +577,8 @@ sys_sendfile(struct sysmsg *m, int out_fd, int in_fd, uaddr_t off, size_t count)
 	}
 	if (!file_can_read(in) || !file_can_write(out))
 		error = EBADF;
-	else if (!is_regular(in) || (atomic_load(&out->f_flags) & O_APPEND) != 0)
+	else if (in->f_ops->fo_seek == NULL || in->f_vnode->v_type == VDIR ||
+	    (atomic_load(&out->f_flags) & O_APPEND) != 0)
 		error = EINVAL;
 	else
 		error = copy_between(m, in, off, out, 0, count);
@@ -620,7 +621,11 @@ sys_copy_file_range(struct sysmsg *m, int in_fd, uaddr_t in_off, int out_fd, uad
 		error = EBADF;
 	else if ((in->f_vnode != NULL && in->f_vnode->v_type == VDIR) || (out->f_vnode != NULL && out->f_vnode->v_type == VDIR))
 		error = EISDIR;
-	else if (!is_regular(in) || !is_regular(out) || copy_overlaps(in, in_off, out, out_off, len))
+	else if (!is_regular(in) || !is_regular(out))
+		error = EINVAL;
+	else if (in->f_vnode->v_mount != out->f_vnode->v_mount)
+		error = EXDEV;
+	else if (copy_overlaps(in, in_off, out, out_off, len))
 		error = EINVAL;
 	else
 		error = copy_between(m, in, in_off, out, out_off, len);
@@ -629,26 +634,124 @@ sys_copy_file_range(struct sysmsg *m, int in_fd, uaddr_t in_off, int out_fd, uad
 	return error;
 }
 
-/* Moving pages between pipes and files is not provided: callers copy instead. */
+/* --------------------------------------------------- splice, tee, vmsplice -- */
+
+/* A pipe has no position. */
+static int
+splice_pos(struct file *fp, uaddr_t from, uint64_t *pos, uint64_t **out)
+{
+	*out = NULL;
+	if (from != 0 && file_is_pipe(fp))
+		return ESPIPE;
+	if (from != 0 && fp->f_ops->fo_seek == NULL)
+		return EINVAL;
+	return pos_copyin(from, pos, out);
+}
+
+static int
+splice_files(struct sysmsg *m, struct file *in, uaddr_t in_off, struct file *out, uaddr_t out_off,
+    size_t len, uint32_t flags)
+{
+	uint64_t in_pos, out_pos, *in_at, *out_at, done;
+	int error;
+
+	if (!file_can_read(in) || !file_can_write(out))
+		return EBADF;
+	if ((error = splice_pos(in, in_off, &in_pos, &in_at)) != 0)
+		return error;
+	if ((error = splice_pos(out, out_off, &out_pos, &out_at)) != 0)
+		return error;
+	error = file_splice(in, in_at, out, out_at, rt_min(len, IO_MAX), (flags & SPLICE_F_NONBLOCK) != 0, &done);
+	if (error != 0 && done == 0)
+		return error;
+	m->sm_result = (int64_t)done;
+	if (in_at != NULL && (error = copyout(in_off, &in_pos, sizeof(in_pos))) != 0)
+		return error;
+	return out_at != NULL ? copyout(out_off, &out_pos, sizeof(out_pos)) : 0;
+}
+
+/* Two descriptors, both held. */
+static int
+fd_get_two(int a, struct file **fa, int b, struct file **fb)
+{
+	int error = fd_get(a, fa);
+
+	if (error == 0 && (error = fd_get(b, fb)) != 0)
+		file_drop(*fa);
+	return error;
+}
+
 int
 sys_splice(struct sysmsg *m, int in_fd, uaddr_t off_in, int out_fd, uaddr_t off_out, size_t len, uint32_t flags)
 {
-	(void)m, (void)in_fd, (void)off_in, (void)out_fd, (void)off_out, (void)len, (void)flags;
-	return ENOSYS;
+	struct file *in, *out;
+	int error;
+
+	if (len == 0)
+		return 0;
+	if ((flags & ~SPLICE_F_ALL) != 0)
+		return EINVAL;
+	if ((error = fd_get_two(in_fd, &in, out_fd, &out)) != 0)
+		return error;
+	error = splice_files(m, in, off_in, out, off_out, len, flags);
+	file_drop(out);
+	file_drop(in);
+	return error;
 }
 
 int
 sys_tee(struct sysmsg *m, int in_fd, int out_fd, size_t len, uint32_t flags)
 {
-	(void)m, (void)in_fd, (void)out_fd, (void)len, (void)flags;
-	return ENOSYS;
+	struct file *in, *out;
+	uint64_t done = 0;
+	int error;
+
+	if ((flags & ~SPLICE_F_ALL) != 0)
+		return EINVAL;
+	if (len == 0)
+		return 0;
+	if ((error = fd_get_two(in_fd, &in, out_fd, &out)) != 0)
+		return error;
+	if (!file_can_read(in) || !file_can_write(out))
+		error = EBADF;
+	else
+		error = file_tee(in, out, rt_min(len, IO_MAX), (flags & SPLICE_F_NONBLOCK) != 0, &done);
+	file_drop(out);
+	file_drop(in);
+	m->sm_result = (int64_t)done;
+	return done > 0 ? 0 : error;
 }
 
 int
 sys_vmsplice(struct sysmsg *m, int fd, uaddr_t iov, size_t nsegs, uint32_t flags)
 {
-	(void)m, (void)fd, (void)iov, (void)nsegs, (void)flags;
-	return ENOSYS;
+	struct uio_seg few[IOV_STACK], *seg;
+	struct uio u = { .u_off = 0 };
+	struct file *fp;
+	uint64_t total;
+	int error;
+
+	if ((flags & ~SPLICE_F_ALL) != 0)
+		return EINVAL;
+	if ((error = fd_get(fd, &fp)) != 0)
+		return error;
+	u.u_to_user = !file_can_write(fp);
+	if (u.u_to_user && !file_can_read(fp))
+		error = EBADF;
+	else
+		error = iov_copyin(iov, (int)rt_min(nsegs, INT32_MAX), few, &seg, &total);
+	if (error != 0) {
+		file_drop(fp);
+		return error;
+	}
+	u.u_seg = seg;
+	u.u_nseg = (uint32_t)nsegs;
+	u.u_resid = total;
+	error = total == 0 ? 0 : file_vmsplice(fp, &u, (flags & SPLICE_F_NONBLOCK) != 0);
+	file_drop(fp);
+	if (seg != few)
+		kfree(seg);
+	return io_result(m, total, &u, error);
 }
 
 /* Advice about caching: files are in memory already, so checking is all there is to do. */

@@ -24,7 +24,7 @@
 #include <sys/vfs/name.h>
 
 #define SEALS_WRITE	(F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
-#define SEALS_OF_EXEC	(F_SEAL_SHRINK | F_SEAL_GROW | SEALS_WRITE)	/* implied where the file is a program */
+#define SEALS_OF_EXEC	(F_SEAL_SHRINK | F_SEAL_GROW | SEALS_WRITE)	/* implied for programs */
 
 /* A file that must not grow takes the whole pages of a write that end within it. */
 int
@@ -47,9 +47,9 @@ tseal_resize(const struct tnode *t, uint64_t bytes)
 {
 	uint64_t size = t->t_vnode->v_obj->o_bytes;
 
-	if ((bytes < size && (t->t_seals & F_SEAL_SHRINK) != 0) || (bytes > size && (t->t_seals & F_SEAL_GROW) != 0))
-		return EPERM;
-	return 0;
+	if (bytes < size)
+		return (t->t_seals & F_SEAL_SHRINK) != 0 ? EPERM : 0;
+	return bytes > size && (t->t_seals & F_SEAL_GROW) != 0 ? EPERM : 0;
 }
 
 static int
