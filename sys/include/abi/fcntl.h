@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* open(2), fcntl(2) and the *at calls of the Linux x86-64 ABI. */
 #pragma once
+#include <stdint.h>
 #define O_ACCMODE	00000003u
 #define O_RDONLY	00000000u
 #define O_WRONLY	00000001u
@@ -66,3 +67,12 @@
 
 #define SPLICE_F_NONBLOCK	2u
 #define SPLICE_F_ALL		15u	/* with MOVE, MORE and GIFT, which ask for nothing that matters here */
+
+/* struct open_how of openat2 */
+struct k_open_how { uint64_t flags, mode, resolve; };
+#define RESOLVE_NO_XDEV		1u
+#define RESOLVE_NO_MAGICLINKS	2u
+#define RESOLVE_NO_SYMLINKS	4u
+#define RESOLVE_BENEATH		8u
+#define RESOLVE_IN_ROOT		16u
+#define RESOLVE_CACHED		32u

@@ -22,15 +22,16 @@
 	 O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | \
 	 O_TMPFILE)
 
-int
-path_begin(struct path_arg *pa, int dirfd, uaddr_t path)
+/* The descriptor matters for a relative path, or if it is to be the root. */
+static int
+begin_at(struct path_arg *pa, int dirfd, uaddr_t path, bool in_root)
 {
 	int error;
 
 	pa->pa_start = NULL;
 	pa->pa_file = NULL;
 	error = copyinstr(pa->pa_text, path, sizeof pa->pa_text, NULL);
-	if (error != 0 || pa->pa_text[0] == '/' || dirfd == AT_FDCWD)
+	if (error != 0 || (pa->pa_text[0] == '/' && !in_root) || dirfd == AT_FDCWD)
 		return error;
 	error = fd_get(dirfd, &pa->pa_file);
 	if (error != 0)
@@ -42,6 +43,12 @@ path_begin(struct path_arg *pa, int dirfd, uaddr_t path)
 		return ENOTDIR;
 	}
 	return 0;
+}
+
+int
+path_begin(struct path_arg *pa, int dirfd, uaddr_t path)
+{
+	return begin_at(pa, dirfd, path, false);
 }
 
 void
@@ -89,17 +96,18 @@ path_parent(int dirfd, uaddr_t path, struct lookup *lu)
 }
 
 static int
-open_common(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t flags, uint32_t mode)
+open_common(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t flags, uint32_t mode, uint32_t look)
 {
 	struct path_arg pa;
 	struct ncp *n;
 	struct file *fp;
 	int error, fd;
 
-	error = path_begin(&pa, dirfd, path);
+	error = begin_at(&pa, dirfd, path, (look & LOOK_IN_ROOT) != 0);
 	if (error != 0)
 		return error;
-	error = pa.pa_text[0] == '\0' ? ENOENT : name_open(pa.pa_start, pa.pa_text, flags, mode, &n);
+	error = pa.pa_text[0] == '\0' ? ENOENT :
+	    name_open_in(pa.pa_start, pa.pa_text, flags, mode, look, &n);
 	path_end(&pa);
 	if (error != 0)
 		return error;
@@ -116,47 +124,86 @@ open_common(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t flags, uint32_t 
 int
 sys_open(struct sysmsg *m, uaddr_t path, uint32_t flags, uint32_t mode)
 {
-	return open_common(m, AT_FDCWD, path, flags & OPEN_FLAGS, mode);
+	return open_common(m, AT_FDCWD, path, flags & OPEN_FLAGS, mode, 0);
 }
 
 int
 sys_openat(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t flags, uint32_t mode)
 {
-	return open_common(m, dirfd, path, flags & OPEN_FLAGS, mode);
+	return open_common(m, dirfd, path, flags & OPEN_FLAGS, mode, 0);
 }
 
 int
 sys_creat(struct sysmsg *m, uaddr_t path, uint32_t mode)
 {
-	return open_common(m, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+	return open_common(m, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode, 0);
 }
 
-/* Restrictions on the walk (RESOLVE_*) are not offered: EINVAL, as from a kernel that does not know them. */
-int
-sys_openat2(struct sysmsg *m, int dirfd, uaddr_t path, uaddr_t uhow, size_t size)
+#define TMPFILE_BIT	(O_TMPFILE & ~O_DIRECTORY)
+
+static int
+check_how(const struct k_open_how *how)
 {
-	struct { uint64_t flags, mode, resolve; } how;
+	const uint64_t both = RESOLVE_BENEATH | RESOLVE_IN_ROOT, all = 2 * RESOLVE_CACHED - 1;
+
+	if ((how->flags & ~(uint64_t)OPEN_FLAGS) != 0 || (how->resolve & ~all) != 0)
+		return EINVAL;
+	if ((how->resolve & both) == both || (how->mode & ~07777ull) != 0)
+		return EINVAL;
+	if (how->mode != 0 && (how->flags & (O_CREAT | TMPFILE_BIT)) == 0)
+		return EINVAL;
+	/* What makes or empties a file is never answered from memory alone. */
+	if ((how->resolve & RESOLVE_CACHED) != 0 && (how->flags & (O_CREAT | O_TRUNC | TMPFILE_BIT)) != 0)
+		return EAGAIN;
+	return 0;
+}
+
+static uint32_t
+restrictions(uint64_t resolve)
+{
+	static const uint32_t look[] = { LOOK_NO_XDEV, LOOK_NO_MAGIC, LOOK_NO_LINKS, LOOK_BENEATH,
+	    LOOK_IN_ROOT, LOOK_CACHED };
+	uint32_t out = 0;
+
+	for (uint32_t i = 0; i < sizeof look / sizeof look[0]; i++)
+		out |= (resolve >> i & 1) != 0 ? look[i] : 0;
+	return out;
+}
+
+/* A longer structure, from a later time, is fine as long as the rest of it is zero. */
+static int
+copyin_how(struct k_open_how *how, uaddr_t from, size_t size)
+{
 	uint8_t rest[64];
 	int error;
 
-	if (size < sizeof how)
+	if (size < sizeof *how)
 		return EINVAL;
-	if (size > sizeof how + sizeof rest)
+	if (size > PAGE_BYTES)
 		return E2BIG;
-	error = copyin(&how, uhow, sizeof how);
+	error = copyin(how, from, sizeof *how);
+	for (size_t at = sizeof *how; error == 0 && at < size; at += sizeof rest) {
+		size_t n = rt_min(sizeof rest, size - at);
+
+		error = copyin(rest, from + at, n);
+		for (size_t i = 0; error == 0 && i < n; i++)
+			error = rest[i] != 0 ? E2BIG : 0;
+	}
+	return error;
+}
+
+int
+sys_openat2(struct sysmsg *m, int dirfd, uaddr_t path, uaddr_t uhow, size_t size)
+{
+	struct k_open_how how;
+	int error = copyin_how(&how, uhow, size);
+
 	if (error == 0)
-		error = copyin(rest, uhow + sizeof how, size - sizeof how);
+		error = check_how(&how);
 	if (error != 0)
 		return error;
-	for (size_t i = 0; i < size - sizeof how; i++) {
-		if (rest[i] != 0)
-			return E2BIG;
-	}
-	if ((how.flags & ~(uint64_t)OPEN_FLAGS) != 0 || how.resolve != 0 || (how.mode & ~07777ull) != 0)
-		return EINVAL;
-	if (how.mode != 0 && (how.flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) == 0)
-		return EINVAL;
-	return open_common(m, dirfd, path, (uint32_t)how.flags, (uint32_t)how.mode);
+	return open_common(m, dirfd, path, (uint32_t)how.flags, (uint32_t)how.mode,
+	    restrictions(how.resolve));
 }
 
 static uint32_t

@@ -234,6 +234,15 @@ search_access(struct ncp *dir)
 	return vn_access(dir->n_vnode, 1, vfs_cred());
 }
 
+static bool
+is_cached(struct ncp *dir, const char *name, size_t len)
+{
+	struct ncp *n = ncache_find(ncp_real(dir), name, len);
+
+	ncp_drop(n);
+	return n != NULL;
+}
+
 /* One component of `len` bytes at w_p, which already points past it. */
 static int
 step(struct walk *w, const char *name, size_t len, bool through)
@@ -248,6 +257,8 @@ step(struct walk *w, const char *name, size_t len, bool through)
 		return 0;
 	if (len == 2 && name[0] == '.' && name[1] == '.')
 		return step_up(w);
+	if ((w->w_flags & LOOK_CACHED) != 0 && !is_cached(w->w_at, name, len))
+		return EAGAIN;
 	error = name_child_below(w->w_at, name, len, &n);
 	if (error != 0)
 		return error;
@@ -341,6 +352,11 @@ walk_begin(struct walk *w, struct ncp *root, struct ncp *start)
 	if (root != NULL) {
 		ncp_hold(root);
 		w->w_root = root;
+	}
+	if (from_top && (w->w_flags & LOOK_LINK) != 0) {
+		ncp_hold(start);
+		w->w_at = start;
+		return step_root(w);
 	}
 	if (from_top && root != NULL)
 		start = root;

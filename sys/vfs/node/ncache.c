@@ -605,11 +605,16 @@ ncp_uncover_idle(struct ncp *n, struct mount *mp, uint32_t refs)
 void
 mount_set_covers(struct mount *mp, struct ncp *n)
 {
-	struct bucket *b = lock_bucket(mp->mp_ncp);
-	struct ncp *old = mp->mp_covers;
+	struct bucket *b;
+	struct ncp *old;
 
+	/* What is above its root changes: for restricted walks that is a rename. */
+	atomic_fetch_add(&all.renames_begun, 1);
+	b = lock_bucket(mp->mp_ncp);
+	old = mp->mp_covers;
 	mp->mp_covers = n;
 	spin_unlock(&b->b_spin);
+	atomic_fetch_add(&all.renames_done, 1);
 	if (old != NULL)
 		ncp_drop(old);
 }

@@ -36,6 +36,8 @@ struct ncp *ncp_uncross(struct ncp *n);			/* up to the covered name; takes over 
 uint32_t ncache_rename_mark(void);
 bool	ncache_no_rename_since(uint32_t mark);
 
+#define LOOK_LINK	(1u << 31)	/* the path is the text of a link in `start` */
+
 /* name.c: one component with dir's v_lk held; may be negative. */
 int	child_locked(struct ncp *dir, const char *name, size_t len, struct ncp **out);
 

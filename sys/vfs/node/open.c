@@ -131,10 +131,10 @@ open_last(const struct lookup *lu, uint32_t look, uint32_t flags, uint32_t mode,
 	if (error != 0)
 		return error;
 	vn = n->n_vnode;
-	if ((flags & O_EXCL) != 0) {
-		error = EEXIST;
-	} else if ((look & LOOK_NO_XDEV) != 0 && n->n_mount != dir->n_mount) {
+	if ((look & LOOK_NO_XDEV) != 0 && n->n_mount != dir->n_mount) {
 		error = EXDEV;
+	} else if ((flags & O_EXCL) != 0) {
+		error = EEXIST;
 	} else if (vn->v_type == VLNK && ((flags & O_NOFOLLOW) != 0 || (look & LOOK_NO_LINKS) != 0)) {
 		error = ELOOP;
 	} else if (vn->v_type == VLNK && vn->v_ops->vop_jump != NULL) {
@@ -181,7 +181,7 @@ open_create(const struct place *pl, struct ncp *start, const char *path, uint32_
 		char *next = NULL;
 
 		error = name_lookup_in(pl->p_root, at, text != NULL ? text : path,
-		    LOOK_PARENT | pl->p_look, &lu);
+		    LOOK_PARENT | pl->p_look | (text != NULL ? LOOK_LINK : 0), &lu);
 		if (error != 0)
 			break;
 		if (name_is_dots(lu.lu_last, lu.lu_last_len))

@@ -62,6 +62,7 @@ struct fsctx *fsctx_current(void);
 #define LOOK_NO_LINKS	(1u << 6)	/* no links at all: ELOOP */
 #define LOOK_BENEATH	(1u << 7)	/* not above where it begins, not even to come back: EXDEV */
 #define LOOK_IN_ROOT	(1u << 8)	/* where it begins is the root */
+#define LOOK_CACHED	(1u << 9)	/* only what the cache of names can answer: EAGAIN */
 
 struct lookup {
 	struct ncp	*lu_ncp;	/* the name, held; with LOOK_PARENT the directory's */
