@@ -224,6 +224,7 @@ static int
 open_alias(const struct pnode *n, struct file *fp)
 {
 	struct proc *p = procfs_proc(n);
+	struct k_stat st;
 	struct file *to;
 	int error;
 
@@ -241,9 +242,13 @@ open_alias(const struct pnode *n, struct file *fp)
 		file_drop(to);
 		to = first;
 	}
-	if ((file_can_read(fp) && !file_can_read(to)) || (file_can_write(fp) && !file_can_write(to))) {
+	if ((file_can_read(fp) && !file_can_read(to)) || (file_can_write(fp) && !file_can_write(to)))
+		error = EACCES;
+	else if (file_stat(to, &st) == 0 && (st.st_mode & S_IFMT) == S_IFSOCK)
+		error = ENXIO;		/* nor may anything but a descriptor or a message hold a socket's file */
+	if (error != 0) {
 		file_drop(to);
-		return EACCES;
+		return error;
 	}
 	fp->f_ops = &alias_ops;
 	fp->f_data = to;

@@ -236,11 +236,11 @@ vn_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 int
 vn_open(struct vnode *vn, struct file *fp)
 {
+	if (vn->v_type == VSOCK)
+		return ENXIO;		/* is connected to, not opened */
 	if (vn->v_ops->vop_open != NULL)
 		return vn->v_ops->vop_open(vn, fp);
-	if (vn->v_type == VCHR || vn->v_type == VBLK)
-		return dev_open(vn, fp);
-	return vn->v_type == VSOCK ? ENXIO : 0;
+	return vn->v_type == VCHR || vn->v_type == VBLK ? dev_open(vn, fp) : 0;
 }
 
 int
