@@ -282,6 +282,20 @@ fd_place(struct fdtable *ft, struct file *fp, bool cloexec, uint32_t min, int *o
 }
 
 int
+fd_room(void)
+{
+	struct fdtable *ft = curproc->p_fdt;
+	uint32_t fd = 0;
+
+	if (ft != NULL) {
+		token_get(&ft->ft_tok);
+		fd = bit_find(ft->ft_used, ft->ft_size, ft->ft_low, false);
+		token_release(&ft->ft_tok);
+	}
+	return fd < fd_limit() ? 0 : EMFILE;
+}
+
+int
 fd_install(struct file *fp, bool cloexec, int min, int *fd)
 {
 	struct fdtable *ft;

@@ -17,6 +17,7 @@
 #include <core/rt/rt.h>
 #include <machine/boot.h>
 #include <machine/cpu.h>
+#include <sys/file/procfs.h>
 #include <sys/proc/uts.h>
 #include <sys/vm/page.h>
 
@@ -361,11 +362,27 @@ text_net_sockets(struct pbuf *b, const struct pnode *n)
 	return 0;
 }
 
+static procfs_unix_fn net_unix;		/* const after boot */
+
+void
+procfs_set_net_unix(procfs_unix_fn fn)
+{
+	net_unix = fn;
+}
+
+static void
+add_line(void *b, const char *text)
+{
+	pb_printf(b, "%s", text);
+}
+
 static int
 text_net_unix(struct pbuf *b, const struct pnode *n)
 {
 	(void)n;
 	pb_printf(b, "Num       RefCount Protocol Flags    Type St Inode Path\n");
+	if (net_unix != NULL)
+		net_unix(add_line, b);
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 #include <sys/init/init.h>
 #include <sys/lwkt/ipi.h>
 #include <sys/lwkt/thread.h>
+#include <sys/net/socket.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/vdso.h>
 #include <sys/syscall/syscall.h>
@@ -74,6 +75,7 @@ boot_late(void *arg)
 	error = procfs_init();
 	if (error != 0)
 		panic("/proc cannot be mounted: error %d", error);
+	net_init();
 	error = tty_console_init();
 	if (error != 0)
 		panic("the console cannot be made: error %d", error);

@@ -7,6 +7,8 @@
  * memory, let the file move bytes.  Bytes that were moved win over the error
  * that ended the moving (Linux's partial-result rule): io_result().
  */
+#include "iov.h"
+
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <abi/poll.h>
@@ -21,9 +23,7 @@
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
 
-#define IO_MAX		0x7ffff000ull	/* most that one call moves */
 #define COPY_BYTES	65536u		/* bounce buffer of sendfile and copy_file_range */
-#define IOV_STACK	8
 
 #define RWF_HIPRI	0x01u
 #define RWF_DSYNC	0x02u
@@ -43,8 +43,7 @@
 
 typedef int (*io_fn)(struct file *fp, struct uio *u);
 
-/* Linux refuses a buffer that no program could have before it moves a byte. */
-static bool
+bool
 range_possible(uaddr_t base, uint64_t len)
 {
 	uint64_t end;
@@ -106,8 +105,7 @@ sys_pwrite64(struct sysmsg *m, int fd, uaddr_t buf, size_t count, int64_t off)
 	return io_one(m, fd, buf, count, off, false, file_pwrite);
 }
 
-/* The user's vector, checked; *total is what may be moved, IO_MAX at most.  *out is `few` or memory to be freed. */
-static int
+int
 iov_copyin(uaddr_t iov, int n, struct uio_seg *few, struct uio_seg **out, uint64_t *total)
 {
 	struct uio_seg *seg = few;

@@ -3,3 +3,6 @@
 #pragma once
 /* kmain, after vfs_init and the archive: registers it and mounts it on /proc */
 int	procfs_init(void);
+/* Who knows the sockets: calls line() for each line of /proc/net/unix below the first. */
+typedef void (*procfs_unix_fn)(void (*line)(void *arg, const char *text), void *arg);
+void	procfs_set_net_unix(procfs_unix_fn fn);

@@ -32,6 +32,8 @@
 	L(rename, 0)		/* a mount: renames between its directories */	\
 	L(vnode, MANY)		/* v_lk: parents before children, else by address */	\
 	L(pipe, 0)								\
+	L(unix_read, 0)		/* who takes messages off a socket */	\
+	L(unix_rights, 0)	/* sockets on their way in messages */	\
 	L(vmspace, MANY)	/* vs_lk: a parent's before its child's in fork */	\
 	L(spins, 0)		/* from here on: spins */		\
 	L(proc_tree, 0)		/* who is whose child, hashes of pids */	\
@@ -39,6 +41,10 @@
 	L(futex, MANY)		/* hash buckets, by address */		\
 	L(eventfd, 0)							\
 	L(timerfd_ticks, 0)						\
+	L(unix_table, 0)	/* a bucket of socket names, or of all sockets */	\
+	L(socket, MANY)		/* so_spin: by address */		\
+	L(unix_user, 0)		/* who has how many files under way */	\
+	L(unix_drop, 0)		/* who is dropping files */		\
 	L(lockf_waits, 0)						\
 	L(session, 0)		/* s_spin */				\
 	L(file_watch, 0)	/* a file's list of epoll members */	\
