@@ -27,9 +27,13 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -1254,6 +1258,125 @@ locks(void)
 	unlink(name);
 }
 
+/* ---------------------------------------------------------------- sysv -- */
+
+enum { SYSV_TURNS = 6 };
+
+/* One of those that share a counter under a semaphore; killed anywhere, it gives the semaphore back. */
+static void
+sysv_worker(int me, int sem, int shm, int msg)
+{
+	struct sembuf enter = { 0, -1, SEM_UNDO }, leave = { 0, 1, SEM_UNDO };
+	struct { long type; int turn; } m = { me + 1, 0 };
+	int *inside = shmat(shm, NULL, 0);
+
+	MUST(inside != (void *)-1);
+	for (; m.turn < SYSV_TURNS; m.turn++) {
+		MUST(semop(sem, &enter, 1) == 0);
+		MUST(inside[0]++ == 0);
+		dawdle();
+		inside[0] = 0;
+		MUST(semop(sem, &leave, 1) == 0);
+		MUST(msgsnd(msg, &m, sizeof m.turn, 0) == 0);
+	}
+	MUST(shmdt(inside) == 0);
+}
+
+/* Each worker's messages arrive in order. */
+static void
+sysv_reader(int msg, int workers)
+{
+	struct { long type; int turn; } m;
+	int next[4] = { 0 };
+
+	for (int i = 0; i < workers * SYSV_TURNS; i++) {
+		MUST(msgrcv(msg, &m, sizeof m.turn, i % 2 == 0 ? 0 : -workers, 0) == sizeof m.turn);
+		MUST(m.turn == next[m.type - 1]++);
+		dawdle();
+	}
+}
+
+/* Everything goes at once under those who wait for it or have it mapped. */
+static void
+sysv_removal(void)
+{
+	int sem = semget(0x5e, 2, IPC_CREAT | 0600), msg = msgget(0x5e, IPC_CREAT | 0600);
+	int shm = shmget(0x5e, 3 * PAGE, IPC_CREAT | 0600);
+	pid_t pid[3];
+
+	MUST(sem >= 0 && msg >= 0 && shm >= 0);
+	for (int i = 0; i < 3; i++) {
+		pid[i] = must_fork();
+		if (pid[i] != 0)
+			continue;
+		struct sembuf two[2] = { { 1, 1, SEM_UNDO }, { 0, (short)(-1 - i), SEM_UNDO } };
+		struct { long type; int turn; } m;
+		char *p = shmat(shm, NULL, 0);
+
+		if (p != (void *)-1)
+			p[i * (int)PAGE] = 1;
+		dawdle();
+		if (i < 2)
+			MUST(semop(sem, two, 2) == -1 && (errno == EIDRM || errno == EINVAL));
+		else
+			MUST(msgrcv(msg, &m, sizeof m.turn, 0, 0) == -1 && (errno == EIDRM ||
+			    errno == EINVAL));
+		(void)shmget(0x5e, PAGE, IPC_CREAT | 0600);
+		_exit(0);
+	}
+	dawdle();
+	MUST(shmctl(shm, IPC_RMID, NULL) == 0);
+	dawdle();
+	MUST(semctl(sem, 0, IPC_RMID) == 0);
+	MUST(msgctl(msg, IPC_RMID, NULL) == 0);
+	for (int i = 0; i < 3; i++)
+		must_end(pid[i], 0);
+	shm = shmget(0x5e, 0, 0);
+	MUST(shm >= 0 && shmctl(shm, IPC_RMID, NULL) == 0);
+}
+
+static void
+sysv(void)
+{
+	struct sembuf enter = { 0, -1, SEM_UNDO };
+	int sem = semget(IPC_PRIVATE, 1, 0600), shm = shmget(IPC_PRIVATE, PAGE, 0600),
+	    msg = msgget(IPC_PRIVATE, 0600);
+	struct shmid_ds ds;
+	pid_t pid[4], victim;
+	int status;
+
+	MUST(semctl(sem, 0, SETVAL, 1) == 0);
+	for (int i = 0; i < 3; i++) {
+		pid[i] = must_fork();
+		if (pid[i] == 0) {
+			sysv_worker(i, sem, shm, msg);
+			_exit(0);
+		}
+	}
+	pid[3] = must_fork();
+	if (pid[3] == 0) {
+		sysv_reader(msg, 3);
+		_exit(0);
+	}
+	victim = must_fork();
+	if (victim == 0)
+		for (;;) {
+			(void)semop(sem, &enter, 1);
+			dawdle();
+			enter.sem_op = (short)-enter.sem_op;
+		}
+	dawdle();
+	kill(victim, SIGKILL);
+	MUST(waitpid(victim, &status, 0) == victim && WIFSIGNALED(status));
+	for (int i = 0; i < 4; i++)
+		must_end(pid[i], 0);
+	MUST(semctl(sem, 0, GETVAL) == 1 && semctl(sem, 0, GETNCNT) == 0);
+	MUST(shmctl(shm, IPC_STAT, &ds) == 0 && ds.shm_nattch == 0);
+	MUST(semctl(sem, 0, IPC_RMID) == 0 && shmctl(shm, IPC_RMID, NULL) == 0 && msgctl(msg, IPC_RMID,
+	    NULL) == 0);
+	sysv_removal();
+}
+
 static const struct {
 	const char	*name;
 	void		(*run)(void);
@@ -1262,6 +1385,7 @@ static const struct {
 	{ "descriptors", descriptors }, { "pipes", pipes }, { "memory", memory }, { "remap", remap },
 	{ "signals", signals }, { "names", names }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
 	{ "watches", watches }, { "events", events }, { "splices", splices }, { "lookers", lookers }, { "locks", locks },
+	{ "sysv", sysv },
 };
 
 int

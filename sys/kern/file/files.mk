@@ -16,6 +16,7 @@ kern += sys/kern/syscall/sys_ioctl.c
 kern += sys/kern/syscall/sys_poll.c
 kern += sys/kern/file/memdev.c
 kern += sys/kern/file/procfs.c sys/kern/file/procfs_pid.c sys/kern/file/procfs_root.c
+kern += sys/kern/file/procfs_ipc.c
 kern += sys/kern/file/pty.c
 kern += sys/kern/file/devpts.c
 kern += sys/kern/file/eventfd.c sys/kern/file/epoll.c sys/kern/file/signalfd.c sys/kern/file/timerfd.c

@@ -39,6 +39,16 @@ struct pentry {
 };
 extern const struct pentry procfs_root_table[], procfs_pid_table[];
 
+/* procfs_ipc.c */
+extern const struct pentry procfs_sysvipc_table[];
+int	procfs_ipc_limit(struct pbuf *b, const struct pnode *n);	/* the one of the entry's name */
+int	procfs_sem_limits(struct pbuf *b, const struct pnode *n);
+int	procfs_set_msgmax(const char *text, size_t len);
+int	procfs_set_msgmnb(const char *text, size_t len);
+int	procfs_set_msgmni(const char *text, size_t len);
+int	procfs_set_shmall(const char *text, size_t len);
+int	procfs_set_shmmax(const char *text, size_t len);
+int	procfs_set_shmmni(const char *text, size_t len);
 void	procfs_root_init(void);
 /* procfs_pid.c */
 struct proc *procfs_proc(const struct pnode *n);	/* held; NULL: gone */

@@ -14,6 +14,7 @@
 #include <abi/mount.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
+#include <sys/ipc/ipc.h>
 #include <sys/proc/vdso.h>
 #include <sys/vm/kmem.h>
 
@@ -534,8 +535,11 @@ keep_region(const struct vm_region *r, void *arg)
 {
 	struct regions *rs = arg;
 
-	if (rs->n < rs->max)
-		rs->r[rs->n++] = *r;
+	if (rs->n == rs->max)
+		return;
+	if (r->obj != NULL)
+		vmobj_hold(r->obj);		/* maps_put() drops it */
+	rs->r[rs->n++] = *r;
 }
 
 struct maps {
@@ -597,6 +601,9 @@ maps_get(const struct pnode *n, struct maps *m)
 static void
 maps_put(struct maps *m)
 {
+	for (uint32_t i = 0; i < m->rs.n; i++)
+		if (m->rs.r[i].obj != NULL)
+			vmobj_drop(m->rs.r[i].obj);
 	kfree(m->rs.r);
 	kfree(m->exe);
 	if (m->exe_vn != NULL)
@@ -608,9 +615,17 @@ map_line(struct pbuf *b, const struct maps *m, const struct vm_region *r)
 {
 	bool exe = r->obj != NULL && r->obj == m->exe_obj;
 	const char *name = exe && m->exe != NULL ? m->exe : "";
+	uint64_t dev = exe ? m->exe_dev : 0, ino = exe ? m->exe_ino : 0;
 	size_t before = b->pb_len;
+	int32_t key, id;
+	char text[32];
 
-	if (r->obj != NULL && r->obj == vdso_object())
+	if (r->obj != NULL && shm_name(r->obj, &key, &id)) {
+		rt_snprintf(text, sizeof text, "/SYSV%08x (deleted)", (uint32_t)key);
+		name = text;
+		dev = 1;
+		ino = (uint32_t)id;
+	} else if (r->obj != NULL && r->obj == vdso_object())
 		name = r->off == 0 ? "[vvar]" : "[vdso]";
 	else if (r->obj == NULL && r->start <= m->stack && m->stack < r->end)
 		name = "[stack]";
@@ -620,8 +635,8 @@ map_line(struct pbuf *b, const struct maps *m, const struct vm_region *r)
 	    (unsigned long long)r->end, (r->prot & PROT_READ) != 0 ? 'r' : '-',
 	    (r->prot & PROT_WRITE) != 0 ? 'w' : '-',
 	    (r->prot & PROT_EXEC) != 0 ? 'x' : '-', (r->flags & MAP_TYPE) == MAP_PRIVATE ? 'p' : 's',
-	    (unsigned long long)r->off, exe ? (unsigned)(m->exe_dev >> 8 & 0xfff) : 0,
-	    exe ? (unsigned)(m->exe_dev & 0xff) : 0, exe ? (unsigned long long)m->exe_ino : 0);
+	    (unsigned long long)r->off, (unsigned)(dev >> 8 & 0xfff), (unsigned)(dev & 0xff),
+	    (unsigned long long)ino);
 	if (name[0] != '\0')
 		pb_printf(b, "%*s%s", (int)(b->pb_len - before < 73 ? 73 - (b->pb_len - before) : 1), "",
 		    name);

@@ -17,6 +17,7 @@
 #include <sys/file/procfs.h>
 #include <sys/file/tty.h>
 #include <sys/init/init.h>
+#include <sys/ipc/ipc.h>
 #include <sys/lwkt/ipi.h>
 #include <sys/lwkt/thread.h>
 #include <sys/net/socket.h>
@@ -140,6 +141,7 @@ kmain(void)
 	make_cpus(stack_top);
 	vm_map_init();
 	proc_init();
+	ipc_init();
 	file_init();
 	syscall_init();
 	kprintf("damselfly: %u cpu, %llu KiB\n", md_boot()->b_ncpu, (unsigned long long)md_boot()->b_ram_bytes >> 10);

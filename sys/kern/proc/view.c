@@ -28,7 +28,7 @@
 /* What root may do inside: with files and processes of the jail, nothing with the machine. */
 #define JAIL_CAPS	(1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | \
     1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_KILL | 1ull << CAP_SETGID | 1ull << CAP_SETUID | \
-    1ull << CAP_SETPCAP | 1ull << CAP_SYS_CHROOT | 1ull << CAP_SYS_PTRACE)
+    1ull << CAP_SETPCAP | 1ull << CAP_SYS_CHROOT | 1ull << CAP_SYS_PTRACE | 1ull << CAP_IPC_OWNER)
 
 struct view view_machine = { .v_refs = 1, .v_spin = SPIN_INIT(view), .v_domain = "(none)" };
 static _Atomic uint64_t next_id;		/* [atomic] */

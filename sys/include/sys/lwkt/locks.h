@@ -35,6 +35,8 @@
 	L(unix_read, 0)		/* who takes messages off a socket */	\
 	L(unix_rights, 0)	/* sockets on their way in messages */	\
 	L(vmspace, MANY)	/* vs_lk: a parent's before its child's in fork */	\
+	L(ipc, 0)		/* io_lk: an object of System V IPC */	\
+	L(ipc_ids, 0)		/* a table of them */			\
 	L(spins, 0)		/* from here on: spins */		\
 	L(proc_tree, 0)		/* who is whose child, hashes of pids */	\
 	L(proc_sig, 0)		/* p_sig */				\

@@ -107,6 +107,7 @@ struct proc {
 	/* [atomic] the user loop must watch CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
 	_Atomic bool	p_cpu_limit;
 	uint64_t	p_cpu_warned;	/* [p_sig] seconds at which SIGXCPU was last sent */
+	struct list	p_semundo;	/* [p_tok] ipc layer: what exit gives back */
 	struct list	p_ptimers;	/* [syscall layer] timer_create */
 	_Atomic bool	p_membarrier;	/* [atomic] registered for private expedited ones */
 	uint32_t	p_personality;	/* [own] */
