@@ -561,6 +561,7 @@ file_init(void)
 	lockf_init();
 	signalfd_init();
 	timerfd_init();
+	pidfd_init();
 	file_limit_init();
 	proc_add_hooks(&file_hooks);
 }

@@ -335,6 +335,7 @@ become_zombie(struct proc *p, struct lwp *l)
 	spin_unlock(&p->p_sig);
 	gone = tell_parent(p);
 	spin_unlock(&proc_tree);
+	proc_tell_ended(p);
 	if (gone)
 		proc_remove(p);
 }
@@ -384,6 +385,8 @@ eligible(const struct proc *c, const struct wait_args *wa)
 	bool clone = c->p_exit_signal != SIGCHLD;
 
 	if (wa->wa_idtype == P_PID && c->p_pid != wa->wa_id)
+		return false;
+	if (wa->wa_idtype == P_PIDFD && c != wa->wa_proc)
 		return false;
 	if (wa->wa_idtype == P_PGID && (c->p_pgrp == NULL || c->p_pgrp->pg_pgid != wa->wa_id))
 		return false;
@@ -499,7 +502,7 @@ proc_wait(const struct wait_args *wa, struct wait_result *wr)
 void
 proc_reap_all(void)
 {
-	const struct wait_args wa = { P_ALL, 0, WEXITED | __WALL };
+	const struct wait_args wa = { .wa_idtype = P_ALL, .wa_options = WEXITED | __WALL };
 	struct wait_result wr;
 	struct waiter w;
 
@@ -513,7 +516,7 @@ proc_reap_all(void)
 int
 proc_wait_any(int32_t *pid, int *status, bool block)
 {
-	struct wait_args wa = { P_ALL, 0, WEXITED | __WALL | (block ? 0 : WNOHANG) };
+	struct wait_args wa = { .wa_idtype = P_ALL, .wa_options = WEXITED | __WALL | (block ? 0 : WNOHANG) };
 	struct wait_result wr;
 	int error = proc_wait(&wa, &wr);
 

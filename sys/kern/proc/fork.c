@@ -212,7 +212,9 @@ check_flags(uint64_t flags)
 		return EINVAL;
 	if ((flags & CLONE_THREAD) != 0 && (flags & CLONE_VFORK) != 0)
 		return EINVAL;
-	if ((flags & (namespaces | CLONE_PIDFD | CLONE_PTRACE)) != 0)
+	if ((flags & (namespaces | CLONE_PTRACE)) != 0)
+		return EINVAL;
+	if ((flags & CLONE_PIDFD) != 0 && (flags & (CLONE_THREAD | CLONE_DETACHED)) != 0)
 		return EINVAL;
 	if ((flags & CSIGNAL) > NSIG)
 		return EINVAL;
@@ -436,10 +438,16 @@ proc_fork(const struct fork_args *fa, int32_t *pid)
 		goto undo;
 	}
 
-	if (!publish(p, c, l, fa->fa_flags)) {
+	if (fa->fa_made != NULL)
+		error = fa->fa_made(c, fa->fa_arg);
+	if (error == 0 && !publish(p, c, l, fa->fa_flags)) {
+		if (fa->fa_made != NULL)
+			(void)fa->fa_made(NULL, fa->fa_arg);
+		error = ERESTARTNOINTR;
+	}
+	if (error != 0) {
 		thread_unmake(l);
 		hooks_exit(c);
-		error = ERESTARTNOINTR;
 		goto undo;
 	}
 	*pid = c->p_pid;

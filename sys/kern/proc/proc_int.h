@@ -25,6 +25,7 @@ bool	pgrp_orphaned_except(struct pgrp *pg, const struct proc *leaving);
 int	proc_enter(struct proc *p, bool limited);	/* limited: by RLIMIT_NPROC */
 int	lwp_enter(struct lwp *l, bool limited);		/* a further lwp gets its number; EAGAIN */
 void	lwp_remove(struct lwp *l);			/* its number is free */
+void	proc_tell_ended(struct proc *p);
 void	proc_remove(struct proc *p);			/* reaped: pid is free */
 int	pgrp_create(int32_t pgid, struct session *s, struct pgrp **out);	/* s NULL: a new session too */
 

@@ -281,7 +281,22 @@ proc_remove(struct proc *p)
 	spin_unlock(&proc_tree);
 	if (pg != NULL)
 		pgrp_drop(pg);
+	proc_tell_ended(p);
 	proc_drop(p);
+}
+
+static void (*ended_fn)(struct proc *);	/* const after boot */
+
+void
+proc_set_ended(void (*fn)(struct proc *p))
+{
+	ended_fn = fn;
+}
+
+void
+proc_tell_ended(struct proc *p)
+{
+	ended_fn(p);
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sys_event - descriptors for signals, time and memory. */
+/* sys_event - descriptors for signals, time, memory and processes. */
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <core/rt/rt.h>
@@ -159,4 +159,26 @@ sys_memfd_create(struct sysmsg *m, uaddr_t uname, uint32_t flags)
 	error = file_open_name(n, O_RDWR, &fp);
 	ncp_drop(n);
 	return error != 0 ? error : install(m, fp, (flags & MFD_CLOEXEC) != 0 ? O_CLOEXEC : 0);
+}
+
+/* ------------------------------------------------------------------ pidfd -- */
+
+int
+sys_pidfd_open(struct sysmsg *m, int32_t pid, uint32_t flags)
+{
+	struct proc *p;
+	struct file *fp;
+	int error;
+
+	if ((flags & ~O_NONBLOCK) != 0 || pid <= 0)
+		return EINVAL;
+	if ((p = proc_find(pid)) == NULL) {
+		if ((p = proc_find_tid(pid)) == NULL)
+			return ESRCH;
+		proc_drop(p);
+		return ENOENT;			/* a thread that is no process */
+	}
+	error = p->p_state == P_REAPED ? ESRCH : pidfd_create(p, flags, &fp);
+	proc_drop(p);
+	return error != 0 ? error : install(m, fp, O_CLOEXEC);
 }

@@ -7,8 +7,8 @@
 #include <abi/wait.h>
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
+#include <sys/file/event.h>
 #include <sys/file/exec.h>
-#include <sys/file/file.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
@@ -106,6 +106,40 @@ do_fork(struct sysmsg *m, const struct fork_args *fa)
 	return error;
 }
 
+struct pidfd_to { uaddr_t addr; int fd; };
+
+/* The child's pidfd, in the caller's table: the child has a copy of what was there before. */
+static int
+pidfd_made(struct proc *c, void *arg)
+{
+	struct pidfd_to *to = arg;
+	struct file *fp;
+	int error;
+
+	if (c == NULL)
+		return fd_close(to->fd);
+	if ((error = pidfd_create(c, 0, &fp)) != 0 || (error = fd_install(fp, true, 0, &to->fd)) != 0)
+		return error;
+	if ((error = copyout(to->addr, &to->fd, sizeof(to->fd))) != 0)
+		(void)fd_close(to->fd);
+	return error;
+}
+
+/* pidfd: where CLONE_PIDFD wants the descriptor. */
+static int
+do_clone(struct sysmsg *m, struct fork_args *fa, uaddr_t pidfd)
+{
+	struct pidfd_to to = { .addr = pidfd };
+
+	if ((fa->fa_flags & CLONE_PIDFD) != 0) {
+		if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 && fa->fa_parent_tid == pidfd)
+			return EINVAL;
+		fa->fa_made = pidfd_made;
+		fa->fa_arg = &to;
+	}
+	return do_fork(m, fa);
+}
+
 int
 sys_fork(struct sysmsg *m)
 {
@@ -132,7 +166,7 @@ sys_clone(struct sysmsg *m, uint64_t flags, uaddr_t stack, uaddr_t parent_tid, u
 
 	if ((flags & CLONE_SETTLS) != 0 && tls >= MD_USER_MAX)
 		return EPERM;
-	return do_fork(m, &fa);
+	return do_clone(m, &fa, parent_tid);
 }
 
 int
@@ -171,7 +205,7 @@ sys_clone3(struct sysmsg *m, uaddr_t args, size_t size)
 		.fa_child_tid = ca.child_tid,
 		.fa_tls = ca.tls,
 	};
-	return do_fork(m, &fa);
+	return do_clone(m, &fa, ca.pidfd);
 }
 
 /*
@@ -299,10 +333,30 @@ waitid_info(const struct wait_result *wr, struct k_siginfo *info)
 	}
 }
 
+static int
+wait_pidfd(int fd, struct wait_args *wa, struct file **out)
+{
+	struct file *fp;
+	int error = fd_get(fd, &fp);
+
+	if (error != 0)
+		return error;
+	wa->wa_proc = pidfd_proc(fp);
+	if (wa->wa_proc == NULL) {
+		file_drop(fp);
+		return EBADF;
+	}
+	if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0)
+		wa->wa_options |= WNOHANG;
+	*out = fp;
+	return 0;
+}
+
 int
 sys_waitid(struct sysmsg *m, int idtype, int32_t id, uaddr_t info, uint32_t options, uaddr_t ru)
 {
-	struct wait_args wa = { idtype, id, options };
+	struct wait_args wa = { .wa_idtype = idtype, .wa_id = id, .wa_options = options };
+	struct file *fp = NULL;
 	struct wait_result wr;
 	struct k_siginfo si;
 	int32_t sid;
@@ -314,13 +368,19 @@ sys_waitid(struct sysmsg *m, int idtype, int32_t id, uaddr_t info, uint32_t opti
 		return EINVAL;
 	if ((options & (WEXITED | WSTOPPED | WCONTINUED)) == 0)
 		return EINVAL;
-	if (idtype < P_ALL || idtype > P_PGID || (idtype == P_PID && id <= 0) || (idtype == P_PGID &&
-	    id < 0))
+	if (idtype < P_ALL || idtype > P_PIDFD || (idtype == P_PID && id <= 0) ||
+	    (idtype >= P_PGID && id < 0))
 		return EINVAL;
+	if (idtype == P_PIDFD)
+		error = wait_pidfd(id, &wa, &fp);
 	if (idtype == P_PGID && id == 0)
 		error = proc_getpgid(0, &wa.wa_id, &sid);
 	if (error == 0)
 		error = proc_wait(&wa, &wr);
+	if (error == 0 && wr.wr_pid == 0 && (options & WNOHANG) == 0)
+		error = EAGAIN;			/* the pidfd asked not to wait */
+	if (fp != NULL)
+		file_drop(fp);
 	if (error != 0)
 		return error;
 	if (wr.wr_pid != 0)

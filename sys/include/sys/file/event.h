@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* signalfd, timerfd - signals and time as files. */
+/* signalfd, timerfd, pidfd - signals, time and processes as files. */
 #pragma once
 #include <abi/signal.h>
 #include <abi/time.h>
@@ -16,3 +16,7 @@ int	timerfd_set(struct file *fp, uint32_t flags, nsec_t value, nsec_t interval, 
 int	timerfd_get(struct file *fp, nsec_t *left, nsec_t *interval);
 void	timerfd_wall_set(void);			/* the wall clock was set */
 void	timerfd_init(void);
+
+int	pidfd_create(struct proc *p, uint32_t flags, struct file **out);	/* O_NONBLOCK */
+struct proc *pidfd_proc(struct file *fp);	/* not held: lives as long as fp; NULL: no pidfd */
+void	pidfd_init(void);

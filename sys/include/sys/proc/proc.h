@@ -220,6 +220,9 @@ int32_t	proc_ppid(struct proc *p);
 struct cred *proc_cred(struct proc *p);	/* held */
 void	proc_set_cred(struct cred *c);		/* of the current process; takes over the reference; p_tok held */
 
+/* fn is told that p has become a zombie, and that it was waited for.  It may only set flags and wake. */
+void	proc_set_ended(void (*fn)(struct proc *p));
+
 /* The leader of a session is gone: the file layer's hang-up of its terminal, if it has one. */
 void	proc_set_hangup(void (*fn)(struct session *));
 
@@ -232,16 +235,19 @@ struct fork_args {
 	uint64_t	fa_flags;
 	uaddr_t		fa_stack;	/* 0: the parent's */
 	uaddr_t		fa_parent_tid, fa_child_tid, fa_tls;
+	/* CLONE_PIDFD: run before anybody can see the child; then again with NULL if nobody ever will. */
+	int		(*fa_made)(struct proc *c, void *arg);
 	void		(*fa_fn)(void *);	/* kernel caller: run first in the child */
-	void		*fa_arg;
+	void		*fa_arg;	/* of both */
 };
 int	proc_fork(const struct fork_args *fa, int32_t *pid);
 
 /* wait4, waitid and kernel callers. */
 struct wait_args {
-	int		wa_idtype;	/* P_ALL, P_PID, P_PGID */
+	int		wa_idtype;	/* P_ALL, P_PID, P_PGID, P_PIDFD */
 	int32_t		wa_id;
 	uint32_t	wa_options;	/* W*, __W* */
+	struct proc	*wa_proc;	/* P_PIDFD: held by the caller */
 };
 struct wait_result {
 	int32_t		wr_pid;		/* 0: WNOHANG and nothing */
