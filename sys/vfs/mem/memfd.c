@@ -12,7 +12,8 @@
  *   M2  what is in no hidden file has F_SEAL_SEAL from the start, so nothing
  *       is ever sealed that others found by its name.
  *
- * Locking: t_seals under v_lk, which writes and changes of size hold anyway.
+ * Locking: t_seals changes with the whole of v_range held, of which writes and
+ * changes of size hold what they need anyway.
  */
 #include "tmpfs_int.h"
 
@@ -58,7 +59,6 @@ seal_add(struct vnode *vn, uint32_t add)
 	struct tnode *t = vn_tnode(vn);
 	int error;
 
-	ASSERT(lk_held_excl(&vn->v_lk));
 	if ((t->t_seals & F_SEAL_SEAL) != 0)
 		return EPERM;
 	if ((add & F_SEAL_EXEC) != 0 && (t->t_mode & 0111) != 0)
@@ -75,15 +75,16 @@ seal_add(struct vnode *vn, uint32_t add)
 int
 tmpfs_seal(struct vnode *vn, const uint32_t *add, uint32_t *now)
 {
+	struct range r;
 	int error = 0;
 
 	if (vn->v_type != VREG)
 		return EINVAL;
-	lk_excl(&vn->v_lk);
+	range_lock(&vn->v_range, &r, 0, RANGE_END, true);
 	if (add != NULL)
 		error = seal_add(vn, *add);
 	*now = vn_tnode(vn)->t_seals;
-	lk_release(&vn->v_lk);
+	range_unlock(&vn->v_range, &r);
 	return error;
 }
 

@@ -15,7 +15,7 @@
  *   T3  tm_pages has the pages of all objects made here; it is corrected
  *       from o_npages whenever pages were given back.
  *
- * Locking: v_lk of a directory for its entries, v_lk of a file for reads
+ * Locking: v_lk of a directory for its entries, v_range of a file for reads
  * (shared) and changes of size or contents (exclusive); t_spin for
  * attributes.  Not here: quotas, extended attributes.
  */

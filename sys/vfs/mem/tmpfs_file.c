@@ -11,11 +11,10 @@
  *   F1  td_charged of an object is what it added to tm_pages.
  *   F2  a page is charged when it is filled; it is refused at the limit.
  *
- * Locking: v_lk of the file: shared to read, exclusive to change.  No page is
- * busy and no token held while user memory is touched, and a page fault takes
- * no v_lk, so the buffer of a read or write may be a mapping of the same file.
- * One lock for all ranges: readers and writers of different parts of one file
- * wait for each other.
+ * Locking: v_range of the file, the bytes concerned: shared to read, exclusive
+ * to change; what changes the size, as range.c says.  No page is busy and no
+ * token held while user memory is touched, and a page fault takes no range,
+ * so the buffer of a read or write may be a mapping of the same file.
  */
 #include "tmpfs_int.h"
 
@@ -96,17 +95,54 @@ recount(struct vmobj *o)
 		budget_force(&td->td_mount->tm_pages, is - was);
 }
 
+static uint64_t
+end_of(uint64_t off, uint64_t len)
+{
+	return len > RANGE_END - off ? RANGE_END : off + len;
+}
+
+/*
+ * Everything from the smaller of `at` and the size on.  The size may become
+ * smaller still until the lock is there.
+ */
+static void
+lock_size(struct vnode *vn, struct range *r, uint64_t at)
+{
+	for (;;) {
+		range_lock(&vn->v_range, r, rt_min(at, vn->v_obj->o_bytes), RANGE_END, true);
+		if (r->r_first <= vn->v_obj->o_bytes)
+			return;
+		range_unlock(&vn->v_range, r);
+	}
+}
+
+/* What a write needs: its bytes, or if it makes the file longer everything from its end on. */
+static void
+lock_write(struct vnode *vn, struct range *r, uint64_t off, uint64_t len, bool append)
+{
+	uint64_t end = end_of(off, len);
+
+	if (!append && end <= vn->v_obj->o_bytes) {
+		range_lock(&vn->v_range, r, off, end, true);
+		if (end <= vn->v_obj->o_bytes)
+			return;
+		range_unlock(&vn->v_range, r);		/* truncated meanwhile */
+	}
+	lock_size(vn, r, append ? UINT64_MAX : off);
+}
+
 int
 tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 {
 	struct tnode *t = vn_tnode(vn);
+	struct range r;
 	int error;
 
 	if (vn->v_type != VREG)
 		return EINVAL;
-	lk_shared(&vn->v_lk);
+	range_lock(&vn->v_range, &r, u->u_off, end_of(u->u_off, u->u_resid), false);
 	error = vobj_read(vn->v_obj, vn->v_obj->o_bytes, u);
-	lk_release(&vn->v_lk);
+	range_unlock(&vn->v_range, &r);
 	/* As relatime has it, without its rule about a day. */
 	if ((ioflag & IO_NOATIME) == 0 && ((int64_t)t->t_atime <= (int64_t)t->t_mtime ||
 	    (int64_t)t->t_atime <= (int64_t)t->t_ctime) &&
@@ -130,24 +166,16 @@ drop_setid(struct tnode *t)
 	spin_unlock(&t->t_spin);
 }
 
-int
-tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
+/* [v_range] */
+static int
+write_locked(struct vnode *vn, struct uio *u)
 {
 	struct vmobj *o = vn->v_obj;
 	uint64_t before = u->u_resid, cut, len;
 	int error, error2;
 
-	if (vn->v_type != VREG)
-		return EINVAL;
-	if (before == 0)
-		return 0;
-	lk_excl(&vn->v_lk);
-	if ((ioflag & IO_APPEND) != 0)
-		u->u_off = o->o_bytes;
-	if (u->u_off >= FILE_BYTES_MAX) {
-		lk_release(&vn->v_lk);
+	if (u->u_off >= FILE_BYTES_MAX)
 		return EFBIG;
-	}
 	len = rt_min(before, FILE_BYTES_MAX - u->u_off);
 	error = tseal_write(vn_tnode(vn), u->u_off, &len);
 	cut = before - len;
@@ -164,7 +192,25 @@ tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
 		drop_setid(vn_tnode(vn));
 		tnode_touch(vn_tnode(vn), VA_MTIME | VA_CTIME);
 	}
-	lk_release(&vn->v_lk);
+	return error;
+}
+
+int
+tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
+{
+	bool append = (ioflag & IO_APPEND) != 0;
+	struct range r;
+	int error;
+
+	if (vn->v_type != VREG)
+		return EINVAL;
+	if (u->u_resid == 0)
+		return 0;
+	lock_write(vn, &r, u->u_off, u->u_resid, append);
+	if (append)
+		u->u_off = vn->v_obj->o_bytes;
+	error = write_locked(vn, u);
+	range_unlock(&vn->v_range, &r);
 	return error;
 }
 
@@ -172,17 +218,18 @@ int
 tfile_resize(struct vnode *vn, uint64_t bytes)
 {
 	struct vmobj *o = vn->v_obj;
+	struct range r;
 	int error = 0;
 
 	if (bytes > FILE_BYTES_MAX)
 		return EFBIG;
-	lk_excl(&vn->v_lk);
+	lock_size(vn, &r, bytes);
 	error = tseal_resize(vn_tnode(vn), bytes);
 	if (error == 0 && bytes != o->o_bytes) {
 		error = vmobj_resize(o, bytes);
 		recount(o);
 	}
-	lk_release(&vn->v_lk);
+	range_unlock(&vn->v_range, &r);
 	if (error == 0)
 		drop_setid(vn_tnode(vn));
 	return error;
@@ -257,6 +304,7 @@ tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 {
 	struct vmobj *o = vn->v_obj;
 	uint64_t end, none = 0;
+	struct range r;
 	int error;
 
 	if (vn->v_type != VREG)
@@ -265,7 +313,10 @@ tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 		return EOPNOTSUPP;
 	if (rt_add_overflows(off, len, &end) || end > FILE_BYTES_MAX)
 		return EFBIG;
-	lk_excl(&vn->v_lk);
+	if ((mode & FALLOC_PUNCH_HOLE) != 0)
+		range_lock(&vn->v_range, &r, off, end, true);
+	else
+		lock_size(vn, &r, off);
 	if ((mode & FALLOC_PUNCH_HOLE) != 0)
 		error = tseal_write(vn_tnode(vn), 0, &none);
 	else
@@ -279,6 +330,6 @@ tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 	}
 	if (error == 0)
 		tnode_touch(vn_tnode(vn), VA_MTIME | VA_CTIME);
-	lk_release(&vn->v_lk);
+	range_unlock(&vn->v_range, &r);
 	return error;
 }

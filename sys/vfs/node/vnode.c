@@ -45,6 +45,7 @@ vnode_create(struct mount *mp, enum v_type type, const struct vnode_ops *ops, vo
 	vn->v_mount = mp;
 	mount_hold(mp);
 	lk_init(&vn->v_lk, LR_vnode);
+	range_lock_init(&vn->v_range);
 	vn->v_id = serial_next(&vnode_ids);
 	*out = vn;
 	return 0;

@@ -55,6 +55,7 @@
 	L(ncache_bucket, MANY)	/* by address */		\
 	L(name, MANY)		/* n_spin: a parent's before its child's */	\
 	L(overlay_nodes, 0)	/* an overlay's table of nodes */	\
+	L(range, 0)		/* a file's ranges, the queue */	\
 	L(tmpfs, 0)								\
 	L(devfs, 0)								\
 	L(object_list, 0)							\

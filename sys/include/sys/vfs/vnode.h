@@ -9,12 +9,13 @@
  *
  * Locking: the caller holds the directory's v_lk exclusively for operations
  * that change its entries (create .. rename), shared for lookup and readdir.
- * read and write lock for themselves (byte ranges, later); a page fault never
- * takes a lock of this layer.
+ * read and write lock for themselves, by v_range (range.c has the rules); a page
+ * fault never takes a lock of this layer.
  */
 #pragma once
 #include <abi/stat.h>
 #include <sys/lwkt/lock.h>
+#include <sys/vfs/range.h>
 #include <sys/vm/object.h>
 #include <sys/vm/uio.h>
 
@@ -116,7 +117,8 @@ struct vnode {
 	void		*v_data;	/* const: the filesystem's node */
 	/* contents of a regular file, or NULL; may change once, and what it was stays as long as the vnode */
 	struct vmobj	*_Atomic v_obj;
-	struct lk	v_lk;
+	struct lk	v_lk;		/* a directory's entries; before any v_range */
+	struct range_lock v_range;	/* a regular file's bytes and size */
 	uint64_t	v_rdev;		/* const: VCHR, VBLK */
 	_Atomic uint32_t v_writers;	/* [atomic] open for writing: ETXTBSY */
 	_Atomic uint32_t v_execs;	/* [atomic] mapped as a running program */
@@ -157,7 +159,7 @@ int	vn_access_mode(enum v_type type, uint32_t mode, uint32_t uid, uint32_t gid, 
 const struct cred *vfs_cred(void);		/* the current process's, or the kernel's own */
 /* Until the next call vfs_cred() is `cr` for this thread; NULL: itself again.  Returns what it was. */
 const struct cred *vfs_act_as(const struct cred *cr);
-/* Contents in v_obj: for the read and write operations of memory filesystems.  The caller holds v_lk. */
+/* Contents in v_obj: for the read and write operations of memory filesystems.  The caller holds the range. */
 int	vobj_read(struct vmobj *o, uint64_t size, struct uio *u);
 int	vobj_write(struct vmobj *o, struct uio *u);
 void	vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out);

@@ -25,7 +25,7 @@ struct vmobj {
 	const struct vmobj_ops *o_ops;	/* const; NULL: anonymous */
 	void		*o_arg;		/* const */
 	uint64_t	o_id;		/* const: born-here sequence number */
-	uint64_t	o_bytes;	/* [o_tok] size: access beyond the last page is SIGBUS */
+	_Atomic uint64_t o_bytes;	/* [o_tok to change] size: access beyond the last page is SIGBUS */
 	uint64_t	o_npages;	/* [o_tok] resident */
 	_Atomic bool	o_sealed;	/* [o_tok to change] no new shared mapping may ever be written to */
 	struct rb_tree	o_pages;	/* [o_tok], or what the implementation prefers */
