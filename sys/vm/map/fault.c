@@ -15,11 +15,16 @@
  * it needs, and looks again inside vs_pt before it changes the leaf; when
  * the leaf is not the one seen before, it starts over.
  *
+ * A forced write is a debugger's, to what the program itself may only read: a
+ * private mapping gets a page of its own as for any write, and the leaf stays
+ * read-only.
+ *
  * Locking: vs_lk shared: entries stand still.  Leaves change under us.
  */
 #include <abi/errno.h>
 #include <core/rt/rt.h>
 #include <machine/boot.h>
+#include <sys/vm/uaccess.h>
 #include "map_int.h"
 
 #define WINDOW_ORDER	4u
@@ -38,7 +43,7 @@ struct fault {
 	struct vmspace	*vs;
 	struct vm_entry	*e;
 	uaddr_t		va;		/* page */
-	bool		write;
+	bool		write, forced;
 	uint64_t	val, span;	/* the leaf as seen */
 	struct spare	spare;
 };
@@ -47,6 +52,13 @@ static uint64_t
 leaf_bits(const struct vm_entry *e)
 {
 	return PTE_P | PTE_U | PTE_A | ((e->e_prot & PROT_EXEC) != 0 ? 0 : PTE_NX);
+}
+
+/* Of a page that is ours alone. */
+static uint64_t
+own_bits(const struct vm_entry *e)
+{
+	return leaf_bits(e) | PTE_D | PTE_ANON | ((e->e_prot & PROT_WRITE) != 0 ? PTE_W : 0);
 }
 
 static bool
@@ -138,8 +150,8 @@ anon_unlocked(struct fault *f, uint64_t *p)
 	}
 	if (!ours_alone(pg, pte_span_pages(f->span)))
 		return STEP_AGAIN;
-	pmap_set(f->vs, p, (f->val & PTE_PA) | bits | PTE_W);
-	if (f->span == PAGE_BYTES)
+	pmap_set(f->vs, p, (f->val & PTE_PA) | own_bits(f->e) | keep);
+	if (f->span == PAGE_BYTES && !f->forced)
 		write_around(f);
 	return VMF_OK;
 }
@@ -156,7 +168,7 @@ leaf_replace(struct fault *f, struct page *pg)
 	spin_lock(&f->vs->vs_pt);
 	p = leaf_again(f);
 	if (p != NULL)
-		old = pmap_set(f->vs, p, page_pa(pg) | leaf_bits(f->e) | PTE_W | PTE_D | PTE_ANON);
+		old = pmap_set(f->vs, p, page_pa(pg) | own_bits(f->e));
 	spin_unlock(&f->vs->vs_pt);
 	if (p == NULL) {
 		page_drop(pg);
@@ -230,12 +242,10 @@ static int
 fill_pages(struct fault *f, uaddr_t va, struct page *pg, uint32_t n)
 {
 	uaddr_t end = va + n * PAGE_BYTES;
-	uint64_t *p = NULL, bits = leaf_bits(f->e) | PTE_D | PTE_ANON;
+	uint64_t *p = NULL, bits = own_bits(f->e);
 	struct gather g;
 	int r = VMF_OK;
 
-	if ((f->e->e_prot & PROT_WRITE) != 0)
-		bits |= PTE_W;
 	gather_init(&g, f->vs, MD_INVAL_DROP);
 	spin_lock(&f->vs->vs_pt);
 	if (big_leaf_at(f, va) || !blank(f, va, end, &p))
@@ -286,8 +296,7 @@ fill_big(struct fault *f)
 	for (uint32_t i = 0; r == VMF_OK && i < BLOCK_PAGES; i++)
 		anon_page_join(&pg[i], f->e->e_fam, fam_index(f->e, w) + i);
 	if (r == VMF_OK)
-		pmap_set(f->vs, p, page_pa(pg) | leaf_bits(f->e) | PTE_D | PTE_ANON | PTE_PS |
-		    ((f->e->e_prot & PROT_WRITE) != 0 ? PTE_W : 0));
+		pmap_set(f->vs, p, page_pa(pg) | own_bits(f->e) | PTE_PS);
 	spin_unlock(&f->vs->vs_pt);
 	if (r != VMF_OK)
 		page_drop_run(pg, BLOCK_PAGES);
@@ -441,7 +450,7 @@ copy_object_page(struct fault *f, struct page *pg)
 static int
 copy_window(struct fault *f, struct page *run, uaddr_t start, uaddr_t end)
 {
-	uint64_t first = obj_index(f->e, start), bits = leaf_bits(f->e) | PTE_W | PTE_D | PTE_ANON, *p;
+	uint64_t first = obj_index(f->e, start), bits = own_bits(f->e), *p;
 	struct gather g;
 
 	gather_init(&g, f->vs, MD_INVAL_DROP);
@@ -551,10 +560,18 @@ fault_entry(struct vmspace *vs, uaddr_t va)
 	return e != NULL && e->e_start <= va ? e : NULL;
 }
 
-enum vm_fault
-vm_fault(struct vmspace *vs, uaddr_t addr, uint32_t access)
+static bool
+may_force(const struct vm_entry *e)
 {
-	struct fault f = { .vs = vs, .va = page_trunc(addr), .write = access == PROT_WRITE };
+	return e->e_fam != NULL && e->e_prot != PROT_NONE && (e->e_max_prot & PROT_WRITE) != 0;
+}
+
+static enum vm_fault
+fault(struct vmspace *vs, uaddr_t addr, uint32_t access, bool forced)
+{
+	struct fault f = {
+		.vs = vs, .va = page_trunc(addr), .write = access == PROT_WRITE, .forced = forced,
+	};
 	int r = STEP_AGAIN;
 
 	ASSERT(access == PROT_READ || access == PROT_WRITE || access == PROT_EXEC);
@@ -563,7 +580,7 @@ vm_fault(struct vmspace *vs, uaddr_t addr, uint32_t access)
 	f.e = fault_entry(vs, f.va);
 	if (f.e == NULL)
 		r = VMF_MAPERR;
-	else if (!permits(f.e->e_prot, access))
+	else if (!permits(f.e->e_prot, access) && !(forced && may_force(f.e)))
 		r = VMF_ACCERR;
 	while (r == STEP_AGAIN || r == STEP_SPARE) {
 		r = fault_step(&f);
@@ -576,6 +593,55 @@ vm_fault(struct vmspace *vs, uaddr_t addr, uint32_t access)
 	lk_release(&vs->vs_lk);
 	ASSERT(r >= VMF_OK && r <= VMF_OOM);
 	return (enum vm_fault)r;
+}
+
+enum vm_fault
+vm_fault(struct vmspace *vs, uaddr_t addr, uint32_t access)
+{
+	return fault(vs, addr, access, false);
+}
+
+/* Inside vs_pt: where `va` is in RAM, if a debugger may write there; good to the end of its page. */
+static void *
+own_bytes(struct vmspace *vs, uaddr_t va)
+{
+	uint64_t span, val, *p = pmap_find(vs, va, &span);
+	paddr_t pa;
+
+	val = p != NULL ? __atomic_load_n(p, __ATOMIC_RELAXED) : 0;
+	if ((val & PTE_P) == 0 || ((val & PTE_PS) != 0) != (span == BLOCK_BYTES))
+		return NULL;
+	pa = (val & PTE_PA) + (va & (span - 1));
+	if ((val & PTE_W) == 0 && ((val & PTE_ANON) == 0 || !ours_alone(page_of(page_trunc(pa)), 1)))
+		return NULL;
+	__atomic_fetch_or(p, PTE_A | PTE_D, __ATOMIC_ACQ_REL);
+	return md_p2v(pa);
+}
+
+/* The bytes move inside vs_pt: no fork can come to share the page meanwhile, nobody can take it away. */
+int
+vs_write_forced(struct vmspace *vs, uaddr_t dst, const void *src, size_t len, size_t *done)
+{
+	const char *from = src;
+	enum vm_fault r = VMF_OK;
+
+	for (*done = 0; *done < len && r == VMF_OK;) {
+		uaddr_t va = dst + *done;
+		size_t n = rt_min(len - *done, PAGE_BYTES - (va & PAGE_MASK));
+		void *to;
+
+		spin_lock(&vs->vs_pt);
+		to = va >= MD_USER_MIN && va < MD_USER_MAX ? own_bytes(vs, va) : NULL;
+		if (to != NULL)
+			memcpy(to, from + *done, n);
+		spin_unlock(&vs->vs_pt);
+		if (to != NULL)
+			*done += n;
+		else
+			r = fault(vs, va, PROT_WRITE, true);
+		lwkt_poll();
+	}
+	return r == VMF_OK ? 0 : EFAULT;
 }
 
 /* Resolve the faults of a page-aligned range; false: somewhere there is nothing to resolve. */

@@ -29,6 +29,8 @@ int	ucas32(uaddr_t addr, uint32_t expect, uint32_t val, uint32_t *old) __must_ch
 
 int	vs_read(struct vmspace *vs, void *dst, uaddr_t src, size_t len, size_t *done);
 int	vs_write(struct vmspace *vs, uaddr_t dst, const void *src, size_t len, size_t *done);
+/* A debugger's: also to private memory that the program itself may only read; it gets a copy of its own. */
+int	vs_write_forced(struct vmspace *vs, uaddr_t dst, const void *src, size_t len, size_t *done);
 
 struct vmspace *vmspace_current(void);			/* of the current thread; NULL in a kernel thread */
 void	vm_set_current(struct vmspace *(*fn)(void));	/* proc layer tells how to find it */
