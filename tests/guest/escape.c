@@ -4,9 +4,10 @@
  * or outlive what is outside of its jail.
  *
  *   escape VICTIM FD
+ *   escape
  *
- * VICTIM is a process outside, run by the same user; FD is a directory outside that was left
- * open.  The directory holds a file `secret`.  TAP on standard output; the
+ * VICTIM is a process outside, run by the same user: the second form, which offers what could be
+ * reached and makes the file /ready.  FD is a directory outside that was left open.  The directory holds a file `secret`.  TAP on standard output; the
  * processes that are to outlive this one are left behind on purpose.
  */
 #include <dirent.h>
@@ -26,17 +27,37 @@
 #include <sys/ptrace.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#define KEY	0x6a61696c
+
+static const struct sockaddr_un meeting = { AF_UNIX, "\0outside" };
 static int tries, escapes;
+
+/* Somebody outside, within reach of whoever sees the same names and keys. */
+static int
+be_there(void)
+{
+	int s = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (bind(s, (const void *)&meeting, sizeof meeting) != 0 || listen(s, 5) != 0 ||
+	    shmget(KEY, 4096, IPC_CREAT | 0666) < 0 || semget(KEY, 1, IPC_CREAT | 0666) < 0 || creat("/ready", 0600) < 0)
+		return 1;
+	for (;;)
+		pause();
+}
 
 /* An attempt: it failed with this error, or we are out. */
 static void
@@ -105,6 +126,19 @@ seeing(pid_t victim)
 	holds("read its memory", process_vm_readv(victim, &here, 1, &there, 1, 0) == -1 &&
 	    (errno == ESRCH || errno == ENOSYS));
 	fails("read the kernel's messages", klogctl(3, path, sizeof path), EPERM);
+}
+
+static void
+meeting_others(void)
+{
+	int s = socket(AF_UNIX, SOCK_STREAM, 0), id = shmget(IPC_PRIVATE, 4096, 0600);
+	struct shmid_ds ds;
+
+	fails("connect to an abstract name", connect(s, (const void *)&meeting, sizeof meeting), ECONNREFUSED);
+	fails("shared memory by its key", shmget(KEY, 0, 0), ENOENT);
+	fails("semaphores by their key", semget(KEY, 0, 0), ENOENT);
+	holds("but the jail has its own", id >= 0 && shmctl(id, IPC_RMID, NULL) == 0);
+	fails("any segment by its number", shmctl(0, SHM_STAT, &ds), EINVAL);
 }
 
 static bool
@@ -198,11 +232,14 @@ main(int argc, char **argv)
 {
 	struct utsname u;
 
+	if (argc == 1)
+		return be_there();
 	if (argc != 3)
 		return 125;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signalling(atoi(argv[1]));
 	seeing(atoi(argv[1]));
+	meeting_others();
 	opening(atoi(argv[2]));
 	changing();
 	uname(&u);

@@ -25,13 +25,14 @@ E2
 cat >"$t/run" <<'E2'
 PATH=/bin; export PATH
 b=busybox
-$b sleep 1000 & victim=$!
+/prison/escape & victim=$!
+until [ -e /ready ]; do $b usleep 10000; done
 $b mount -t proc none /prison/proc
 exec 7</
 jail /prison inmate /escape $victim 7
 echo "status $?"
 kill -0 $victim && echo "victim lives"
-echo "left: $($b ps | $b grep -c '[e]scape\|[o]utlives')"
+echo "left: $($b ps | $b grep '[e]scape\|[o]utlives' | $b grep -cv "^ *$victim ")"
 echo "name $($b hostname)"
 [ ! -e /made ] && echo "nothing made"
 jail /nowhere x /escape; echo "nowhere $?"
