@@ -4,6 +4,7 @@ hostkit += hostkit/linux/cpu.c
 hostkit += hostkit/linux/enter.S
 hostkit += hostkit/linux/filter.c
 hostkit += hostkit/linux/fpu.c
+hostkit += hostkit/linux/hostfile.c
 hostkit += hostkit/linux/init.c
 hostkit += hostkit/linux/place.c
 hostkit += hostkit/linux/ram.c

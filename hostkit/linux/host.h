@@ -38,6 +38,9 @@ void	hk_stream_ready(uint32_t stream);	/* serve.c: readiness was reported */
 void	hk_stream_cook(void);			/* terminals as they were; async-signal-safe */
 void	hk_stream_uncook(void);			/* after a stop: raw again, if that is wanted */
 
+/* hostfile.c */
+void	hk_files_fini(void);
+
 /* serve.c */
 hk_result hk_serve_init(void);
 void	hk_serve_fini(void);

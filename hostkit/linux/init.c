@@ -193,6 +193,7 @@ hk_fini(void)
 {
 	ASSERT(made);
 	hk_cpus_fini();
+	hk_files_fini();
 	hk_spaces_fini();
 	hk_serve_fini();
 	hk_ram_fini();

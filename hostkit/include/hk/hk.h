@@ -127,6 +127,7 @@ void	hk_ram_release(uint64_t pa, size_t len);
 #define HK_BIT_STREAM	(1u << 1)	/* a stream that said HK_AGAIN, or an attribute of one, changed */
 #define HK_BIT_SIGNAL	(1u << 2)	/* hk_signals() is not zero */
 #define HK_BIT_BEAT	(1u << 3)	/* nothing: that the mailbox is emptied shows that the CPU lives */
+#define HK_BIT_FILES	(1u << 4)	/* hk_files_done() has something */
 #define HK_BIT_USER	(1u << 8)	/* first bit that is free */
 
 /*
@@ -331,6 +332,80 @@ uint32_t hk_signals(void);
 
 /* Last words: written to the host's stderr at once, whatever the state.  Async-signal-safe. */
 void	hk_emergency(const char *text, size_t len);
+
+/* ------------------------------------------------------------- files --- */
+
+/*
+ * Trees of the host's files, each beneath one directory.  A node is a small
+ * integer that a lookup or a creation gave, good until as many lookups are
+ * forgotten, though the file may lose its name by a request that says so
+ * (q_victim).  Requests name files by a node, or by a directory's node and one
+ * component; nothing here follows a symbolic link, and "..", "/" and device
+ * nodes lead nowhere.  The caller keeps *q and what it names until it is done.
+ */
+enum hk_fop {
+	HK_FOP_LOOKUP,		/* q_node, q_name: q_found, q_attr */
+	HK_FOP_FORGET,		/* q_node; q_off: so many lookups */
+	HK_FOP_GETATTR,		/* q_node: q_attr */
+	HK_FOP_SETATTR,		/* q_node, q_mask, q_attr: q_attr */
+	HK_FOP_OPEN,		/* q_node, q_flags HK_FQ_READ|WRITE: may it be? */
+	HK_FOP_READ,		/* q_node, q_off, q_seg: q_done; less than asked: the end */
+	HK_FOP_WRITE,		/* q_node, q_off, q_seg: q_done, q_attr; HK_FQ_APPEND: at the end */
+	HK_FOP_FSYNC,		/* q_node */
+	HK_FOP_READDIR,		/* q_node, q_off cookie, one q_seg: q_done bytes of getdents64's records */
+	HK_FOP_READLINK,	/* q_node, one q_seg: q_done */
+	HK_FOP_CREATE,		/* q_node, q_name, q_attr type, mode, owner: q_found, q_attr */
+	HK_FOP_SYMLINK,		/* q_node, q_name, q_name2 text, q_attr owner: q_found, q_attr */
+	HK_FOP_LINK,		/* q_moved file; q_node, q_name: q_attr of the file */
+	HK_FOP_UNLINK,		/* q_node, q_name; q_victim */
+	HK_FOP_RMDIR,		/* the same */
+	HK_FOP_RENAME,		/* q_node, q_name to q_dir2, q_name2; q_moved, q_victim; q_mask: RENAME_* */
+	HK_FOP_STATFS,		/* q_node: q_statfs */
+};
+enum {				/* q_flags */
+	HK_FQ_READ	= 1u << 0,
+	HK_FQ_WRITE	= 1u << 1,
+	HK_FQ_APPEND	= 1u << 2,
+};
+enum {				/* q_mask of SETATTR */
+	HK_FA_MODE = 1, HK_FA_UID = 2, HK_FA_GID = 4, HK_FA_SIZE = 8, HK_FA_ATIME = 16, HK_FA_MTIME = 32,
+};
+struct hk_fattr {
+	uint32_t	mode;		/* type and permissions */
+	uint32_t	nlink, uid, gid;
+	uint64_t	ino, size, blocks512, rdev;
+	int64_t		atime, mtime, ctime, btime;	/* ns since 1970 */
+	uint32_t	blksize, pad;
+};
+struct hk_fstatfs {
+	uint64_t	bsize, blocks, bfree, bavail, files, ffree, namelen;
+};
+#define HK_FSEGS	16
+struct hk_freq {
+	uint32_t	q_op;		/* enum hk_fop */
+	int32_t		q_error;	/* out: 0 or a Linux error number, the host's own */
+	uint32_t	q_flags, q_mask;
+	uint64_t	q_node, q_dir2;
+	uint64_t	q_moved, q_victim;	/* 0: none */
+	uint64_t	q_found;	/* out */
+	const char	*q_name, *q_name2;
+	uint64_t	q_off, q_done;
+	uint32_t	q_nseg, q_pad;
+	struct { uint64_t pa, len; } q_seg[HK_FSEGS];	/* of RAM */
+	struct hk_fattr	q_attr;
+	struct hk_fstatfs q_statfs;
+};
+
+/* Show the directory `path` as a tree; *root is its node.  read_only: no request changes it.  hk_why(). */
+HK_MUST hk_result hk_files_open(const char *path, bool read_only, uint64_t *root);
+
+/*
+ * Answer *q.  HK_OK: done, q_error tells how.  HK_AGAIN: it may take long and
+ * another thread does it (only if !wait); HK_BIT_FILES will be set in the
+ * mailbox of CPU 0, and hk_files_done() returns it.
+ */
+HK_MUST hk_result hk_files_ask(struct hk_freq *q, bool wait);
+struct hk_freq *hk_files_done(void);		/* NULL: none */
 
 /* ------------------------------------------------------------- figures - */
 
