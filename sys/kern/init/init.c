@@ -28,6 +28,7 @@
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
+#include <sys/vm/object.h>
 
 #define ENV_BYTES	(64u << 10)
 #define GRACE_NS	(3 * NSEC_PER_SEC)	/* between "please" and "now" */
@@ -200,6 +201,7 @@ power_off_with(int status)
 	int sig = status & 0x7f;
 
 	stdio_drain();
+	vmobj_clean_all();
 	report_end();
 	if (sig != 0)
 		md_power_off_as(MD_OUT_SIGNAL, 128 + sig);

@@ -160,13 +160,19 @@ check_mapped(uaddr_t addr, uint64_t len)
 int
 sys_msync(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t flags)
 {
+	int error, error2;
+
 	(void)m;
 	if ((addr & PAGE_MASK) != 0 || (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0 ||
 	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
 		return EINVAL;
 	if (page_round(len) < len)
 		return ENOMEM;
-	return check_mapped(addr, page_round(len));
+	error = check_mapped(addr, page_round(len));
+	if ((flags & MS_SYNC) == 0)
+		return error;
+	error2 = vm_msync(curproc->p_vmspace, addr, page_round(len));
+	return error != 0 ? error : error2;
 }
 
 /* One call may lock no more than the limit: nothing is counted across calls. */

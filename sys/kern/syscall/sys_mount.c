@@ -258,7 +258,8 @@ int
 sys_sync(struct sysmsg *m)
 {
 	(void)m;
-	return 0;		/* what is in memory has nowhere else to go */
+	vmobj_clean_all();
+	return 0;
 }
 
 static int
@@ -274,7 +275,9 @@ sync_fd(int fd, bool whole)
 	else if (fp->f_vnode == NULL || (!whole && (fp->f_vnode->v_type != VREG &&
 	    fp->f_vnode->v_type != VDIR)))
 		error = whole ? 0 : EINVAL;
-	else if (!whole)
+	else if (whole)
+		vmobj_clean_all();
+	else
 		error = vn_fsync(fp->f_vnode);
 	file_drop(fp);
 	return error;

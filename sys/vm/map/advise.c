@@ -390,3 +390,34 @@ vm_word_key(struct vmspace *vs, uaddr_t addr, bool private, uint64_t key[2])
 	}
 	lk_release(&vs->vs_lk);
 }
+
+/* Each object is held, and the space is not locked, while it is written back. */
+int
+vm_msync(struct vmspace *vs, uaddr_t addr, uint64_t len)
+{
+	uaddr_t end = addr + len;
+	struct vm_entry *e;
+	struct vmobj *o;
+	int error = 0, error2;
+
+	while (addr < end) {
+		o = NULL;
+		lk_shared(&vs->vs_lk);
+		e = entry_find(vs, addr);
+		for (; e != NULL && e->e_start < end && o == NULL; e = entry_next(e)) {
+			addr = e->e_end;
+			if (e->e_fam == NULL && e->e_obj != NULL && vmobj_is_cache(e->e_obj)) {
+				o = e->e_obj;
+				vmobj_hold(o);
+			}
+		}
+		lk_release(&vs->vs_lk);
+		if (o == NULL)
+			break;
+		error2 = o->o_ops->vo_clean(o, false);
+		if (error == 0)
+			error = error2;
+		vmobj_drop(o);
+	}
+	return error;
+}

@@ -286,12 +286,18 @@ remove_pages(struct vmobj *o, uint64_t first, uint64_t last, bool even_copies)
 void
 vmobj_drop(struct vmobj *o)
 {
-	uint32_t old = atomic_fetch_sub_explicit(&o->o_refs, 1, memory_order_acq_rel);
+	uint32_t old;
 
+	/* While it can still be found: a new object for the same thing must not see what is older. */
+	if (vmobj_is_cache(o) && atomic_load(&o->o_refs) == 1)
+		(void)o->o_ops->vo_clean(o, true);
+	old = atomic_fetch_sub_explicit(&o->o_refs, 1, memory_order_acq_rel);
 	ASSERT(old > 0);
 	if (old > 1)
 		return;
 	ASSERT(list_empty(&o->o_maps));
+	if (vmobj_is_cache(o))		/* somebody had it for a moment */
+		(void)o->o_ops->vo_clean(o, true);
 	if (o->o_ops != NULL && o->o_ops->vo_fill != NULL) {
 		spin_lock(&objects_spin);
 		list_remove(&o->o_link);
@@ -363,6 +369,86 @@ vmobj_seek(struct vmobj *o, uint64_t index, bool data)
 	return index;
 }
 
+/* ---------------------------------------------------------- write-back -- */
+
+static bool
+is_dirty(const struct page *pg)
+{
+	return (page_flags(pg) & PG_DIRTY) != 0;
+}
+
+/* The first dirty page from `index` on; none is busy.  o_tok is lost while waiting for that. */
+static struct page *
+dirty_from(struct vmobj *o, uint64_t index)
+{
+	struct page *pg = vmobj_lookup_from(o, index);
+
+	while (pg != NULL && !is_dirty(pg)) {
+		if (pg->pg_index % 64 == 0)
+			lwkt_poll();		/* keeps the token */
+		pg = vmobj_next(pg);
+	}
+	while (pg != NULL && (page_flags(pg) & PG_BUSY) != 0) {
+		index = pg->pg_index;
+		wait_busy(o, index);
+		pg = vmobj_lookup_from(o, index);
+	}
+	return pg;
+}
+
+/* Dirty pages in a row, beginning with `pg`, go out.  o_tok held, and lost on the way. */
+static int
+flush_run(struct vmobj *o, struct page *pg, uint64_t *next)
+{
+	struct page *run[VMOBJ_WRITE_MAX];
+	uint64_t first = pg->pg_index;
+	uint32_t n = 0;
+	int error;
+
+	for (; pg != NULL && n < VMOBJ_WRITE_MAX && pg->pg_index == first + n && is_dirty(pg) &&
+	    (page_flags(pg) & PG_BUSY) == 0; pg = vmobj_next(pg)) {
+		page_hold(pg);
+		page_flag_add(pg, PG_BUSY);
+		run[n++] = pg;
+	}
+	*next = first + n;
+	/* Who writes comes back through a fault, and that waits for PG_BUSY: what is dirty now is all. */
+	vmobj_unmap(o, first, first + n, false);
+	for (uint32_t i = 0; i < n; i++)
+		page_flag_take(run[i], PG_DIRTY);
+	error = o->o_ops->vo_write(o, first, run, n);
+	token_assert_held(&o->o_tok);
+	for (uint32_t i = 0; i < n; i++) {
+		if (error != 0)
+			page_flag_add(run[i], PG_DIRTY);
+		page_flag_take(run[i], PG_BUSY);	/* O3: it is still ours */
+		page_drop(run[i]);
+	}
+	wake_all(&o->o_waitq);
+	return error;
+}
+
+int
+vmobj_flush(struct vmobj *o)
+{
+	uint64_t next = 0;
+	struct page *pg;
+	int error = 0, error2;
+
+	token_get(&o->o_tok);
+	while ((pg = dirty_from(o, next)) != NULL) {
+		if (!is_dirty(pg)) {		/* somebody was faster */
+			next = pg->pg_index + 1;
+			continue;
+		}
+		error2 = flush_run(o, pg, &next);
+		if (error == 0)
+			error = error2;
+	}
+	token_release(&o->o_tok);
+	return error;
+}
+
 /* ------------------------------------------------------------- reclaim -- */
 
 /* Clean pages that nobody else holds, and that can be had again. */
@@ -389,36 +475,70 @@ object_reclaim(struct vmobj *o, uint64_t want)
 	return got;
 }
 
+/* How many objects there are, to ask each once by next_object(). */
+static uint64_t
+count_objects(void)
+{
+	uint64_t n = 0;
+
+	spin_lock(&objects_spin);
+	list_foreach(i, &objects, struct vmobj, o_link)
+		n++;
+	spin_unlock(&objects_spin);
+	return n;
+}
+
+/* The first one, held, goes to the end of the list.  NULL: it is on its way out. */
+static struct vmobj *
+next_object(void)
+{
+	struct vmobj *o = NULL;
+
+	spin_lock(&objects_spin);
+	if (!list_empty(&objects)) {
+		o = list_first(&objects, struct vmobj, o_link);
+		list_remove(&o->o_link);
+		list_push_back(&objects, &o->o_link);
+		if (!vmobj_try_hold(o))
+			o = NULL;
+	}
+	spin_unlock(&objects_spin);
+	return o;
+}
+
 static uint64_t
 objects_reclaim(uint64_t want)
 {
-	uint64_t got = 0, seen = 0, total = 1;
+	uint64_t got = 0, total = count_objects();
 
-	while (got < want && seen < total) {
-		struct vmobj *o = NULL;
+	for (uint64_t seen = 0; got < want && seen < total; seen++) {
+		struct vmobj *o = next_object();
 
-		/* The first one goes to the end of the list: so each is asked once, then all alike. */
-		spin_lock(&objects_spin);
-		if (seen == 0) {
-			total = 0;
-			list_foreach(i, &objects, struct vmobj, o_link)
-				total++;
-		}
-		if (!list_empty(&objects)) {
-			o = list_first(&objects, struct vmobj, o_link);
-			list_remove(&o->o_link);
-			list_push_back(&objects, &o->o_link);
-			if (!vmobj_try_hold(o))
-				o = NULL;
-		}
-		spin_unlock(&objects_spin);
-		seen++;
 		if (o == NULL)
 			continue;
+		if (vmobj_is_cache(o))
+			(void)o->o_ops->vo_clean(o, true);
 		got += object_reclaim(o, want - got);
 		vmobj_drop(o);
 	}
 	return got;
+}
+
+void
+vmobj_clean_all(void)
+{
+	uint64_t total = count_objects();
+
+	for (uint64_t i = 0; i < total; i++) {
+		struct vmobj *o = next_object();
+
+		if (o == NULL)
+			continue;
+		if (vmobj_is_cache(o))
+			(void)o->o_ops->vo_clean(o, false);
+		vmobj_drop(o);
+		lwkt_poll();
+	}
 }
 
 void

@@ -35,6 +35,7 @@ int	vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot);
 int	vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
 	    uaddr_t *addr);
 int	vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice);
+int	vm_msync(struct vmspace *vs, uaddr_t addr, uint64_t len);	/* vo_clean of what is shared */
 int	vm_mincore(struct vmspace *vs, uaddr_t addr, uint64_t len, uint8_t *vec);
 bool	vm_is_mapped(struct vmspace *vs, uaddr_t addr, uint64_t len);	/* all of it */
 /* brk: *brk in: wished (0: ask), out: current.  exec sets the start. */

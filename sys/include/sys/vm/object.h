@@ -18,7 +18,14 @@ struct vmobj_ops {
 	void	(*vo_free)(struct vmobj *o);	/* last reference: pages are gone already */
 	/* o_tok held, must not sleep: one map entry more or less shows it.  NULL op: nothing */
 	void	(*vo_shown)(struct vmobj *o, bool more);
+	/*
+	 * The pages are a cache of something else, if these are there.  write: n pages from `index` on,
+	 * busy, go there.  clean: vmobj_flush() under the owner's locks; try: unless that means waiting.
+	 */
+	int	(*vo_write)(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t n);
+	int	(*vo_clean)(struct vmobj *o, bool try);
 };
+#define VMOBJ_WRITE_MAX	16u		/* pages that vo_write gets at most */
 struct vmobj {
 	struct token	o_tok;
 	_Atomic uint32_t o_refs;
@@ -38,6 +45,11 @@ void	vmobj_hold(struct vmobj *o);
 /* false: it is on its way out; the caller keeps it from being freed */
 bool	vmobj_try_hold(struct vmobj *o);
 void	vmobj_drop(struct vmobj *o);
+static inline bool
+vmobj_is_cache(const struct vmobj *o)
+{
+	return o->o_ops != NULL && o->o_ops->vo_clean != NULL;
+}
 /*
  * The page at `index`, held, created and filled if need be (may sleep).
  * VMOBJ_NOCREATE: ENOENT for a hole.  The caller drops the page.
@@ -53,3 +65,6 @@ void	vmobj_remove(struct vmobj *o, uint64_t first, uint64_t last);
 int	vmobj_seal(struct vmobj *o, bool all);
 /* Next index >= `index` that has (data) or lacks (hole) a page; UINT64_MAX: none. */
 uint64_t vmobj_seek(struct vmobj *o, uint64_t index, bool data);
+/* Dirty pages go to vo_write, mappings made read-only first.  The first error; what failed stays dirty. */
+int	vmobj_flush(struct vmobj *o);
+void	vmobj_clean_all(void);			/* vo_clean of every object that has it: sync(2) */
