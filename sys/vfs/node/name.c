@@ -26,8 +26,10 @@
 
 #include <abi/errno.h>
 #include <core/rt/rt.h>
+#include <stdatomic.h>
 #include <sys/lwkt/thread.h>
 #include <sys/proc/proc.h>
+#include <sys/time/time.h>
 #include <sys/vm/kmem.h>
 
 #define PATH_TRIES	64
@@ -49,12 +51,46 @@ name_is_dots(const char *name, size_t len)
 	return len == 0 || (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')));
 }
 
+/* What others change too counts for a while; but where something is mounted, it stays. */
+static bool
+is_current(struct ncp *n)
+{
+	return (n->n_mount->mp_ops->fs_flags & FS_EXPIRES) == 0 || n->n_covered != NULL ||
+	    time_now() < atomic_load_explicit(&n->n_until, memory_order_relaxed);
+}
+
+/* A name that the cache has and that counts; else NULL. */
+static struct ncp *
+child_cached(struct ncp *dir, const char *name, size_t len)
+{
+	struct ncp *n = ncache_find(dir, name, len);
+
+	if (n == NULL || is_current(n))
+		return n;
+	ncp_drop(n);
+	return NULL;
+}
+
+/* The filesystem says `vn` (NULL: nothing).  A cached name that says so too counts again, held; others go. */
+static struct ncp *
+child_confirm(struct ncp *dir, const char *name, size_t len, struct vnode *vn)
+{
+	struct ncp *n = ncache_find(dir, name, len);
+
+	if (n == NULL || n->n_vnode == vn)
+		return n;
+	ncache_replaced(n);
+	ncp_drop(n);
+	return NULL;
+}
+
 /* Ask the filesystem and remember the answer. */
 static int
 child_fill(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 {
 	struct vnode *dvn = dir->n_vnode, *vn = NULL;
-	bool cache = (dir->n_mount->mp_ops->fs_flags & FS_NOCACHE) == 0;
+	uint32_t flags = dir->n_mount->mp_ops->fs_flags;
+	bool cache = (flags & FS_NOCACHE) == 0;
 	int error;
 
 	if (ncp_is_deleted(dir))
@@ -65,11 +101,17 @@ child_fill(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 	/* Where names come and go by themselves none can be made: there is no "not yet". */
 	if (error != 0 && (error != ENOENT || !cache))
 		return error;
-	error = ncp_create(dir, dir->n_mount, name, len, vn, out);
+	error = 0;
+	*out = (flags & FS_EXPIRES) != 0 ? child_confirm(dir, name, len, vn) : NULL;
+	if (*out == NULL) {
+		error = ncp_create(dir, dir->n_mount, name, len, vn, out);
+		if (error == 0 && cache)
+			*out = ncache_insert(*out);
+	}
 	if (vn != NULL)
 		vnode_drop(vn);
-	if (error == 0 && cache)
-		*out = ncache_insert(*out);
+	if (error == 0 && (flags & FS_EXPIRES) != 0)
+		atomic_store_explicit(&(*out)->n_until, time_now() + NAME_VALID_NS, memory_order_relaxed);
 	return error;
 }
 
@@ -78,7 +120,7 @@ child_locked(struct ncp *dir, const char *name, size_t len, struct ncp **out)
 {
 	if (len > NAME_MAX_)
 		return ENAMETOOLONG;
-	*out = ncache_find(dir, name, len);
+	*out = child_cached(dir, name, len);
 	return *out != NULL ? 0 : child_fill(dir, name, len, out);
 }
 
@@ -91,7 +133,7 @@ name_child_below(struct ncp *dir, const char *name, size_t len, struct ncp **out
 
 	if (len > NAME_MAX_)
 		return ENAMETOOLONG;
-	n = ncache_find(real, name, len);
+	n = child_cached(real, name, len);
 	if (n == NULL) {
 		lk_shared(&dvn->v_lk);
 		error = child_locked(real, name, len, &n);

@@ -110,8 +110,10 @@ make(struct ncp *dir, struct ncp *n, enum v_type type, uint32_t mode, uint64_t r
 			return EPERM;
 		error = dvn->v_ops->vop_create(dvn, n->n_name, n->n_len, type, mode, rdev, cr, &vn);
 	}
-	if (error != 0)
+	if (error != 0) {
+		ncp_doubt(n);
 		return error;
+	}
 	ncache_bind(n, vn);
 	vnode_drop(vn);
 	return 0;
@@ -217,6 +219,8 @@ remove_file(struct ncp *dir, struct ncp *n, bool slash)
 		    n->n_len, vn);
 	if (error == 0)
 		ncache_removed(n);
+	else
+		ncp_doubt(n);
 	return error;
 }
 
@@ -234,6 +238,8 @@ remove_dir(struct ncp *dir, struct ncp *n)
 	error = dvn->v_ops->vop_rmdir == NULL ? EPERM : dvn->v_ops->vop_rmdir(dvn, n->n_name, n->n_len, vn);
 	if (error == 0)
 		ncache_removed(n);
+	else
+		ncp_doubt(n);
 	lk_release(&vn->v_lk);
 	vnode_drop(vn);
 	return error;
@@ -399,8 +405,12 @@ rename_locked(struct rename *r)
 	}
 	error = from->v_ops->vop_rename(from, o->n_name, o->n_len, old, to, n->n_name, n->n_len, new,
 	    r->r_flags);
-	if (error == 0)
+	if (error == 0) {
 		rename_cached(r);
+	} else {
+		ncp_doubt(o);
+		ncp_doubt(n);
+	}
 	if (lock_victim) {
 		lk_release(&new->v_lk);
 		vnode_drop(new);

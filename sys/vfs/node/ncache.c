@@ -427,6 +427,20 @@ ncache_removed(struct ncp *n)
 		vnode_drop(vn);
 }
 
+/* Its file has another name now, or none, by somebody else's doing: who holds the name keeps what it had. */
+void
+ncache_replaced(struct ncp *n)
+{
+	struct bucket *b;
+
+	ncache_purge_children(n);
+	b = lock_bucket(n);
+	if ((flags_of(n) & NCF_HASHED) != 0)
+		unhash(b, n);
+	set_flags(n, NCF_DELETED, 0);
+	spin_unlock(&b->b_spin);
+}
+
 void
 ncache_unhash(struct ncp *n)
 {

@@ -15,7 +15,11 @@ struct ncp *ncache_insert(struct ncp *n);		/* takes over n; parent's v_lk held *
 /* negative becomes positive; parent's v_lk exclusive */
 void	ncache_bind(struct ncp *n, struct vnode *vn);
 void	ncache_removed(struct ncp *n);			/* its file was unlinked; parent's v_lk exclusive */
+/* the filesystem has something else there; parent's v_lk held */
+void	ncache_replaced(struct ncp *n);
 void	ncache_unhash(struct ncp *n);
+/* The filesystem refused what the cache thought possible: ask again, where others change names. */
+static inline void ncp_doubt(struct ncp *n) { n->n_until = 0; }
 void	ncache_purge_children(struct ncp *n);		/* those that nobody holds */
 /* memory for a name of that length; NULL: none is needed */
 int	ncache_reserve(size_t len, char **text);

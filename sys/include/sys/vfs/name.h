@@ -27,6 +27,7 @@ struct ncp {
 	struct list	n_children;	/* [n_spin] hashed names below this one */
 	struct spin	n_spin;		/* after a bucket's spin */
 	_Atomic uint32_t n_hash;	/* [bucket to change] of parent and name: tells the bucket */
+	_Atomic nsec_t	n_until;	/* [atomic] FS_EXPIRES: how long it counts */
 	uint16_t	n_len;		/* [parent's v_lk + bucket, either to read] */
 	char		*n_name;	/* [parent's v_lk + bucket] n_short, or kmalloc'ed */
 	char		n_short[40];	/* [as n_name] */
@@ -141,7 +142,9 @@ struct mount *vfs_hidden_mount(void);	/* a tmpfs that is mounted nowhere */
 struct ncp *vfs_root(void);		/* the first mount's root */
 /* at boot, on a directory of the root, made if need be */
 int	vfs_mount_boot(const char *fstype, const char *name);
-int	vfs_init(void);			/* kmain: root tmpfs mounted, devfs, procfs registered */
+/* at boot: file-request devices, each where it wants to be; *which: the one that could not */
+int	vfs_mount_devices(const char **which);
+int	vfs_init(void);			/* kmain: root mounted, devfs, procfs registered */
 int	initramfs_unpack(paddr_t pa, uint64_t bytes);	/* into the root; EINVAL: corrupt (says where) */
 
 /* Devices: a character device number gets a constructor for open files. */

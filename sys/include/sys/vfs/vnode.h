@@ -167,6 +167,8 @@ void	vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out)
 /* A filesystem. */
 struct statfs_info { uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, flags; };
 #define FS_NOCACHE	1u		/* names come and go by themselves: ask for each lookup */
+#define FS_EXPIRES	8u		/* others change names too: one counts for NAME_VALID_NS */
+#define NAME_VALID_NS	NSEC_PER_SEC
 #define FS_NODEV	2u		/* needs no device: "nodev" in /proc/filesystems */
 #define FS_SINGLE	4u		/* one tree: mounting again shows the same */
 struct fs_ops {
