@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-kern += sys/dev/chr.c
+kern += sys/dev/chr.c sys/dev/fsdev.c

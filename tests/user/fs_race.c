@@ -183,6 +183,7 @@ win(int me)
 			MUST(fd >= 0 || errno == EEXIST);
 			won += fd >= 0;
 		} else {
+			errno = 0;
 			MUST(mkdir(name, 0700) == 0 || errno == EEXIST);
 			won += errno == 0;
 			errno = 0;

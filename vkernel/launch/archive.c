@@ -35,7 +35,7 @@ map_file(int fd, struct archive *out)
 	if (fstat(fd, &st) < 0)
 		return strerror(errno);
 	if (S_ISDIR(st.st_mode))
-		return "a directory; this version takes cpio archives only";
+		return "a directory";
 	if (!S_ISREG(st.st_mode))
 		return "not a regular file";
 	if (st.st_size == 0)
@@ -49,11 +49,14 @@ map_file(int fd, struct archive *out)
 }
 
 bool
-archive_open(const char *path, struct archive *out)
+archive_open(const char *path, bool dir, struct archive *out)
 {
 	const char *why;
 	int fd;
 
+	*out = (struct archive){ NULL, 0 };
+	if (dir)
+		return true;
 	if (path == NULL) {
 		out->a_data = root_archive;
 		out->a_bytes = (uint64_t)(root_archive_end - root_archive);
@@ -80,6 +83,6 @@ archive_close(const struct archive *a)
 	/* Our own pages come back from the file if ever read again; the machine has its copy. */
 	if (a->a_data == root_archive)
 		(void)madvise((void *)(uintptr_t)root_archive, a->a_bytes, MADV_DONTNEED);
-	else
+	else if (a->a_bytes != 0)
 		(void)munmap((void *)(uintptr_t)a->a_data, a->a_bytes);
 }

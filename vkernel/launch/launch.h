@@ -7,11 +7,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <abi/vkboot.h>
+
 #include <hk/hk.h>
 
 #define ENV_MAX		256		/* -e, with our own defaults */
 #define APPEND_MAX	4096		/* bytes of all -a together */
 #define BOOT_TEXT_MAX	(256u << 10)	/* arguments, environment and names together */
+
+/* A directory of the host for the guest to see. */
+struct tree {
+	char		*t_host;
+	const char	*t_guest;	/* where; "/": the root */
+	bool		t_ro;
+	uint64_t	t_node;		/* once it is open */
+};
 
 struct options {
 	uint64_t	o_ram_bytes;
@@ -28,6 +38,9 @@ struct options {
 	uint32_t	o_envc;
 	char		**o_argv;	/* CMD; o_argc 0: none */
 	uint32_t	o_argc;
+	struct tree	o_tree[VKB_TREES_MAX];
+	uint32_t	o_trees;
+	bool		o_root_dir;	/* one of them is the root: there is no archive */
 };
 
 /* A file or piece of memory that will be the initial root. */
@@ -54,8 +67,8 @@ const char *init_hint(hk_result r);
 /* "vkernel: thing: reason" and, when not NULL, "hint: ..." on stderr. */
 void	say_error(const char *hint, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Find and check the initial root.  False: told on stderr. */
-bool	archive_open(const char *path, struct archive *out);
+/* Find and check the initial root; none if `dir`.  False: told on stderr. */
+bool	archive_open(const char *path, bool dir, struct archive *out);
 /* It has been copied: give its memory back. */
 void	archive_close(const struct archive *a);
 

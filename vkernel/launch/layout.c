@@ -46,6 +46,8 @@ text_bytes(const struct options *o)
 	for (uint32_t i = 0; i < o->o_envc; i++)
 		n += strlen(o->o_env[i]) + 1;
 	n += strlen(o->o_name) + strlen(o->o_workdir) + strlen(o->o_user) + strlen(o->o_append) + 4;
+	for (uint32_t i = 0; i < o->o_trees; i++)
+		n += strlen(o->o_tree[i].t_guest) + 2;
 	return n + (o->o_init == NULL ? 0 : strlen(o->o_init) + 1);
 }
 
@@ -53,11 +55,12 @@ text_bytes(const struct options *o)
 static uint64_t
 unpacked_bytes(const struct archive *a)
 {
-	const unsigned char *p = a->a_data, *e = p + a->a_bytes - 4;
+	const unsigned char *p = a->a_data, *e;
 	uint64_t size;
 
-	if (p[0] != 0x1f)
+	if (a->a_bytes == 0 || p[0] != 0x1f)
 		return a->a_bytes;
+	e = p + a->a_bytes - 4;
 	size = (uint64_t)e[0] | (uint64_t)e[1] << 8 | (uint64_t)e[2] << 16 | (uint64_t)e[3] << 24;
 	return size > a->a_bytes ? size : a->a_bytes;
 }
@@ -126,6 +129,13 @@ fill_boot(struct vkboot *b, const struct options *o, const struct archive *a, co
 	b->b_env_off = (uint32_t)b->b_strings_bytes;
 	for (uint32_t i = 0; i < o->o_envc; i++)
 		put_text(b, o->o_env[i]);
+	b->b_trees = o->o_trees;
+	b->b_tree_off = (uint32_t)b->b_strings_bytes;
+	for (uint32_t i = 0; i < o->o_trees; i++) {
+		b->b_tree_root[i] = o->o_tree[i].t_node;
+		b->b_strings[b->b_strings_bytes++] = o->o_tree[i].t_ro ? 'r' : 'w';
+		put_text(b, o->o_tree[i].t_guest);
+	}
 	b->b_init_off = o->o_init == NULL ? 0 : put_text(b, o->o_init);
 	b->b_workdir_off = put_text(b, o->o_workdir);
 	b->b_user_off = put_text(b, o->o_user);
@@ -148,6 +158,7 @@ layout_fill(const struct options *o, const struct archive *a, const struct layou
 		return NULL;
 	}
 	fill_boot(b, o, a, l);
-	memcpy(ram + l->l_initrd_pa, a->a_data, a->a_bytes);
+	if (a->a_bytes != 0)
+		memcpy(ram + l->l_initrd_pa, a->a_data, a->a_bytes);
 	return b;
 }

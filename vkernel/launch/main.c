@@ -138,7 +138,7 @@ init_hint(hk_result r)
 
 /* The kernel's outcome goes to *told; a machine that never ran leaves it alone. */
 static int
-run(const struct options *o, uint32_t *told)
+run(struct options *o, uint32_t *told)
 {
 	struct archive root;
 	struct layout plan;
@@ -147,7 +147,7 @@ run(const struct options *o, uint32_t *told)
 	hk_result r;
 	int status;
 
-	if (!archive_open(o->o_root, &root) || !layout_plan(o, &root, &plan))
+	if (!archive_open(o->o_root, o->o_root_dir, &root) || !layout_plan(o, &root, &plan))
 		return VK_EXIT_ERROR;
 
 	r = hk_init(&(struct hk_config){
@@ -160,6 +160,14 @@ run(const struct options *o, uint32_t *told)
 	if (r != HK_OK) {
 		say_error(init_hint(r), "cannot start: %s", hk_why());
 		return VK_EXIT_ERROR;
+	}
+	for (uint32_t i = 0; i < o->o_trees; i++) {
+		struct tree *t = &o->o_tree[i];
+
+		if (hk_files_open(t->t_host, t->t_ro, &t->t_node) != HK_OK) {
+			say_error(NULL, "%s: %s", t->t_guest, hk_why());
+			return VK_EXIT_ERROR;
+		}
 	}
 	boot = layout_fill(o, &root, &plan);
 	if (boot == NULL)

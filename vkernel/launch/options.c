@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <abi/vkboot.h>
@@ -40,6 +41,7 @@ enum {
 	OPT_DETERMINISTIC,
 	OPT_SEED,
 	OPT_VERSION,
+	OPT_SHARE,
 };
 
 static const struct option long_options[] = {
@@ -47,6 +49,7 @@ static const struct option long_options[] = {
 	{ "cpus", required_argument, NULL, 'c' },
 	{ "name", required_argument, NULL, 'n' },
 	{ "root", required_argument, NULL, 'r' },
+	{ "share", required_argument, NULL, OPT_SHARE },
 	{ "init", required_argument, NULL, OPT_INIT },
 	{ "env", required_argument, NULL, 'e' },
 	{ "workdir", required_argument, NULL, 'w' },
@@ -77,6 +80,9 @@ static const char help_text[] =
     "  -c, --cpus=N           processors, 1 to 256 (1)\n"
     "  -n, --name=NAME        host name of the guest (damselfly)\n"
     "  -r, --root=FILE        initial root: a cpio archive (newc), or one packed by gzip\n"
+    "  -r, --root=DIR,ro      a directory of the host as the root, which nothing changes\n"
+    "      --share=HOST:DIR   a directory of the host, to be seen on DIR; HOST:DIR,ro: read only\n"
+    "                         (repeatable)\n"
     "      --init=PATH        run PATH as process 1 instead of the kernel's own\n"
     "  -e, --env=KEY=VALUE    add to COMMAND's environment (repeatable)\n"
     "  -w, --workdir=DIR      start COMMAND in DIR (/)\n"
@@ -311,6 +317,98 @@ set_path(const char **where, const char *option, const char *text)
 	return true;
 }
 
+static bool
+add_tree(struct options *o, char *host, const char *guest, bool ro)
+{
+	if (o->o_trees == VKB_TREES_MAX) {
+		say_error(NULL, "%s: more than %d directories", host, VKB_TREES_MAX);
+		free(host);
+		return false;
+	}
+	o->o_tree[o->o_trees++] = (struct tree){ .t_host = host, .t_guest = guest, .t_ro = ro };
+	return true;
+}
+
+/* "...,ro" or "...,rw" loses its end. */
+static char *
+split_mode(const char *text, bool *ro, bool *given)
+{
+	char *copy = strdup(text), *comma = copy == NULL ? NULL : strrchr(copy, ',');
+
+	if (copy == NULL) {
+		say_error(NULL, "out of memory");
+		return NULL;
+	}
+	*ro = comma != NULL && strcmp(comma, ",ro") == 0;
+	*given = *ro || (comma != NULL && strcmp(comma, ",rw") == 0);
+	if (*given)
+		*comma = '\0';
+	return copy;
+}
+
+/* HOST:DIR[,ro]; DIR is absolute, so the colon before its slash is the one. */
+static bool
+set_share(struct options *o, const char *text)
+{
+	bool ro, given;
+	char *host = split_mode(text, &ro, &given), *colon;
+
+	if (host == NULL)
+		return false;
+	for (colon = strchr(host, ':'); colon != NULL && colon[1] != '/'; colon = strchr(colon + 1, ':'))
+		;
+	if (colon == NULL || colon == host || strspn(colon + 1, "/") == strlen(colon + 1)) {
+		say_error("write HOST:DIR or HOST:DIR,ro, DIR an absolute path in the guest",
+		    "--share=%s: not two directories", text);
+		free(host);
+		return false;
+	}
+	*colon = '\0';
+	return add_tree(o, host, colon + 1, ro);
+}
+
+/* What the kernel mounts its own things on must be there, because it cannot make it. */
+static bool
+can_be_root(const char *dir)
+{
+	static const char *const needed[] = { "dev", "proc" };
+	char path[4096];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+		if (snprintf(path, sizeof path, "%s/%s", dir, needed[i]) >= (int)sizeof path ||
+		    stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+			say_error("make it, empty", "--root=%s,ro: has no directory %s", dir, needed[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+set_root(struct options *o, const char *text)
+{
+	bool ro, given;
+	char *host = split_mode(text, &ro, &given);
+	struct stat st;
+
+	if (host == NULL)
+		return false;
+	if (stat(host, &st) < 0 || !S_ISDIR(st.st_mode)) {	/* a file: archive_open() judges it */
+		free(host);
+		o->o_root = text;
+		return true;
+	}
+	if (!ro) {
+		say_error("write DIR,ro, and --share what is to be changed",
+		    "--root=%s: a directory can be the root only as it is", text);
+		free(host);
+		return false;
+	}
+	o->o_root_dir = true;
+	return can_be_root(host) && add_tree(o, host, "/", true);
+}
+
 /* One option.  False: told. */
 static bool
 set_option(struct options *o, int c, const char *arg)
@@ -323,8 +421,9 @@ set_option(struct options *o, int c, const char *arg)
 	case 'n':
 		return set_name(o, arg);
 	case 'r':
-		o->o_root = arg;
-		return true;
+		return set_root(o, arg);
+	case OPT_SHARE:
+		return set_share(o, arg);
 	case 'e':
 		return set_env(o, arg);
 	case 'w':

@@ -14,6 +14,7 @@
 
 #include "../cpu/cpu.h"
 #include "../det/det.h"
+#include "boot.h"
 
 static struct md_boot info;		/* const after vk_entry */
 static struct vkboot *vkboot;		/* const after vk_entry: in RAM */
@@ -32,6 +33,12 @@ const struct md_boot *
 md_boot(void)
 {
 	return &info;
+}
+
+const struct vkboot *
+boot_page(void)
+{
+	return vkboot;
 }
 
 static void

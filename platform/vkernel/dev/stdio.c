@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "../det/det.h"
+#include "hostfile.h"
 #include "stdio.h"
 
 /*
@@ -141,4 +142,5 @@ md_dev_init(void)
 		streams[i].cd_same = si.same_as < i ? &streams[si.same_as] : NULL;
 		chr_attach(&streams[i]);
 	}
+	hostfile_init();
 }

@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 #define VKBOOT_MAGIC	0x4c46534d41444b56ull
-#define VKBOOT_VERSION	1
+#define VKBOOT_VERSION	2
+#define VKB_TREES_MAX	16	/* trees of the host's files */
 
 enum {
 	VKB_QUIET	= 1u << 0,	/* -q */
@@ -49,6 +50,12 @@ struct vkboot {
 	uint32_t	b_name_off;		/* -n: host name of the guest */
 	uint32_t	b_user_off;		/* -u: who CMD runs as */
 	uint64_t	b_seed;			/* of the order of everything, VKB_DETERMINISTIC */
+	/*
+	 * Trees of the host's files: their root nodes (hk.h), and as many texts from b_tree_off on:
+	 * 'r' (read only) or 'w', and the directory of the guest to mount it on.
+	 */
+	uint64_t	b_tree_root[VKB_TREES_MAX];
+	uint32_t	b_trees, b_tree_off;
 	uint32_t	b_outcome;		/* enum vkb_outcome, written by the kernel before hk_exit() */
 	char		b_strings[];
 };

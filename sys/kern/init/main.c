@@ -42,6 +42,17 @@ kcpu_id(void)
 	return mycpuid;
 }
 
+/* What was asked for cannot be had: no panic, for it is nobody's mistake here. */
+static _Noreturn void
+refuse(const char *what, const char *which, int error)
+{
+	char text[256];
+	int n = rt_snprintf(text, sizeof text, "vkernel: %s %s: error %d\n", what, which, error);
+
+	md_emergency(text, rt_min((size_t)n, sizeof text - 1));
+	md_power_off(125);
+}
+
 static void
 unpack_root(void)
 {
@@ -63,12 +74,14 @@ static void
 boot_late(void *arg)
 {
 	char test[64];
+	const char *which;
 	int error;
 
 	(void)arg;
 	md_dev_init();
-	if (vfs_init() != 0)
-		panic("no memory for the first filesystem");
+	error = vfs_init();
+	if (error != 0)
+		panic("the root cannot be made: error %d", error);
 	unpack_root();
 	error = memdev_init();
 	if (error != 0)
@@ -77,6 +90,9 @@ boot_late(void *arg)
 	if (error != 0)
 		panic("/proc cannot be mounted: error %d", error);
 	net_init();
+	error = vfs_mount_devices(&which);
+	if (error != 0)
+		refuse("files of the host cannot be mounted on", which, error);
 	error = tty_console_init();
 	if (error != 0)
 		panic("the console cannot be made: error %d", error);

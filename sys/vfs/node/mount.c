@@ -29,6 +29,7 @@
 #include <core/rt/rt.h>
 #include <stdatomic.h>
 #include <sys/lwkt/thread.h>
+#include <drv/fs.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/fs.h>
 #include <sys/vm/kmem.h>
@@ -633,6 +634,69 @@ vfs_mount_boot(const char *fstype, const char *name)
 	return error;
 }
 
+/* The directory at `path`, made with those above it where they are missing; held. */
+static int
+make_path(const char *path, struct ncp **out)
+{
+	struct ncp *at = vfs_root(), *next;
+	size_t len;
+	int error = 0;
+
+	ncp_hold(at);
+	for (; error == 0 && *path != '\0'; path += len) {
+		len = 0;
+		if (*path == '/') {
+			len = 1;
+			continue;
+		}
+		while (path[len] != '\0' && path[len] != '/')
+			len++;
+		error = name_create(at, path, len, false, VDIR, 0755, 0, &next);
+		if (error == EEXIST)
+			error = name_child(at, path, len, &next);
+		if (error == 0) {
+			ncp_drop(at);
+			at = next;
+		}
+	}
+	if (error != 0)
+		ncp_drop(at);
+	else
+		*out = at;
+	return error;
+}
+
+int
+vfs_mount_devices(const char **which)
+{
+	struct ncp *on;
+	int error;
+
+	for (struct fsdev *fd = fsdev_first(); fd != NULL; fd = fd->fd_next) {
+		*which = fd->fd_where;
+		if (fd->fd_where[0] == '\0' || strcmp(fd->fd_where, "/") == 0)
+			continue;
+		error = make_path(fd->fd_where, &on);
+		if (error != 0)
+			return error;
+		error = vfs_mount("hostfs", fd->fd_name, on, 0, "");
+		ncp_drop(on);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+/* A tree that wants to be the root is it, else a tmpfs that an archive will fill.  [mount_lk] */
+static int
+mount_root(struct mount **mp)
+{
+	for (struct fsdev *fd = fsdev_first(); fd != NULL; fd = fd->fd_next)
+		if (strcmp(fd->fd_where, "/") == 0)
+			return mount_new(&hostfs_fs, fd->fd_name, 0, "", mp);
+	return mount_new(&tmpfs_fs, "tmpfs", 0, "mode=755", mp);
+}
+
 int
 vfs_init(void)
 {
@@ -645,8 +709,9 @@ vfs_init(void)
 	fs_register(&tmpfs_fs);
 	fs_register(&devfs_fs);
 	fs_register(&overlay_fs);
+	fs_register(&hostfs_fs);
 	lk_excl(&mount_lk);
-	error = mount_new(&tmpfs_fs, "tmpfs", 0, "mode=755", &mp);
+	error = mount_root(&mp);
 	lk_release(&mount_lk);
 	if (error != 0)
 		return error;

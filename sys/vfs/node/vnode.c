@@ -287,7 +287,7 @@ vn_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result)
 		return error;
 	if (off >= va.va_size)
 		return ENXIO;
-	if (vn->v_obj == NULL) {
+	if (vn->v_obj == NULL || vmobj_is_cache(vn->v_obj)) {
 		*result = data ? off : va.va_size;
 		return 0;
 	}

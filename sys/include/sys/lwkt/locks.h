@@ -58,6 +58,8 @@
 	L(range, 0)		/* a file's ranges, the queue */	\
 	L(tmpfs, 0)								\
 	L(devfs, 0)								\
+	L(hostfs, 0)		/* a mount's nodes */			\
+	L(hostfs_node, 0)	/* a node's attributes */		\
 	L(object_list, 0)							\
 	L(pagetable, MANY)	/* vs_pt: a parent's before its child's in fork */	\
 	L(view, 0)		/* a view's names of the system */	\

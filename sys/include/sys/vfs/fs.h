@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fs - the filesystems that live in memory, and the hand-over between them and who mounts them. */
+/* fs - the filesystems, and the hand-over between them and who mounts them. */
 #pragma once
 #include <sys/vfs/vnode.h>
 
 extern const struct fs_ops tmpfs_fs;	/* "tmpfs" */
+extern const struct fs_ops hostfs_fs;	/* "hostfs": files behind a driver (drv/fs.h) */
 extern const struct fs_ops devfs_fs;	/* "devtmpfs": one tree, mounted on /dev at boot */
 extern const struct fs_ops overlay_fs;	/* "overlay" */
 

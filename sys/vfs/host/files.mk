@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+kern += sys/vfs/host/hostfs.c sys/vfs/host/hostfs_dir.c sys/vfs/host/hostfs_file.c

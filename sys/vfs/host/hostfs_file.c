@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hostfs_file - contents.
+ *
+ * Pages are a cache of what the driver has.  A write goes to the driver at
+ * once and exactly as it is, and then into those pages that are there; so a
+ * full disk is told to who writes, and somebody else who appends to the same
+ * file loses nothing.  Only stores through shared mappings make pages that
+ * the driver has to be told of later: at msync and fsync, when memory is
+ * short, and before the pages go.
+ *
+ * Invariants
+ *   F1  a page that is not dirty has what the driver answered last, or a
+ *       write of ours since.
+ *   F2  write-back and writes exclude each other (h_lk), or an older page
+ *       would go out over a newer write.
+ *   F3  o_bytes changes under h_lk exclusive, and is then h_attr.fa_size.
+ *
+ * A fault fills pages and takes no h_lk, so the buffer of a read or write may
+ * be a mapping of the same file: a write tells the driver first and the pages
+ * second, whichever of the two a fill came between it has the new bytes.
+ */
+#include "hostfs_int.h"
+
+#include <abi/errno.h>
+#include <abi/stat.h>
+#include <core/rt/rt.h>
+#include <stdatomic.h>
+#include <sys/lwkt/thread.h>
+#include <sys/proc/cred.h>
+#include <sys/vm/kmem.h>
+
+#define STEP_BYTES	65536u
+#define FILE_BYTES_MAX	((uint64_t)INT64_MAX)
+#define INDEX_MAX	(FILE_BYTES_MAX >> PAGE_SHIFT)
+
+/* --------------------------------------------------------------- object -- */
+
+static int
+hobj_fill(struct vmobj *o, uint64_t index, struct page *pg)
+{
+	struct hnode *h = o->o_arg;
+	struct fs_req r = { .fr_op = FS_READ, .fr_node = h->h_id, .fr_off = index << PAGE_SHIFT };
+
+	hreq_buffer(&r, page_va(pg), PAGE_BYTES);
+	return hreq_ask(h->h_mount, &r);
+}
+
+static int
+hobj_write(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t n)
+{
+	struct hnode *h = o->o_arg;
+	struct fs_req r = { .fr_op = FS_WRITE, .fr_node = h->h_id, .fr_off = index << PAGE_SHIFT };
+	uint64_t size = o->o_bytes, want = 0;
+	int error;
+
+	_Static_assert(VMOBJ_WRITE_MAX <= FS_SEGS, "one request for what is written at once");
+	for (uint32_t i = 0; i < n && r.fr_off + want < size; i++) {
+		r.fr_seg[i].pa = page_pa(pg[i]);
+		r.fr_seg[i].len = rt_min(PAGE_BYTES, size - r.fr_off - want);
+		want += r.fr_seg[i].len;
+		r.fr_nseg = i + 1;
+	}
+	if (want == 0)
+		return 0;		/* beyond the end: nobody's */
+	error = hreq_ask(h->h_mount, &r);
+	if (error == 0 && r.fr_count != want)
+		error = EIO;
+	if (error == 0)
+		hnode_changed(h, &r.fr_attr);
+	return error;
+}
+
+static int
+hobj_clean(struct vmobj *o, bool try)
+{
+	struct hnode *h = o->o_arg;
+	int error;
+
+	if (try) {
+		if (!lk_try_excl(&h->h_lk))
+			return EAGAIN;
+	} else {
+		lk_excl(&h->h_lk);
+	}
+	error = vmobj_flush(o);
+	lk_release(&h->h_lk);
+	return error;
+}
+
+static void
+hobj_free(struct vmobj *o)
+{
+	struct hnode *h = o->o_arg;
+
+	spin_lock(&h->h_mount->hm_spin);
+	if (h->h_obj == o)
+		h->h_obj = NULL;
+	spin_unlock(&h->h_mount->hm_spin);
+	hnode_drop(h);
+}
+
+static const struct vmobj_ops hobj_ops = {
+	.vo_fill = hobj_fill, .vo_free = hobj_free, .vo_write = hobj_write, .vo_clean = hobj_clean,
+};
+
+/* The object that the node has, held, or `fresh` as its own from now on, or NULL. */
+static struct vmobj *
+object_now(struct hnode *h, struct vmobj *fresh)
+{
+	struct vmobj *o;
+
+	spin_lock(&h->h_mount->hm_spin);
+	o = h->h_obj;
+	if (o == NULL || !vmobj_try_hold(o))
+		o = fresh;
+	if (o != NULL)
+		h->h_obj = o;
+	spin_unlock(&h->h_mount->hm_spin);
+	return o;
+}
+
+int
+hfile_object(struct hnode *h, struct vmobj **out)
+{
+	struct vmobj *fresh;
+	int error;
+
+	*out = object_now(h, NULL);
+	if (*out != NULL)
+		return 0;
+	error = vmobj_create(&hobj_ops, h, h->h_attr.fa_size, &fresh);
+	if (error != 0)
+		return error;
+	hnode_hold(h);
+	*out = object_now(h, fresh);
+	if (*out != fresh)
+		vmobj_drop(fresh);
+	return 0;
+}
+
+void
+hfile_outdated(struct hnode *h)
+{
+	struct vmobj *o = object_now(h, NULL);
+
+	if (o == NULL)
+		return;
+	lk_excl(&h->h_lk);
+	(void)vmobj_flush(o);		/* what fails is lost: the file is another now */
+	(void)vmobj_resize(o, h->h_attr.fa_size);
+	vmobj_remove(o, 0, INDEX_MAX);
+	lk_release(&h->h_lk);
+	vmobj_drop(o);
+}
+
+/* -------------------------------------------------------------- reading -- */
+
+int
+hfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
+{
+	struct hnode *h = vn_hnode(vn);
+	struct vmobj *o = vn->v_obj;
+	struct page *pg;
+	uint64_t n, in;
+	int error;
+
+	(void)ioflag;
+	if (vn->v_type != VREG)
+		return EINVAL;
+	error = hnode_refresh(h);
+	if (error != 0)
+		return error;
+	lk_shared(&h->h_lk);
+	while (error == 0 && u->u_resid > 0 && u->u_off < o->o_bytes) {
+		in = u->u_off & PAGE_MASK;
+		n = rt_min(rt_min(PAGE_BYTES - in, u->u_resid), o->o_bytes - u->u_off);
+		error = vmobj_page(o, u->u_off >> PAGE_SHIFT, 0, &pg);
+		if (error != 0)
+			break;
+		error = uio_move((char *)page_va(pg) + in, n, u);
+		page_drop(pg);
+		lwkt_poll();
+	}
+	lk_release(&h->h_lk);
+	return error;
+}
+
+/* -------------------------------------------------------------- writing -- */
+
+/* Who writes to a set-id program without the right to make one gets a plain file. */
+static void
+drop_setid(struct hnode *h)
+{
+	struct fs_req r = { .fr_op = FS_SETATTR, .fr_node = h->h_id, .fr_mask = FSA_MODE };
+	uint32_t mode = h->h_attr.fa_mode, kill = mode & S_ISUID;
+
+	if ((mode & (S_ISGID | 010)) == (S_ISGID | 010))
+		kill |= S_ISGID;
+	if (kill == 0 || cred_capable(vfs_cred(), CAP_FSETID))
+		return;
+	r.fr_attr.fa_mode = mode & ~kill;
+	if (hreq_ask(h->h_mount, &r) == 0)
+		hnode_changed(h, &r.fr_attr);
+}
+
+/* The driver has these bytes: so have the pages that are there.  F2 */
+static int
+update_pages(struct vmobj *o, uint64_t off, const char *buf, uint64_t len)
+{
+	struct page *pg;
+	uint64_t n, in;
+	int error;
+
+	for (; len > 0; off += n, buf += n, len -= n) {
+		in = off & PAGE_MASK;
+		n = rt_min(PAGE_BYTES - in, len);
+		error = vmobj_page(o, off >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg);
+		if (error == ENOENT)
+			continue;
+		if (error != 0)
+			return error;
+		memcpy((char *)page_va(pg) + in, buf, n);
+		page_drop(pg);
+	}
+	return 0;
+}
+
+/* The size is `bytes` now.  What a mapping wrote beyond the old end shall not come to light.  h_lk held. */
+static int
+set_size(struct vmobj *o, uint64_t bytes)
+{
+	uint64_t end = o->o_bytes, in = end & PAGE_MASK;
+	struct page *pg;
+
+	if (bytes > end && in != 0 && vmobj_page(o, end >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg) == 0) {
+		memset((char *)page_va(pg) + in, 0, PAGE_BYTES - in);
+		page_drop(pg);
+	}
+	return vmobj_resize(o, bytes);
+}
+
+/* One step of a write: the bytes go to the driver, the attributes and the size follow.  h_lk held. */
+static int
+write_step(struct hnode *h, struct vmobj *o, char *buf, uint64_t len, uint64_t *off, bool append,
+    uint64_t *done)
+{
+	struct fs_req r = { .fr_op = FS_WRITE, .fr_node = h->h_id, .fr_off = *off };
+	uint64_t expect;
+	int error;
+
+	if (append)
+		r.fr_flags = FSF_APPEND;
+	hreq_buffer(&r, buf, len);
+	error = hreq_ask(h->h_mount, &r);
+	if (error != 0)
+		return error;
+	*done = rt_min(r.fr_count, len);
+	if (append)
+		*off = r.fr_attr.fa_size - rt_min(*done, r.fr_attr.fa_size);
+	expect = rt_max(o->o_bytes, *off + *done);
+	hnode_changed(h, &r.fr_attr);
+	error = set_size(o, r.fr_attr.fa_size);
+	if (error == 0)
+		error = update_pages(o, *off, buf, *done);
+	if (r.fr_attr.fa_size != expect || (append && *off + *done != expect))
+		vmobj_remove(o, 0, INDEX_MAX);		/* somebody else wrote, too */
+	*off += *done;
+	return error == 0 && *done < len ? EAGAIN : error;
+}
+
+int
+hfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
+{
+	bool append = (ioflag & IO_APPEND) != 0;
+	struct hnode *h = vn_hnode(vn);
+	uint64_t before = u->u_resid, want, got, done;
+	char *buf;
+	int error = 0, copy_error = 0;
+
+	if (vn->v_type != VREG)
+		return EINVAL;
+	if (before == 0)
+		return 0;
+	if (!append && u->u_off >= FILE_BYTES_MAX)
+		return EFBIG;
+	buf = kmalloc(rt_min(before, STEP_BYTES), KM_WAIT);
+	if (buf == NULL)
+		return ENOMEM;
+	lk_excl(&h->h_lk);
+	while (u->u_resid > 0 && error == 0 && copy_error == 0) {
+		uint64_t off = u->u_off, resid = u->u_resid;
+
+		want = rt_min(resid, STEP_BYTES);
+		if (!append)
+			want = rt_min(want, FILE_BYTES_MAX - off);
+		copy_error = want == 0 ? EFBIG : uio_move(buf, want, u);
+		got = resid - u->u_resid;
+		done = 0;
+		if (got > 0)
+			error = write_step(h, vn->v_obj, buf, got, &off, append, &done);
+		u->u_resid = resid - done;		/* what did not leave was not taken */
+		u->u_off = off;
+		lwkt_poll();
+	}
+	if (u->u_resid != before)
+		drop_setid(h);
+	lk_release(&h->h_lk);
+	kfree(buf);
+	if (error == EAGAIN)
+		error = 0;		/* less than all: the next call hears why */
+	return error != 0 ? error : copy_error;
+}
+
+int
+hfile_resize(struct vnode *vn, uint64_t bytes)
+{
+	struct hnode *h = vn_hnode(vn);
+	struct fs_req r = { .fr_op = FS_SETATTR, .fr_node = h->h_id, .fr_mask = FSA_SIZE };
+	int error;
+
+	if (bytes > FILE_BYTES_MAX)
+		return EFBIG;
+	r.fr_attr.fa_size = bytes;
+	lk_excl(&h->h_lk);
+	error = hreq_ask(h->h_mount, &r);
+	if (error == 0) {
+		hnode_changed(h, &r.fr_attr);
+		error = set_size(vn->v_obj, r.fr_attr.fa_size);
+		drop_setid(h);
+	}
+	lk_release(&h->h_lk);
+	return error;
+}
+
+int
+hfile_fsync(struct vnode *vn)
+{
+	struct hnode *h = vn_hnode(vn);
+	struct fs_req r = { .fr_op = FS_FSYNC, .fr_node = h->h_id };
+	int error = 0;
+
+	if (vn->v_obj != NULL)
+		error = hobj_clean(vn->v_obj, false);
+	return error != 0 ? error : hreq_ask(h->h_mount, &r);
+}

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# hostfs - directories of the host in the guest: what is shared can be used as
+# on the host, and nothing else can be reached.
+set -u
+. tests/tap.sh
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+
+# guest ARG... : stdout is ours, stderr is in $t/err.
+guest() {
+	"$VKERNEL" --timeout=100s "$@" 2>"$t/err" </dev/null
+}
+# What a tree is, in text; times left out.
+tree() {
+	(cd "$1" && find . -printf '%p %y %m %n %U %s %l\n' | sort && find . -type f -exec cksum {} + | sort)
+}
+
+mkdir -p "$t/a/sub/deep" "$t/out" "$t/bin"
+echo outside >"$t/out/secret"
+echo inside >"$t/a/file"
+printf 'a\nb\n' >"$t/a/sub/two"
+ln -s ../out/secret "$t/a/escape"
+ln -s /out/secret "$t/a/absolute"
+ln -s sub/two "$t/a/link"
+
+same "a shared directory is listed and read as it is" "$(cd "$t/a" && find . | sort; cat "$t/a/file" "$t/a/link")" \
+    "$(guest "--share=$t/a:/a,ro" -- sh -c 'cd /a && find . | sort; cat file link')"
+before=$(tree "$t")
+same "what is shared read only stays as it is" "EROFS" "$(guest "--share=$t/a:/a,ro" -- sh -c '
+	cd /a; (echo x >new; echo x >file; rm file; mkdir d; mv file g; chmod 0 file; ln file h; ln -s x y; touch file
+	    mount -o remount,rw /a; echo x >new; rm file; truncate -s 0 file) >/dev/null 2>&1
+	echo x 2>/dev/null >new || echo EROFS')"
+same "and the host finds it so" "$before" "$(tree "$t")"
+same "symbolic links and .. lead nowhere outside" "no no no out" "$(guest "--share=$t/a:/a" -- sh -c '
+	cd /a; for f in escape absolute ../out/secret; do cat $f >/dev/null 2>&1 && echo YES || printf "no "; done
+	mkdir /out && echo out >/out/secret && cat absolute')"
+
+# Everything that changes a tree, here and there.
+cat >"$t/changes" <<'END'
+umask 022
+echo one >n1; echo two >>n1; mkdir -p d1/d2; mv n1 d1/d2/n2; ln d1/d2/n2 hard; ln -s d1/d2/n2 soft
+chmod 640 hard; echo three >>soft; cp -r d1 d3; rm -r d1; mv d3 d4; mkfifo -m 600 fifo; echo repl >r; mv r hard
+dd if=/dev/zero of=big bs=65536 count=20 2>/dev/null; truncate -s 100000 big; echo end >>big; echo x | dd of=big bs=1 seek=5000 conv=notrunc 2>/dev/null
+exec 3<>gone; echo kept >&3; rm gone; mkdir cwd; cat <&3
+i=0; while [ $i -lt 100 ]; do echo $i >many.$i; i=$((i + 1)); done; rm many.?; ls | wc -l
+touch -d '2001-02-03 04:05:06' big; stat -c '%s %Y %a' big; cat d4/d2/n2 2>&1; ls -a
+END
+mkdir "$t/w1" "$t/w2"
+there=$(cd "$t/w1" && sh "$t/changes" 2>&1)
+same "changes answer as on the host" "$there" "$(guest "--share=$t/w2:/w" "--share=$t:/t,ro" -w /w -- sh /t/changes)"
+same "and leave the same" "$(tree "$t/w1")" "$(tree "$t/w2")"
+
+# Others change it meanwhile.
+mkdir "$t/m"
+echo old >"$t/m/f"
+mkfifo "$t/m/fifo"
+guest "--share=$t/m:/m" -- sh -c 'cd /m; cat f; : >ready; until [ -e go ]; do sleep 0.1; done; sleep 1.1; cat f; ls; cat g
+    exec 3<f; : >ready2; until [ -e go2 ]; do sleep 0.1; done; sleep 1.1; ls d; cat f; echo mine >>log; cat log' >"$t/seen" &
+pid=$!
+until [ -e "$t/m/ready" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+echo newer >"$t/m/f"
+echo g >"$t/m/g"
+mkdir "$t/m/d"
+: >"$t/m/go"
+until [ -e "$t/m/ready2" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+mv "$t/m/d" "$t/m/e" && mkdir "$t/m/d" && : >"$t/m/d/other"
+echo newest >"$t/m/f.new" && mv "$t/m/f.new" "$t/m/f"
+echo theirs >"$t/m/log"
+: >"$t/m/go2"
+wait $pid
+same "changes by the host are seen" "old newer d f fifo g go ready g other newest theirs mine " "$(tr '\n' ' ' <"$t/seen")"
+
+# Device nodes and FIFOs of the host are names only.
+same "a FIFO of the host is one of the guest's" "through" \
+    "$(guest "--share=$t/m:/m" -- sh -c 'cat /m/fifo & echo through >/m/fifo; wait')"
+
+# The same programs, on the host's files and here.
+if [ "$(id -u)" = 0 ]; then
+	for p in fs_dir fs_names fs_open fs_race mm_file; do
+		cp "$BUILD/user/$p" "$t/bin"
+		mkdir "$t/n.$p" "$t/g.$p"
+		there=$(cd "$t/n.$p" && "$t/bin/$p" 2>&1 </dev/null)
+		same "$p does as on the host" "$there" \
+		    "$(guest -c 2 "--share=$t/g.$p:/g" "--share=$t/bin:/b,ro" -w /g -- "/b/$p" 2>&1)"
+		same "$p leaves the same" "$(tree "$t/n.$p")" "$(tree "$t/g.$p")"
+	done
+else
+	skip "programs do as on the host" "not as root"
+fi
+
+if unshare -m true 2>/dev/null; then
+	mkdir "$t/small"
+	same "a full disk is told to who writes" "No space left on device" "$(unshare -m sh -c '
+		mount -t tmpfs -o size=256k tmpfs "$1/small" && exec "$2" --timeout=100s --share="$1/small:/s" -- sh -c "
+		    dd if=/dev/zero of=/s/f bs=64k count=9 2>&1"' sh "$t" "$VKERNEL" </dev/null | sed -n 's/.*: //p' | head -n 1)"
+else
+	skip "a full disk is told to who writes" "no mount namespaces"
+fi
+
+# A root.
+mkdir -p "$t/r/dev" "$t/r/proc" "$t/r/bin"
+"$VKERNEL" -- cat /bin/busybox >"$t/r/bin/busybox" </dev/null
+chmod 755 "$t/r/bin/busybox"
+before=$(tree "$t/r")
+same "a directory is the root" "bin dev proc" "$(guest "--root=$t/r,ro" -- /bin/busybox sh -c 'busybox ls / | busybox xargs')"
+same "and stays as it is" "$before" "$(tree "$t/r")"
+guest "--root=$t/a,ro" -- true
+same "a root without /dev: 125" 125 "$?"
+holds "says so" grep -q 'has no directory dev' "$t/err"
+guest "--share=$t/none:/x" -- true
+same "a directory that is not there: 125" 125 "$?"
+guest "--share=nonsense" -- true
+same "not two directories: 125" 125 "$?"
+same "no two nodes of one file" "7" "$(guest "--share=$t/a:/a" -- sh -c 'cd /a; ln file again; echo 123456 >again; wc -c <file')"
+finish
