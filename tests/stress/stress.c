@@ -15,11 +15,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -1377,6 +1380,262 @@ sysv(void)
 	sysv_removal();
 }
 
+/* ------------------------------------------------------------- sockets -- */
+
+static atomic_int served;
+static int listener;
+
+/* One byte, and a descriptor beside it. */
+static bool
+pass(int s, int fd)
+{
+	union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } c = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)"x", 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+
+	c.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(&c.h), &fd, sizeof fd);
+	return sendmsg(s, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
+/* The descriptor that came beside a byte; -1: none. */
+static int
+receive(int s, int flags)
+{
+	union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int))]; } c;
+	struct msghdr m = { .msg_iov = &(struct iovec){ &(char){ 0 }, 1 }, .msg_iovlen = 1, .msg_control = &c,
+	    .msg_controllen = sizeof c };
+	int fd = -1;
+
+	if (recvmsg(s, &m, flags | MSG_DONTWAIT) > 0 && m.msg_controllen > 0) {
+		MUST((m.msg_flags & MSG_CTRUNC) == 0 && c.h.cmsg_type == SCM_RIGHTS);
+		memcpy(&fd, CMSG_DATA(&c.h), sizeof fd);
+	}
+	return fd;
+}
+
+static socklen_t
+socket_name(struct sockaddr_un *un, char what)
+{
+	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+	    (size_t)snprintf(un->sun_path + 1, 40, "stress.%c.%d", what, (int)getpgrp()));
+}
+
+static int
+socket_to(char what, int type)
+{
+	struct sockaddr_un un;
+	socklen_t len = socket_name(&un, what);
+	int s = socket(AF_UNIX, type, 0);
+
+	MUST(s >= 0);
+	if (connect(s, (struct sockaddr *)&un, len) == 0)
+		return s;
+	MUST(errno == EAGAIN || errno == ECONNREFUSED);
+	close(s);
+	return -1;
+}
+
+/* Sockets and the pipe's end `end` go through sockets that all share, into themselves and each other. */
+static void
+mingle(const int *shared, int end)
+{
+	int fd, pair[2];
+	struct stat st;
+
+	for (int i = 0; i < 14; i++) {
+		int s = shared[random_below(6)], flags = random_below(3) == 0 ? MSG_PEEK : 0, accepted = -1;
+
+		switch (random_below(6)) {
+		case 0:
+			pass(s, shared[random_below(6)]);
+			break;
+		case 1:
+			pass(s, end);
+			break;
+		case 2:
+			MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+			MUST(pass(pair[0], end) && pass(pair[0], pair[1]) && pass(pair[1], pair[0]));
+			pass(s, pair[0]);
+			close(pair[0]);
+			close(pair[1]);
+			break;
+		case 3:
+			if ((fd = socket_to('l', SOCK_STREAM | SOCK_NONBLOCK)) >= 0) {
+				pass(fd, random_below(2) == 0 ? fd : listener);
+				pass(fd, end);
+				close(fd);
+			}
+			break;
+		case 4:
+			if ((accepted = accept(listener, NULL, NULL)) >= 0)
+				s = accepted;
+			/* fallthrough */
+		default:
+			if ((fd = receive(s, flags)) >= 0) {
+				MUST(fstat(fd, &st) == 0);
+				pass(s, fd);
+				close(fd);
+			}
+			if (accepted >= 0)
+				close(accepted);
+		}
+		dawdle();
+	}
+}
+
+/* When all have let go, what is still in messages to nobody goes too: the pipe comes to its end. */
+static void
+knots(void)
+{
+	struct sockaddr_un un;
+	socklen_t len = socket_name(&un, 'l');
+	int shared[6], end[2], status;
+	struct pollfd pf;
+
+	MUST((listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)) >= 0);
+	MUST(bind(listener, (struct sockaddr *)&un, len) == 0 && listen(listener, 2) == 0);
+	for (int i = 0; i < 6; i += 2)
+		MUST(socketpair(AF_UNIX, i == 0 ? SOCK_DGRAM : i == 2 ? SOCK_STREAM : SOCK_SEQPACKET, 0, shared + i) == 0);
+	MUST(pipe(end) == 0);
+	for (int k = 0; k < 3; k++)
+		if (must_fork() == 0) {
+			close(end[0]);
+			mingle(shared, end[1]);
+			_exit(0);
+		}
+	close(end[1]);
+	close(listener);
+	for (int i = 0; i < 6; i++)
+		close(shared[i]);
+	for (int k = 0; k < 3; k++)
+		MUST(wait(&status) > 0 && status == 0);
+	pf = (struct pollfd){ end[0], POLLIN, 0 };
+	for (int i = 0; i < 100 && pf.revents == 0; i++) {
+		close(socket(AF_UNIX, SOCK_DGRAM, 0));
+		MUST(poll(&pf, 1, 100) >= 0);
+	}
+	MUST((pf.revents & POLLHUP) != 0);
+	close(end[0]);
+}
+
+static void *
+server(void *arg)
+{
+	char buf[300];
+	ssize_t n;
+	int c;
+
+	while ((c = accept(listener, NULL, NULL)) >= 0) {
+		while ((n = read(c, buf, sizeof buf)) > 0)
+			if (write(c, buf, (size_t)n) != n) {
+				MUST(errno == EPIPE || errno == ECONNRESET);
+				break;
+			}
+		MUST(n >= 0 || errno == ECONNRESET);
+		close(c);
+		atomic_fetch_add(&served, 1);
+	}
+	MUST(errno == EINVAL);
+	return arg;
+}
+
+static void
+client(int k)
+{
+	char out[500], in[500];
+	size_t at = 0, part;
+	ssize_t n;
+	int s = socket_to('s', SOCK_STREAM);
+
+	MUST(s >= 0);
+	memset(out, 'a' + k, sizeof out);
+	while (at < sizeof out) {
+		part = 1 + random_below(300);
+		n = write(s, out + at, part < sizeof out - at ? part : sizeof out - at);
+		MUST(n > 0);
+		at += (size_t)n;
+		dawdle();
+	}
+	if (random_below(2) == 0) {		/* else leaves without a word */
+		MUST(shutdown(s, SHUT_WR) == 0);
+		MUST(recv(s, in, sizeof in, MSG_WAITALL) == sizeof in && memcmp(in, out, sizeof in) == 0);
+		MUST(read(s, in, 1) == 0);
+	}
+	close(s);
+}
+
+/* Clients find a server whose backlog is full; its two threads serve each of them once. */
+static void
+clients(void)
+{
+	struct sockaddr_un un;
+	socklen_t len = socket_name(&un, 's');
+	pthread_t t[2];
+	int status;
+
+	atomic_store(&served, 0);
+	MUST((listener = socket(AF_UNIX, SOCK_STREAM, 0)) >= 0);
+	MUST(bind(listener, (struct sockaddr *)&un, len) == 0 && listen(listener, 0) == 0);
+	for (int k = 0; k < 4; k++)
+		if (must_fork() == 0) {
+			client(k);
+			_exit(0);
+		}
+	for (int k = 0; k < 2; k++)
+		t[k] = must_thread(server, NULL);
+	for (int k = 0; k < 4; k++)
+		MUST(wait(&status) > 0 && status == 0);
+	MUST(shutdown(listener, SHUT_RDWR) == 0);
+	for (int k = 0; k < 2; k++)
+		MUST(pthread_join(t[k], NULL) == 0);
+	while (accept4(listener, NULL, NULL, SOCK_NONBLOCK) >= 0)
+		atomic_fetch_add(&served, 1);
+	MUST(atomic_load(&served) == 4);
+	close(listener);
+}
+
+/* Two who wait for room in a third one's queue: one in the call, one in poll. */
+static void
+letters(void)
+{
+	struct sockaddr_un un;
+	socklen_t len = socket_name(&un, 'd');
+	int d = socket(AF_UNIX, SOCK_DGRAM, 0), status, last[2] = { 0, 0 };
+	char m[2];
+
+	MUST(d >= 0 && bind(d, (struct sockaddr *)&un, len) == 0);
+	for (int k = 0; k < 2; k++)
+		if (must_fork() == 0) {
+			int s = socket_to('d', SOCK_DGRAM | (k == 1 ? SOCK_NONBLOCK : 0));
+			struct pollfd pf = { s, POLLOUT, 0 };
+
+			for (char i = 1; i <= 20; i++)
+				while (send(s, (char[2]){ (char)k, i }, 2, 0) != 2)
+					MUST(errno == EAGAIN && poll(&pf, 1, -1) == 1);
+			_exit(0);
+		}
+	for (int i = 0; i < 40; i++) {
+		MUST(recv(d, m, 2, 0) == 2 && (m[0] == 0 || m[0] == 1));
+		MUST(m[1] == ++last[(int)m[0]]);
+		dawdle();
+	}
+	for (int k = 0; k < 2; k++)
+		MUST(wait(&status) > 0 && status == 0);
+	close(d);
+}
+
+static void
+sockets(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	MUST(setpgid(0, 0) == 0);
+	letters();
+	clients();
+	knots();
+}
+
 static const struct {
 	const char	*name;
 	void		(*run)(void);
@@ -1385,7 +1644,7 @@ static const struct {
 	{ "descriptors", descriptors }, { "pipes", pipes }, { "memory", memory }, { "remap", remap },
 	{ "signals", signals }, { "names", names }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
 	{ "watches", watches }, { "events", events }, { "splices", splices }, { "lookers", lookers }, { "locks", locks },
-	{ "sysv", sysv },
+	{ "sysv", sysv }, { "sockets", sockets },
 };
 
 int

@@ -107,8 +107,8 @@ void	unix_msg_init(void);
 
 /* unix_rights.c */
 int	unix_rights_attach(struct unix_msg *m, struct scm_files **f);
-void	unix_rights_begin(const struct unix_msg *m);	/* around the queueing of a message */
-void	unix_rights_end(const struct unix_msg *m);
+void	unix_rights_begin(bool sockets);	/* around the queueing of a message, with sockets or not */
+void	unix_rights_end(bool sockets);
 void	unix_rights_queued(struct unix_msg *m, struct unix_sock *to, struct unix_sock *listener);
 struct scm_files *unix_rights_detach(struct unix_msg *m);	/* the caller's; NULL: none */
 int	unix_rights_copy(struct unix_msg *m, struct scm_files **out);

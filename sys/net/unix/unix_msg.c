@@ -219,22 +219,21 @@ may_queue(struct unix_sock *u, struct unix_sock *other)
 static int
 queue(struct unix_sock *u, struct unix_sock *other, struct unix_msg *m)
 {
-	struct unix_sock *listener;
+	bool sockets = m->m_nsock > 0;
 	int error;
 
 	sign(m, u, other);
-	unix_rights_begin(m);
+	unix_rights_begin(sockets);
 	spin_lock(&other->u_so.so_spin);
 	if ((error = may_queue(u, other)) == 0) {
 		list_push_back(&other->u_queue, &m->m_link);
 		other->u_qlen++;
 		other->u_qbytes += m->m_len;
-		listener = other->u_listener;
-		if (m->m_nsock > 0)
-			unix_rights_queued(m, other, listener);
+		if (sockets)
+			unix_rights_queued(m, other, other->u_listener);
 	}
 	spin_unlock(&other->u_so.so_spin);
-	unix_rights_end(m);
+	unix_rights_end(sockets);	/* m is the receiver's now */
 	if (error == 0) {
 		wake_all(&other->u_rwait);
 		poll_notify(&other->u_so.so_poll, POLLIN | POLLRDNORM);

@@ -208,16 +208,16 @@ unix_rights_attach(struct unix_msg *m, struct scm_files **f)
 }
 
 void
-unix_rights_begin(const struct unix_msg *m)
+unix_rights_begin(bool sockets)
 {
-	if (m->m_nsock > 0)
+	if (sockets)
 		lk_excl(&rights_lk);
 }
 
 void
-unix_rights_end(const struct unix_msg *m)
+unix_rights_end(bool sockets)
 {
-	if (m->m_nsock > 0)
+	if (sockets)
 		lk_release(&rights_lk);
 }
 
@@ -272,9 +272,9 @@ unix_rights_detach(struct unix_msg *m)
 {
 	struct scm_files *f;
 
-	unix_rights_begin(m);
+	unix_rights_begin(m->m_nsock > 0);
 	f = take_out(m);
-	unix_rights_end(m);
+	unix_rights_end(m->m_nsock > 0);
 	if (f != NULL)
 		user_give(m->m_user, f->sf_count);
 	return f;
@@ -288,10 +288,10 @@ unix_rights_copy(struct unix_msg *m, struct scm_files **out)
 
 	if (f == NULL)
 		return ENOMEM;
-	unix_rights_begin(m);
+	unix_rights_begin(m->m_nsock > 0);
 	for (uint32_t i = 0; i < f->sf_count; i++)
 		file_hold(f->sf_file[i]);
-	unix_rights_end(m);
+	unix_rights_end(m->m_nsock > 0);
 	*out = f;
 	return 0;
 }
