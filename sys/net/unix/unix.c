@@ -72,6 +72,8 @@ unix_make(uint32_t type, struct unix_sock **out)
 	list_init(&u->u_carriers);
 	list_init(&u->u_embryos);
 	list_init(&u->u_embryo);
+	u->u_view = view_current();
+	view_hold(u->u_view);
 	unix_enlist(u);
 	*out = u;
 	return 0;
@@ -110,6 +112,7 @@ unix_drop(struct unix_sock *u)
 	ASSERT(list_empty(&u->u_queue) && list_empty(&u->u_wakers) && list_empty(&u->u_waker));
 	if (u->u_addr != NULL)
 		unix_addr_drop(u->u_addr);
+	view_drop(u->u_view);
 	kfree(u);
 }
 
@@ -295,7 +298,7 @@ connect_stream(struct unix_sock *u, const struct sock_addr *a, bool nonblock)
 		return error;
 	}
 	do {
-		if ((error = unix_find(a, u->u_so.so_type, &other)) != 0)
+		if ((error = unix_find(u, a, &other)) != 0)
 			break;
 		unix_pair_lock(u, other);
 		if ((error = may_connect(u, other)) == 0)
@@ -350,7 +353,7 @@ connect_dgram(struct unix_sock *u, const struct sock_addr *a)
 	int error = 0;
 
 	do {
-		if (a->u.family != AF_UNSPEC && (error = unix_find(a, SOCK_DGRAM, &other)) != 0)
+		if (a->u.family != AF_UNSPEC && (error = unix_find(u, a, &other)) != 0)
 			return error;
 		unix_pair_lock(u, other != NULL ? other : u);
 		if (other != NULL && other->u_dead)

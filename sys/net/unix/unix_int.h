@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <sys/net/socket.h>
 #include <sys/proc/proc.h>
+#include <sys/proc/view.h>
 
 /* A name.  Shared by a listening socket and the connections made to it. */
 struct unix_addr {
@@ -12,7 +13,6 @@ struct unix_addr {
 	uint32_t	ua_len;		/* const: of ua_un, as getsockname tells it */
 	uint32_t	ua_type;	/* const: SOCK_*; abstract names of each type are apart */
 	struct vnode	*ua_vnode;	/* const, held; NULL: abstract */
-	const struct view *ua_view;	/* const: whose abstract names; a path's tree tells it already */
 	struct k_sockaddr_un ua_un;	/* const */
 };
 
@@ -25,6 +25,7 @@ struct unix_sock {
 	_Atomic uint32_t u_refs;
 	_Atomic enum unix_state u_state; /* [spin to change] */
 	_Atomic uint32_t u_shut;	/* [spin to change] SHUT_R, SHUT_W */
+	struct view	*u_view;	/* const, held: who made it, and whose abstract names it knows */
 	bool		u_dead;		/* [spin] released: nothing is queued here any more */
 	struct unix_sock *u_peer;	/* [spin] held */
 	struct unix_sock *u_listener;	/* [spin] not yet accepted: whose connection request we are */
@@ -90,7 +91,7 @@ void	unix_name_init(void);
 int	unix_validate(const struct sock_addr *a);
 int	unix_bind(struct socket *so, const struct sock_addr *a);
 int	unix_autobind(struct unix_sock *u);		/* unless it has a name, or wants no credentials */
-int	unix_find(const struct sock_addr *a, uint32_t type, struct unix_sock **out);	/* held */
+int	unix_find(struct unix_sock *u, const struct sock_addr *a, struct unix_sock **out);	/* of u's type; held */
 int	unix_name(struct socket *so, bool peer, struct sock_addr *out);
 void	unix_tell_name(struct unix_sock *u, struct sock_addr *out);	/* sa_len 0: unbound */
 void	unix_unname(struct unix_sock *u);		/* nobody finds it any more */

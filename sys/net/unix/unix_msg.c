@@ -104,10 +104,22 @@ unqueue(struct unix_sock *u, struct unix_msg *m)
 	u->u_qbytes -= m->m_len - m->m_off;
 }
 
+/* Without u_rdlk: with a message the last reference on anything may go. */
+static void
+free_all(struct list *l)
+{
+	struct unix_msg *m;
+
+	while ((m = list_first(l, struct unix_msg, m_link)) != NULL) {
+		list_remove(&m->m_link);
+		unix_msg_free(m);
+		lwkt_poll();
+	}
+}
+
 void
 unix_purge(struct unix_sock *u)
 {
-	struct unix_msg *m;
 	struct list rest;
 
 	list_init(&rest);
@@ -118,11 +130,7 @@ unix_purge(struct unix_sock *u)
 	u->u_qbytes = 0;
 	spin_unlock(&u->u_so.so_spin);
 	lk_release(&u->u_rdlk);
-	while ((m = list_first(&rest, struct unix_msg, m_link)) != NULL) {
-		list_remove(&m->m_link);
-		unix_msg_free(m);
-		lwkt_poll();
-	}
+	free_all(&rest);
 }
 
 /* -------------------------------------------------------------- sending -- */
@@ -306,7 +314,7 @@ send_to(struct unix_sock *u, struct sock_msg *sm, struct unix_msg *m, nsec_t dea
 	do {
 		if (!named && (other = unix_peer_hold(u)) == NULL)
 			return ENOTCONN;
-		if (named && (error = unix_find(&sm->sm_name, u->u_so.so_type, &other)) != 0)
+		if (named && (error = unix_find(u, &sm->sm_name, &other)) != 0)
 			return error;
 		error = queue(u, other, m);
 		if (error == EAGAIN && (sm->sm_flags & MSG_DONTWAIT) == 0) {
@@ -424,18 +432,18 @@ take_files(struct unix_msg *m, bool peek, struct sock_msg *sm)
 	return 0;
 }
 
-/* What was read of a stream's first message goes; all of it: the message, too. */
+/* What was read of a stream's first message goes; all of it: the message, too, to `done`. */
 static void
-consume(struct unix_sock *u, struct unix_msg *m, uint32_t n)
+consume(struct unix_sock *u, struct unix_msg *m, uint32_t n, struct list *done)
 {
 	spin_lock(&u->u_so.so_spin);
 	m->m_off += n;
 	u->u_qbytes -= n;
-	if (m->m_off == m->m_len)
+	if (m->m_off == m->m_len) {
 		unqueue(u, m);
+		list_push_back(done, &m->m_link);
+	}
 	spin_unlock(&u->u_so.so_spin);
-	if (m->m_off == m->m_len)
-		unix_msg_free(m);
 }
 
 /*
@@ -444,7 +452,7 @@ consume(struct unix_sock *u, struct unix_msg *m, uint32_t n)
  * for the next call.
  */
 static int
-read_queue(struct unix_sock *u, struct sock_msg *sm, uint64_t *n, bool *stop)
+read_queue(struct unix_sock *u, struct sock_msg *sm, uint64_t *n, bool *stop, struct list *done)
 {
 	bool peek = (sm->sm_flags & MSG_PEEK) != 0, brought;
 	struct unix_msg *m = NULL;
@@ -468,7 +476,7 @@ read_queue(struct unix_sock *u, struct sock_msg *sm, uint64_t *n, bool *stop)
 		if ((error = take_files(m, peek, sm)) != 0)
 			break;
 		if (!peek)
-			consume(u, m, (uint32_t)part);
+			consume(u, m, (uint32_t)part, done);
 		*stop = brought || sm->sm_uio->u_resid == 0;
 		lwkt_poll();
 	}
@@ -499,16 +507,19 @@ recv_stream(struct unix_sock *u, struct sock_msg *sm, uint64_t *n)
 	nsec_t deadline = sock_deadline(u->u_so.so_rcvtimeo);
 	uint64_t want = sm->sm_uio->u_resid, target;
 	bool stop = false, eof;
+	struct list done;
 	int error;
 
 	if (u->u_state != UNIX_CONNECTED)
 		return EINVAL;
 	target = (sm->sm_flags & MSG_WAITALL) != 0 ? want : rt_min(want, u->u_so.so_rcvlowat);
 	target = rt_max(target, 1);
+	list_init(&done);
 	for (;;) {
 		lk_excl(&u->u_rdlk);
-		error = read_queue(u, sm, n, &stop);
+		error = read_queue(u, sm, n, &stop, &done);
 		lk_release(&u->u_rdlk);
+		free_all(&done);
 		if (error != 0 || stop || *n >= target)
 			return error;
 		if ((error = at_end(u, &eof)) != EAGAIN)

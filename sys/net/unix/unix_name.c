@@ -65,7 +65,6 @@ addr_make(const char *text, uint32_t len, uint32_t type, struct vnode *vn)
 	a->ua_len = (uint32_t)PATH_AT + len;
 	a->ua_type = type;
 	a->ua_vnode = vn;
-	a->ua_view = cred_current()->cr_view;
 	a->ua_un.sun_family = AF_UNIX;
 	memcpy(a->ua_un.sun_path, text, len);
 	if (vn != NULL)
@@ -88,15 +87,16 @@ bucket_of_name(const char *text, uint32_t len, uint32_t type)
 static bool
 same_name(const struct unix_addr *a, const char *text, uint32_t len, uint32_t type)
 {
-	return a->ua_vnode == NULL && a->ua_type == type && a->ua_view == cred_current()->cr_view &&
-	    a->ua_len == PATH_AT + len && memcmp(a->ua_un.sun_path, text, len) == 0;
+	return a->ua_vnode == NULL && a->ua_type == type && a->ua_len == PATH_AT + len &&
+	    memcmp(a->ua_un.sun_path, text, len) == 0;
 }
 
+/* Who has the name among those of `from`'s type and view. */
 static struct unix_sock *
-find_name(struct bucket *b, const char *text, uint32_t len, uint32_t type)
+find_name(const struct unix_sock *from, struct bucket *b, const char *text, uint32_t len)
 {
 	list_foreach(u, &b->b_list, struct unix_sock, u_name)
-		if (same_name(u->u_addr, text, len, type))
+		if (u->u_view == from->u_view && same_name(u->u_addr, text, len, from->u_so.so_type))
 			return u;
 	return NULL;
 }
@@ -131,7 +131,7 @@ bind_abstract(struct unix_sock *u, const char *text, uint32_t len)
 	if ((a = addr_make(text, len, type, NULL)) == NULL)
 		return ENOMEM;
 	spin_lock(&names[bucket].b_spin);
-	if (find_name(&names[bucket], text, len, type) != NULL)
+	if (find_name(u, &names[bucket], text, len) != NULL)
 		error = EADDRINUSE;
 	else
 		error = give_name(u, a, bucket);
@@ -265,9 +265,9 @@ find_path(const char *path, uint32_t type, struct unix_sock **out)
 }
 
 int
-unix_find(const struct sock_addr *a, uint32_t type, struct unix_sock **out)
+unix_find(struct unix_sock *u, const struct sock_addr *a, struct unix_sock **out)
 {
-	uint32_t len = a->sa_len - (uint32_t)PATH_AT;
+	uint32_t len = a->sa_len - (uint32_t)PATH_AT, type = u->u_so.so_type;
 	char path[UNIX_PATH_MAX + 1];
 	struct bucket *b;
 
@@ -277,7 +277,7 @@ unix_find(const struct sock_addr *a, uint32_t type, struct unix_sock **out)
 	}
 	b = &names[bucket_of_name(a->u.un.sun_path, len, type)];
 	spin_lock(&b->b_spin);
-	if ((*out = find_name(b, a->u.un.sun_path, len, type)) != NULL)
+	if ((*out = find_name(u, b, a->u.un.sun_path, len)) != NULL)
 		unix_hold(*out);
 	spin_unlock(&b->b_spin);
 	return *out != NULL ? 0 : ECONNREFUSED;
@@ -391,7 +391,8 @@ tell_all(void (*line)(void *arg, const char *text), void *arg)
 
 		while ((u = next_of(&all[i], after)) != NULL) {
 			after = u->u_so.so_id;
-			tell_one(u, line, arg);
+			if (!view_is_jail(view_current()) || u->u_view == view_current())
+				tell_one(u, line, arg);
 			unix_drop(u);
 			lwkt_poll();
 		}
