@@ -20,4 +20,4 @@ kern += sys/kern/file/procfs_ipc.c
 kern += sys/kern/file/pty.c
 kern += sys/kern/file/devpts.c
 kern += sys/kern/file/eventfd.c sys/kern/file/epoll.c sys/kern/file/signalfd.c sys/kern/file/timerfd.c sys/kern/file/pidfd.c
-kern += sys/kern/syscall/sys_epoll.c sys/kern/syscall/sys_event.c
+kern += sys/kern/syscall/sys_epoll.c sys/kern/syscall/sys_event.c sys/kern/syscall/sys_xattr.c

@@ -17,7 +17,7 @@
  *
  * Locking: v_lk of a directory for its entries, v_range of a file for reads
  * (shared) and changes of size or contents (exclusive); t_spin for
- * attributes.  Not here: quotas, extended attributes.
+ * attributes.  Not here: quotas.
  */
 #include "tmpfs_int.h"
 
@@ -57,6 +57,7 @@ tnode_create(struct mount *mp, enum v_type type, uint32_t mode, uint64_t rdev, s
 		return ENOMEM;
 	}
 	spin_init(&t->t_spin, LR_tmpfs);
+	list_init(&t->t_xattrs);
 	error = vnode_create(mp, type, &tmpfs_ops, t, &t->t_vnode);
 	if (error != 0) {
 		budget_give(&tm->tm_inodes, 1);
@@ -133,6 +134,7 @@ tmpfs_inactive(struct vnode *vn)
 
 	ASSERT(t->t_nlink == 0);
 	ASSERT(t->t_names.rb_root == NULL);
+	txattr_clear(t);
 	budget_give(&t->t_mount->tm_inodes, 1);
 	tmount_drop(t->t_mount);
 	kfree(t->t_target);
@@ -244,6 +246,9 @@ const struct vnode_ops tmpfs_ops = {
 	.vop_read = tfile_read,
 	.vop_write = tfile_write,
 	.vop_allocate = tfile_allocate,
+	.vop_getxattr = txattr_get,
+	.vop_setxattr = txattr_set,
+	.vop_listxattr = txattr_list,
 	.vop_seal = tmpfs_seal,
 	.vop_inactive = tmpfs_inactive,
 };

@@ -41,6 +41,7 @@ struct tnode {
 	uint64_t	t_last_cookie;
 	_Atomic uint64_t t_nentries;	/* [v_lk to change] */
 	struct tnode	*t_parent;	/* [v_lk of the parents, and t_spin, to change] */
+	struct list	t_xattrs;	/* [v_lk] greatest name first */
 	/* symbolic link, const */
 	char		*t_target;
 	uint32_t	t_target_len;
@@ -78,6 +79,11 @@ int	tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag);
 int	tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag);
 int	tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
 int	tfile_resize(struct vnode *vn, uint64_t bytes);
+/* tmpfs_xattr.c */
+int	txattr_get(struct vnode *vn, const char *name, void *buf, size_t size, size_t *len);
+int	txattr_set(struct vnode *vn, const char *name, const void *value, size_t size, uint32_t flags);
+int	txattr_list(struct vnode *vn, bool trusted, char *buf, size_t size, size_t *len);
+void	txattr_clear(struct tnode *t);
 /* memfd.c: what seals forbid, EPERM; v_lk held. */
 int	tseal_write(const struct tnode *t, uint64_t off, uint64_t *len);	/* *len may become less */
 int	tseal_resize(const struct tnode *t, uint64_t bytes);

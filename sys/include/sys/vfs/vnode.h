@@ -98,6 +98,14 @@ struct vnode_ops {
 	int	(*vop_allocate)(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
 	/* EINVAL; F_SEAL_* to add (NULL: only ask); *now: those there are */
 	int	(*vop_seal)(struct vnode *vn, const uint32_t *add, uint32_t *now);
+	/*
+	 * Extended attributes: EOPNOTSUPP; ENODATA.  Of get and list, *len is the length; ERANGE where
+	 * that is more than size, unless size is 0.  A value of NULL takes it away; flags XATTR_*.
+	 * list: the names, each with its NUL; trusted ones if asked for.
+	 */
+	int	(*vop_getxattr)(struct vnode *vn, const char *name, void *buf, size_t size, size_t *len);
+	int	(*vop_setxattr)(struct vnode *vn, const char *name, const void *value, size_t size, uint32_t flags);
+	int	(*vop_listxattr)(struct vnode *vn, bool trusted, char *buf, size_t size, size_t *len);
 	/* Success */
 	int	(*vop_fsync)(struct vnode *vn);
 	/* Last reference: the filesystem frees its node when nlink is 0 or forgets it */
