@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What messages cost: to another CPU, to a port; `vkernel-test -a kbench`.
+ * What messages cost, to another CPU, to a port, and names, in place and through a bind mount;
+ * `vkernel-test -a kbench`.
  *
  * A round trip begins and ends on CPU 0.  The other CPU either idles, and is
  * woken by each message, or looks at its mailbox all the time, which shows
@@ -14,6 +15,7 @@
 #include <sys/lwkt/ipi.h>
 #include <sys/lwkt/port.h>
 #include <sys/lwkt/thread.h>
+#include <sys/vfs/name.h>
 
 #define BATCH_NS	4000000u
 #define BATCHES		9u
@@ -164,4 +166,74 @@ KBENCH(port)
 	measure_server("port-same-cpu-queued", 0);
 	if (cpu_count > 1)
 		measure_server("port-other-cpu", OTHER);
+}
+
+/* ---------------------------------------------------------------- names -- */
+
+#define IN_PLACE	"/bench/a/b/c"
+#define BOUND		"/bench/m/b/c"
+
+static struct ncp *there;
+
+static void
+look_up(const char *path)
+{
+	struct lookup lu;
+
+	if (KCHECK(name_lookup(NULL, path, LOOK_FOLLOW, &lu) == 0))
+		lookup_done(&lu);
+}
+
+static void
+look_up_in_place(void)
+{
+	look_up(IN_PLACE);
+}
+
+static void
+look_up_bound(void)
+{
+	look_up(BOUND);
+}
+
+static void
+ask(void)
+{
+	struct vattr va;
+
+	KCHECK(vn_getattr(there->n_vnode, &va) == 0);
+}
+
+static void
+measure_file(const char *name, const char *path)
+{
+	struct lookup lu;
+
+	if (!KCHECK(name_lookup(NULL, path, LOOK_FOLLOW, &lu) == 0))
+		return;
+	there = lu.lu_ncp;
+	measure(name, ask);
+	lookup_done(&lu);
+}
+
+KBENCH(names)
+{
+	static const char *const dirs[] = { "/bench", "/bench/a", "/bench/a/b", "/bench/m", "/bench/a/b/c" };
+	struct lookup lu, m;
+
+	for (uint32_t i = 0; i < 5; i++) {
+		if (!KCHECK(name_lookup(NULL, dirs[i], LOOK_PARENT, &lu) == 0))
+			return;
+		(void)name_create(lu.lu_ncp, lu.lu_last, lu.lu_last_len, false, i == 4 ? VREG : VDIR, 0755, 0,
+		    NULL);
+		lookup_done(&lu);
+	}
+	KCHECK(name_lookup(NULL, "/bench/a", 0, &lu) == 0 && name_lookup(NULL, "/bench/m", 0, &m) == 0);
+	KCHECK(vfs_bind(lu.lu_ncp, m.lu_ncp, 0) == 0);
+	lookup_done(&lu);
+	lookup_done(&m);
+	measure("lookup of four names", look_up_in_place);
+	measure("the same, two of them below a bind mount", look_up_bound);
+	measure_file("attributes of a file", IN_PLACE);
+	measure_file("the same, found below a bind mount", BOUND);
 }

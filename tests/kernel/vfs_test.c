@@ -8,6 +8,7 @@
 #include <sys/debug/ktest.h>
 #include <sys/lwkt/thread.h>
 #include <sys/time/time.h>
+#include <sys/vfs/fs.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
 
@@ -719,4 +720,36 @@ KTEST(vfs_names_survive_a_race)
 	KCHECK(error == 0);
 	KCHECK(r.odd == 0);
 	finish(r.top);
+}
+
+/* ---------------------------------------------------------------- overlay -- */
+
+/* What is written over a root at boot stays above it. */
+KTEST(an_overlay_at_boot_keeps_what_is_below)
+{
+	struct ncp *t = begin("");
+	struct lookup lu;
+	struct vattr va;
+
+	KCHECK(make(t, "low", VDIR) == 0);
+	KCHECK(make(t, "low/a", VREG) == 0);
+	KCHECK(make(t, "root", VDIR) == 0);
+	KCHECK(overlay_mount_boot("/t/low", "/t/root") == 0);
+	KCHECK(make(t, "root/b", VREG) == 0);
+	KCHECK(drop_name(t, "root/a", false) == 0);
+	KCHECK(name_lookup(t, "root/a", 0, &lu) == ENOENT);
+	KCHECK(name_lookup(t, "low/b", 0, &lu) == ENOENT);
+	KCHECK(name_lookup(t, "low/a", 0, &lu) == 0);
+	lookup_done(&lu);
+	KCHECK(name_lookup(t, "root/b", 0, &lu) == 0);
+	KCHECK(vn_getattr(lu.lu_ncp->n_vnode, &va) == 0 && va.va_nlink == 1);
+	lookup_done(&lu);
+	/* The overlay, and its own layer below it. */
+	for (int i = 0; i < 2; i++) {
+		KCHECK(name_lookup(t, "root", 0, &lu) == 0);
+		KCHECK(vfs_unmount(lu.lu_ncp, 0) == 0);
+		lookup_done(&lu);
+	}
+	KCHECK(overlay_mount_boot("/t/missing", "/t/root") == ENOENT);
+	finish(t);
 }

@@ -167,6 +167,28 @@ moving(void)
 	ov_show("low");
 }
 
+static void
+nameless(void)
+{
+	char text[64], buf[16] = "";
+	int fd = open("m/d", O_TMPFILE | O_RDWR, 0640);
+
+	T(fd < 0);
+	T(write(fd, "no name", 7));
+	snprintf(text, sizeof text, "/proc/self/fd/%d", fd);
+	T(linkat(AT_FDCWD, text, AT_FDCWD, "m/d/named", AT_SYMLINK_FOLLOW));
+	T(linkat(AT_FDCWD, text, AT_FDCWD, "m/d/named", AT_SYMLINK_FOLLOW));
+	T(pread(fd, buf, 15, 0));
+	t_say("%s", buf);
+	close(fd);
+	t_cat("m/d/named");
+	fd = open("m/d", O_TMPFILE | O_EXCL | O_RDWR, 0640);
+	snprintf(text, sizeof text, "/proc/self/fd/%d", fd);
+	T(linkat(AT_FDCWD, text, AT_FDCWD, "m/d/named2", AT_SYMLINK_FOLLOW));
+	close(fd);
+	ov_show("m/d");
+}
+
 /* rm -r as programs do it: a portion of names, then taking these away, then the next portion. */
 static void
 in_portions(void)
@@ -253,6 +275,7 @@ main(void)
 	links();
 	removing();
 	moving();
+	nameless();
 	in_portions();
 	T(umount("m"));
 	T(mount("o", "m", "overlay", 0, OV_LAYERS));

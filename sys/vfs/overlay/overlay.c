@@ -389,6 +389,8 @@ overlay_mount_boot(const char *lower, const char *on)
 			error = vfs_mount("overlay", "overlay", lu.lu_ncp, 0, options);
 	}
 	kfree(options);
+	if (error != 0)
+		(void)vfs_unmount(lu.lu_ncp, 0);
 	lookup_done(&lu);
 	return error;
 }

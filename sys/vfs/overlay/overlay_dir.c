@@ -232,6 +232,37 @@ make_node(struct vnode *dir, const char *name, size_t len, const struct omake *m
 	return error;
 }
 
+/* A file without a name; `linkable` is what vop_create has as the length. */
+static int
+make_nameless(struct vnode *dir, size_t linkable, uint32_t mode, struct vnode **out)
+{
+	struct onode *d = vn_onode(dir);
+	struct olayers l = { 0 };
+	struct vnode *real, *up;
+	struct oact act;
+	int error = overlay_copy_up(d, UINT64_MAX);
+
+	if (error != 0)
+		return error;
+	real = d->on_upper->n_vnode;
+	if (real->v_ops->vop_create == NULL)
+		return EOPNOTSUPP;
+	oact_begin(&act);
+	lk_excl(&real->v_lk);
+	error = real->v_ops->vop_create(real, NULL, linkable, VREG, mode, 0, vfs_cred(), &up);
+	lk_release(&real->v_lk);
+	if (error == 0) {
+		error = name_orphan_in(d->on_upper, up, "#", &l.l_upper);
+		vnode_drop(up);
+	}
+	if (error == 0) {
+		error = onode_get(dir->v_mount, d, "#", 1, &l, out);
+		layers_drop(&l);
+	}
+	oact_end(&act);
+	return error;
+}
+
 int
 overlay_create(struct vnode *dir, const char *name, size_t len, enum v_type type, uint32_t mode,
     uint64_t rdev, const struct cred *cr, struct vnode **out)
@@ -240,7 +271,7 @@ overlay_create(struct vnode *dir, const char *name, size_t len, enum v_type type
 
 	(void)cr;
 	if (name == NULL)
-		return EOPNOTSUPP;
+		return make_nameless(dir, len, mode, out);
 	if (type == VCHR && rdev == 0)
 		return EPERM;			/* that would be a whiteout */
 	return make_node(dir, name, len, &m, out);
