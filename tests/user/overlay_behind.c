@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Layers that are changed behind an overlay's back: what it then shows is undefined, but nothing breaks, and
+ * afterwards it can be unmounted.  needs: root mounts
+ */
+#include "overlay.h"
+
+#define STEPS	1500
+
+static unsigned state;
+
+static unsigned
+next(unsigned n)
+{
+	state = state * 1664525u + 1013904223u;
+	return (state >> 8) % n;
+}
+
+static const char *
+path(const char *top, char *p)
+{
+	unsigned depth = 1 + next(3);
+	size_t n = (size_t)sprintf(p, "%s", top);
+
+	while (depth-- > 0)
+		n += (size_t)sprintf(p + n, "/%c", (int)('a' + next(3)));
+	return p;
+}
+
+static void
+step(const char *top)
+{
+	char p[64], q[64];
+	struct stat st;
+	int fd;
+
+	path(top, p);
+	path(top, q);
+	switch (next(11)) {
+	case 0: mkdir(p, 0700); break;
+	case 1: rmdir(p); break;
+	case 2: unlink(p); break;
+	case 3: rename(p, q); break;
+	case 4: link(p, q); break;
+	case 5: symlink("b/c", p); break;
+	case 6: chmod(p, 0700); break;
+	case 7: syscall(SYS_renameat2, AT_FDCWD, p, AT_FDCWD, q, 2); break;
+	case 8: lstat(p, &st); break;
+	case 9:
+		fd = open(p, O_RDONLY | O_DIRECTORY);
+		for (DIR *d = fd < 0 ? NULL : fdopendir(fd); d != NULL; d = NULL) {
+			while (readdir(d) != NULL)
+				;
+			closedir(d);
+		}
+		break;
+	default:
+		fd = open(p, O_CREAT | O_RDWR, 0644);
+		if (fd >= 0)
+			(void)!write(fd, p, 10);
+		if (fd >= 0)
+			close(fd);
+		break;
+	}
+}
+
+int
+main(void)
+{
+	static const char *const tops[] = { "m", "m", "m", "up", "low", "work/work" };
+	int status, bad = 0;
+
+	ov_begin();
+	state = 7;
+	mkdir("work/work", 0700);
+	for (int i = 0; i < 60; i++)
+		step("low");
+	t_need(mount("o", "m", "overlay", 0, OV_LAYERS) == 0, "an overlay");
+	for (unsigned i = 0; i < T_COUNT(tops); i++) {
+		if (fork() == 0) {
+			state = i * 77 + 1;
+			for (int k = 0; k < STEPS; k++)
+				step(tops[i]);
+			_exit(0);
+		}
+	}
+	while (wait(&status) > 0)
+		bad += status != 0;
+	t_say("%d died", bad);
+	T(umount("m"));
+	T(chdir(".."));
+	T(umount("fs"));
+	return 0;
+}
