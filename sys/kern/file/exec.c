@@ -702,7 +702,8 @@ take_identity(struct exec *x)
 
 	if (error != 0)
 		return error;
-	if ((x->x_prog.i_vn->v_mount->mp_flags & MS_NOSUID) != 0 || p->p_no_new_privs)
+	if ((x->x_prog.i_vn->v_mount->mp_flags & MS_NOSUID) != 0 || p->p_no_new_privs ||
+	    ptrace_bars_setid())
 		suid = sgid = false;
 	cr = cred_copy(cred_current());
 	if (cr == NULL)
@@ -837,8 +838,10 @@ replace(struct exec *x)
 	remember(x);
 	if (error == 0)
 		error = load(x);
-	if (error == 0)
+	if (error == 0) {
+		ptrace_exec_done();
 		return 0;
+	}
 	kprintf("exec: %s: could not be loaded: error %d\n", x->x_path, error);
 	curlwp->l_uf.uf_regs.rip = 0;
 	sig_force(curlwp, SIGSEGV, NULL);		/* the process dies on its way to user mode */

@@ -46,16 +46,7 @@ procfs_proc(const struct pnode *n)
 bool
 procfs_may_look(struct proc *p)
 {
-	const struct cred *me = vfs_cred();
-	bool ok;
-
-	if (curthread->td_lwp == NULL || p == curproc)
-		return true;
-	token_get(&p->p_tok);
-	ok = p->p_dumpable && me->cr_fsuid == p->p_cred->cr_euid && me->cr_fsuid == p->p_cred->cr_suid &&
-	    me->cr_fsuid == p->p_cred->cr_uid;
-	token_release(&p->p_tok);
-	return ok || cred_capable(me, CAP_SYS_PTRACE);
+	return ptrace_may_access(p, PTRACE_FS);
 }
 
 /* The process, if the reader may know its secrets. */
@@ -92,7 +83,7 @@ space_of(struct proc *p)
 struct about {
 	char		comm[16];
 	char		state;
-	int32_t		pid, tid, ppid, pgid, sid, tty_pgid;
+	int32_t		pid, tid, ppid, tracer, pgid, sid, tty_pgid;
 	uint64_t	tty;
 	uint32_t	nlwps;
 	int		nice, exit_signal, status;
@@ -178,6 +169,7 @@ about(const struct pnode *n, struct about *a)
 	struct proc *p = procfs_proc(n);
 	struct vmspace *vs;
 	struct pgrp *pg;
+	bool traced_stop;
 
 	if (p == NULL)
 		return ESRCH;
@@ -185,6 +177,7 @@ about(const struct pnode *n, struct about *a)
 	a->pid = p->p_pid;
 	a->tid = n->pn_tid != 0 ? n->pn_tid : p->p_pid;
 	a->ppid = proc_ppid(p);
+	a->tracer = ptrace_tracer_pid(p, a->tid, &traced_stop);
 	a->start = p->p_start;
 	a->exit_signal = p->p_exit_signal;
 	token_get(&p->p_tok);
@@ -202,6 +195,8 @@ about(const struct pnode *n, struct about *a)
 	token_release(&p->p_tok);
 	a->comm[sizeof a->comm - 1] = '\0';
 	about_signals(p, n, a);
+	if (traced_stop)
+		a->state = 't';
 	proc_times(p, &a->ru);
 	(void)proc_getpgid(p->p_pid, &a->pgid, &a->sid);
 	pg = pgrp_find(a->pgid);
@@ -280,6 +275,7 @@ state_name(char c)
 	case 'R':	return "R (running)";
 	case 'D':	return "D (disk sleep)";
 	case 'T':	return "T (stopped)";
+	case 't':	return "t (tracing stop)";
 	case 'Z':	return "Z (zombie)";
 	default:	return "S (sleeping)";
 	}
@@ -316,9 +312,9 @@ text_status(struct pbuf *b, const struct pnode *n)
 	if (error != 0)
 		return error;
 	c = a.cred;
-	pb_printf(b, "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+	pb_printf(b, "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
 	    a.comm,
-	    state_name(a.state), a.pid, a.tid, a.ppid);
+	    state_name(a.state), a.pid, a.tid, a.ppid, a.tracer);
 	pb_printf(b, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t64\nGroups:\t", c->cr_uid,
 	    c->cr_euid,
 	    c->cr_suid, c->cr_fsuid, c->cr_gid, c->cr_egid, c->cr_sgid, c->cr_fsgid);
@@ -716,7 +712,7 @@ mem_write(struct file *fp, struct uio *u)
 		error = uio_move(buf, n, u);
 		if (error != 0)
 			return error;
-		error = vs_write(fp->f_data, at, buf, n, &done);
+		error = vs_write_forced(fp->f_data, at, buf, n, &done);
 		if (error != 0) {
 			u->u_off = at + done;
 			u->u_resid += n - done;

@@ -44,11 +44,11 @@ proc_exec_commit(void)
 	struct proc *p = curproc;
 	int error;
 
-	proc_end_others();
+	proc_end_others(0);
 	hooks_lwp_exit(l);			/* for the old program this thread is over */
 	lwp_remove(l);				/* whichever thread calls exec becomes the first */
+	trace_exec(l);
 	spin_lock(&p->p_sig);
-	l->l_tid = p->p_pid;
 	p->p_first_gone = false;
 	spin_unlock(&p->p_sig);
 	error = own_space(p, l);

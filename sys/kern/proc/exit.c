@@ -16,6 +16,7 @@
  */
 #include "proc_int.h"
 #include <abi/errno.h>
+#include <abi/ptrace.h>
 #include <abi/wait.h>
 #include <core/rt/rt.h>
 #include <machine/boot.h>
@@ -49,17 +50,15 @@ proc_vfork_release(struct proc *child)
 	wake_all(&child->p_waitq);
 }
 
-/* The parent sleeps until the child has execed or exited; only death ends this sooner. */
-int
+/* The parent sleeps until the child has execed or exited; only death ends this sooner: false. */
+bool
 proc_wait_vfork(struct proc *child)
 {
 	struct waiter w;
-	int error = 0;
 
 	wait_begin(&child->p_waitq, &w);
 	while (child->p_vforked) {
-		error = wait_sleep(&w, NSEC_NEVER, WAIT_INTR);
-		if (error == 0)
+		if (wait_sleep(&w, NSEC_NEVER, WAIT_INTR) == 0)
 			continue;
 		lwkt_intr_clear(curthread);	/* before looking: what comes now sets it again */
 		if (sig_killed(curlwp))
@@ -67,7 +66,7 @@ proc_wait_vfork(struct proc *child)
 	}
 	wait_end(&w);
 	lwkt_interrupt(curthread);		/* the rest is looked at on the way to user mode */
-	return error;
+	return !child->p_vforked;
 }
 
 /* --------------------------------------------------------------------- exit -- */
@@ -100,24 +99,12 @@ reaper_of(struct proc *p)
 	return proc_first;
 }
 
-/* What the parent does with the signal that tells of a child's end. */
-static struct k_sigaction
-action_of(struct proc *parent, int sig)
-{
-	struct k_sigaction sa;
-
-	spin_lock(&parent->p_sig);
-	sa = parent->p_sigact[sig - 1];
-	spin_unlock(&parent->p_sig);
-	return sa;
-}
-
 /*
  * Tell the parent of zombie p.  True: the parent wants no zombies, and the
  * caller must remove p.  proc_tree held.
  */
-static bool
-tell_parent(struct proc *p)
+bool
+proc_tell_parent(struct proc *p)
 {
 	struct proc *up = p->p_parent;
 	struct k_sigaction sa = { 0 };
@@ -126,7 +113,7 @@ tell_parent(struct proc *p)
 
 	ASSERT(p->p_state == P_ZOMBIE && up != NULL);
 	if (p->p_exit_signal != 0)
-		sa = action_of(up, p->p_exit_signal);
+		sa = sig_action_of(up, p->p_exit_signal);
 	gone = p->p_exit_signal == SIGCHLD && (sa.sa_handler == SIG_IGN || (sa.sa_flags & SA_NOCLDWAIT) != 0);
 	if (gone)
 		p->p_state = P_REAPED;			/* E2 */
@@ -154,7 +141,7 @@ give_children_away(struct proc *p)
 		if (c->p_pdeathsig != 0)
 			sig_post(c, c->p_pdeathsig, NULL);
 		c->p_exit_signal = SIGCHLD;
-		if (c->p_state == P_ZOMBIE && tell_parent(c)) {
+		if (c->p_state == P_ZOMBIE && c->p_tracer == NULL && proc_tell_parent(c)) {
 			spin_unlock(&proc_tree);
 			proc_remove(c);
 			spin_lock(&proc_tree);
@@ -231,15 +218,23 @@ lwp_unlink(struct proc *p, struct lwp *l)
 	p->p_ru.ru_nivcsw += l->l_ru.ru_nivcsw;
 }
 
-/* The last of a thread. */
-static _Noreturn void
-finish(struct lwp *l)
+/* The thread is done with l, which its tracer may free from now on. */
+static void
+part(struct lwp *l)
 {
 	usched_leave(l);
 	curthread->td_leave = NULL;
 	curthread->td_lwp = NULL;
-	lwp_remove(l);
-	lwp_free(l);
+}
+
+/* The last of a thread.  kept: l is its tracer's. */
+static _Noreturn void
+finish(struct lwp *l, bool kept)
+{
+	if (!kept) {
+		lwp_remove(l);
+		lwp_free(l);
+	}
 	lwkt_exit();
 }
 
@@ -248,11 +243,14 @@ lwp_exit(void)
 {
 	struct lwp *l = curlwp;
 	struct proc *p = curproc;
-	bool stopped;
+	bool stopped, kept;
 
 	hooks_lwp_exit(l);
 	md_user_leave(&l->l_uf);		/* the space may be gone before this thread is */
 	lwp_account(l, time_now(), false);
+	proc_hold(p);				/* l's reference may go with l */
+	part(l);
+	spin_lock(&proc_tree);
 	spin_lock(&p->p_sig);
 	ASSERT(p->p_nlwps > 1);
 	lwp_unlink(p, l);
@@ -261,11 +259,25 @@ lwp_exit(void)
 		if ((p->p_sigq.sq_set & ~c->l_sigmask) != 0)
 			lwkt_interrupt(c->l_thread);
 	stopped = sig_stop_complete(p);
+	kept = trace_die(l, l->l_status);
 	spin_unlock(&p->p_sig);
+	if (kept)
+		trace_tell_death(l);
+	spin_unlock(&proc_tree);
 	if (stopped)
 		sig_notify_parent(p, CLD_STOPPED);
 	wake_all(&p->p_stopq);
-	finish(l);
+	proc_drop(p);
+	finish(l, kept);
+}
+
+static void
+exit_event(struct lwp *l, int status)
+{
+	if (l->l_trace.t_told_exit)
+		return;
+	l->l_trace.t_told_exit = true;
+	trace_event(l, PTRACE_EVENT_EXIT, (uint64_t)status);
 }
 
 _Noreturn void
@@ -275,6 +287,7 @@ proc_exit_thread(int code)
 	struct proc *p = curproc;
 	bool last;
 
+	exit_event(l, W_EXITCODE(code, 0));
 	/* Two that go at once: exactly one is the last, and waits for the other. */
 	spin_lock(&p->p_sig);
 	last = p->p_nlwps - p->p_nleaving == 1;
@@ -282,6 +295,7 @@ proc_exit_thread(int code)
 		ASSERT(!l->l_leaving);
 		l->l_leaving = true;
 		p->p_nleaving++;
+		l->l_status = W_EXITCODE(code, 0);
 	}
 	if (l->l_tid == p->p_pid && !last) {
 		p->p_first_gone = true;
@@ -297,7 +311,7 @@ proc_exit_thread(int code)
 
 /* Whoever comes first ends the others; one that is told so itself just ends. */
 void
-proc_end_others(void)
+proc_end_others(int status)
 {
 	struct lwp *l = curlwp;
 	struct proc *p = curproc;
@@ -311,7 +325,9 @@ proc_end_others(void)
 	list_foreach(c, &p->p_lwps, struct lwp, l_link)
 		if (c != l) {
 			c->l_exit = true;
+			c->l_status = status;
 			lwkt_interrupt(c->l_thread);
+			wake_all(&c->l_trace.t_waitq);
 		}
 	spin_unlock(&p->p_sig);
 	wake_all(&p->p_stopq);
@@ -319,12 +335,14 @@ proc_end_others(void)
 	ASSERT(error == 0);
 }
 
-static void
+/* True: l is its tracer's. */
+static bool
 become_zombie(struct proc *p, struct lwp *l)
 {
-	bool gone;
+	bool gone, kept;
 
 	lwp_account(l, time_now(), false);
+	part(l);
 	spin_lock(&proc_tree);
 	if (was_link(p))
 		pgrp_abandoned(p->p_pgrp, p);
@@ -332,12 +350,16 @@ become_zombie(struct proc *p, struct lwp *l)
 	lwp_unlink(p, l);
 	p->p_events = 0;
 	p->p_state = P_ZOMBIE;				/* E1 */
+	kept = trace_die(l, p->p_status);
 	spin_unlock(&p->p_sig);
-	gone = tell_parent(p);
+	if (kept)
+		trace_tell_death(l);
+	gone = !trace_tell_end(p) && proc_tell_parent(p);
 	spin_unlock(&proc_tree);
 	proc_tell_ended(p);
 	if (gone)
 		proc_remove(p);
+	return kept;
 }
 
 _Noreturn void
@@ -353,7 +375,8 @@ proc_exit(int status)
 			init_exit_fn(status);
 		md_power_off((status & 0x7f) != 0 ? 128 + (status & 0x7f) : status >> 8 & 0xff);
 	}
-	proc_end_others();
+	exit_event(l, status);
+	proc_end_others(status);
 	if (view_is_init(p))
 		view_end();
 	spin_lock(&p->p_sig);
@@ -366,9 +389,9 @@ proc_exit(int status)
 	hooks_exit(p);
 	give_memory_back(p, l);
 	proc_vfork_release(p);
+	trace_let_go(p);
 	give_children_away(p);
-	become_zombie(p, l);
-	finish(l);
+	finish(l, become_zombie(p, l));
 }
 
 _Noreturn void
@@ -393,20 +416,20 @@ eligible(const struct proc *c, const struct wait_args *wa)
 	return (wa->wa_options & __WALL) != 0 || clone == ((wa->wa_options & __WCLONE) != 0);
 }
 
-/* Has c something to report?  Takes it unless WNOWAIT.  proc_tree held. */
+/* Has child c of p something to report, and not to a tracer?  Takes it unless WNOWAIT.  proc_tree held. */
 static bool
-take_news(struct proc *c, const struct wait_args *wa, struct wait_result *wr)
+take_news(const struct proc *p, struct proc *c, const struct wait_args *wa, struct wait_result *wr)
 {
 	bool keep = (wa->wa_options & WNOWAIT) != 0, news = false;
 
 	spin_lock(&c->p_sig);
-	if (c->p_state == P_ZOMBIE && (wa->wa_options & WEXITED) != 0) {
+	if (c->p_state == P_ZOMBIE && c->p_tracer == NULL && (wa->wa_options & WEXITED) != 0) {
 		wr->wr_status = c->p_status;
 		if (!keep)
 			c->p_state = P_REAPED;		/* E2 */
 		news = true;
 	} else if (c->p_state == P_STOPPED && (c->p_events & PE_STOPPED) != 0 &&
-	    (wa->wa_options & WSTOPPED) != 0) {
+	    c->p_tracer != p && (wa->wa_options & WSTOPPED) != 0) {
 		wr->wr_status = c->p_status;
 		news = true;
 	} else if ((c->p_events & PE_CONTINUED) != 0 && (wa->wa_options & WCONTINUED) != 0) {
@@ -435,32 +458,35 @@ static int
 look(struct proc *p, const struct wait_args *wa, struct wait_result *wr)
 {
 	struct proc *found = NULL;
+	struct trace_end end = { 0 };
 	struct cred *cr;
-	bool any = false, reap = false, ended = false;
+	bool reap, ended;
 
 	memset(wr, 0, sizeof(*wr));
 	spin_lock(&proc_tree);
 	list_foreach(c, &p->p_children, struct proc, p_sibling) {
 		if (c->p_state == P_REAPED || !eligible(c, wa))
 			continue;
-		any = true;
-		if (!take_news(c, wa, wr))
+		end.te_any = true;
+		if (!take_news(p, c, wa, wr))
 			continue;
 		found = c;
+		wr->wr_pid = c->p_pid;
 		proc_hold(c);
-		reap = c->p_state == P_REAPED;
-		ended = c->p_state == P_ZOMBIE;
 		break;
 	}
+	if (found == NULL)
+		found = trace_wait(p, wa, wr, &end);
+	reap = found != NULL && found->p_state == P_REAPED && !end.te_unwanted;
+	ended = found != NULL && found->p_state >= P_ZOMBIE;
 	spin_unlock(&proc_tree);
 	if (found == NULL)
-		return any ? 0 : ECHILD;
+		return end.te_any ? 0 : ECHILD;
 
-	wr->wr_pid = found->p_pid;
 	cr = proc_cred(found);
 	wr->wr_uid = cr->cr_uid;
 	cred_drop(cr);
-	if (reap || ended) {				/* E1: no lock */
+	if (ended) {					/* E1: no lock */
 		wr->wr_ru = found->p_ru;
 		bill_add(&wr->wr_ru, &found->p_cru);
 		wr->wr_maxrss_kib = found->p_maxrss_kib;
@@ -471,8 +497,11 @@ look(struct proc *p, const struct wait_args *wa, struct wait_result *wr)
 		bill_add(&p->p_cru, &wr->wr_ru);
 		p->p_cmaxrss_kib = rt_max(p->p_cmaxrss_kib, found->p_maxrss_kib);
 		spin_unlock(&p->p_sig);
-		proc_remove(found);
 	}
+	if (end.te_dead != NULL)
+		trace_bury(end.te_dead);
+	if (reap || end.te_unwanted)
+		proc_remove(found);
 	proc_drop(found);
 	return 0;
 }

@@ -13,6 +13,7 @@
  */
 #include "proc_int.h"
 #include <abi/errno.h>
+#include <abi/ptrace.h>
 #include <abi/resource.h>
 #include <abi/sched.h>
 #include <core/rt/rt.h>
@@ -44,6 +45,7 @@ lwp_alloc(struct proc *p)
 	list_init(&l->l_hash);
 	list_init(&l->l_sigq.sq_list);
 	list_init(&l->l_us.link);
+	trace_init(l);
 	waitq_init(&l->l_us.waitq);
 	usched_first(l);
 	l->l_orig_rax = ~0ull;
@@ -212,7 +214,7 @@ check_flags(uint64_t flags)
 		return EINVAL;
 	if ((flags & CLONE_THREAD) != 0 && (flags & CLONE_VFORK) != 0)
 		return EINVAL;
-	if ((flags & (namespaces | CLONE_PTRACE)) != 0)
+	if ((flags & namespaces) != 0)
 		return EINVAL;
 	if ((flags & CLONE_PIDFD) != 0 && (flags & (CLONE_THREAD | CLONE_DETACHED)) != 0)
 		return EINVAL;
@@ -282,6 +284,8 @@ lwp_inherit(struct lwp *l, struct lwp *n, const struct fork_args *fa)
 {
 	md_uframe_copy(&n->l_uf, &l->l_uf);
 	n->l_uf.uf_regs.rax = 0;
+	if (l->l_trace.t_forced_tf)
+		n->l_uf.uf_regs.rflags &= ~(uint64_t)RFLAGS_TF;	/* it is the tracer's */
 	if (fa->fa_stack != 0)
 		n->l_uf.uf_regs.rsp = fa->fa_stack;
 	if ((fa->fa_flags & CLONE_SETTLS) != 0)
@@ -298,13 +302,25 @@ lwp_inherit(struct lwp *l, struct lwp *n, const struct fork_args *fa)
 	usched_fork(l, n);
 }
 
+/* What a tracer is told of this fork; 0: nothing. */
+static int
+event_of(const struct fork_args *fa)
+{
+	if ((fa->fa_flags & CLONE_UNTRACED) != 0)
+		return 0;
+	if ((fa->fa_flags & CLONE_VFORK) != 0)
+		return PTRACE_EVENT_VFORK;
+	return (fa->fa_flags & CSIGNAL) == SIGCHLD ? PTRACE_EVENT_FORK : PTRACE_EVENT_CLONE;
+}
+
 /*
- * Make the child known to its family.  False: a signal waits for the parent.
+ * Make the child known to its family; *event stays what is to be told of that
+ * to a tracer.  False: a signal waits for the parent.
  * What was sent to its group meanwhile has not reached the child, so the
  * child is not made until the parent has taken it.
  */
 static bool
-publish(struct proc *p, struct proc *c, struct lwp *l, uint64_t flags)
+publish(struct proc *p, struct proc *c, struct lwp *l, uint64_t flags, int *event)
 {
 	struct proc *up;
 
@@ -316,6 +332,8 @@ publish(struct proc *p, struct proc *c, struct lwp *l, uint64_t flags)
 	spin_lock(&c->p_sig);
 	list_push_back(&c->p_lwps, &l->l_link);
 	c->p_nlwps = 1;
+	if (!trace_fork(curlwp, l, *event, flags))
+		*event = 0;
 	spin_unlock(&c->p_sig);
 	up = p;
 	if ((flags & CLONE_PARENT) != 0 && p->p_parent != NULL) {
@@ -371,8 +389,8 @@ thread_make(const struct fork_args *fa, int32_t *tid)
 {
 	struct proc *p = curproc;
 	struct lwp *l = lwp_alloc(p);
+	int error, event = event_of(fa);
 	uint32_t number;
-	int error;
 
 	if (l == NULL)
 		return ENOMEM;
@@ -390,12 +408,19 @@ thread_make(const struct fork_args *fa, int32_t *tid)
 	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 &&
 	    copyout(fa->fa_parent_tid, &number, sizeof(number)) != 0)
 		number = 0;			/* Linux does not report it either */
+	spin_lock(&proc_tree);
 	spin_lock(&p->p_sig);
 	list_push_back(&p->p_lwps, &l->l_link);
 	p->p_nlwps++;
 	l->l_exit = curlwp->l_exit;		/* the process is ending: so does what was just made */
+	l->l_status = curlwp->l_status;
+	if (!trace_fork(curlwp, l, event, fa->fa_flags))
+		event = 0;
 	spin_unlock(&p->p_sig);
+	spin_unlock(&proc_tree);
 	lwkt_start(l->l_thread);
+	if (event != 0)
+		trace_event(curlwp, event, (uint64_t)*tid);
 	return 0;
 }
 
@@ -405,7 +430,7 @@ proc_fork(const struct fork_args *fa, int32_t *pid)
 	struct proc *p = curproc, *c;
 	struct lwp *l = NULL;
 	bool entered = false;
-	int error = check_flags(fa->fa_flags);
+	int error = check_flags(fa->fa_flags), event = event_of(fa);
 	uint32_t tid;
 
 	if (error != 0)
@@ -440,7 +465,7 @@ proc_fork(const struct fork_args *fa, int32_t *pid)
 
 	if (fa->fa_made != NULL)
 		error = fa->fa_made(c, fa->fa_arg);
-	if (error == 0 && !publish(p, c, l, fa->fa_flags)) {
+	if (error == 0 && !publish(p, c, l, fa->fa_flags, &event)) {
 		if (fa->fa_made != NULL)
 			(void)fa->fa_made(NULL, fa->fa_arg);
 		error = ERESTARTNOINTR;
@@ -455,8 +480,10 @@ proc_fork(const struct fork_args *fa, int32_t *pid)
 	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 && copyout(fa->fa_parent_tid, &tid, sizeof(tid)) != 0)
 		tid = 0;			/* Linux does not report it either */
 	lwkt_start(l->l_thread);
-	if ((fa->fa_flags & CLONE_VFORK) != 0)
-		proc_wait_vfork(c);
+	if (event != 0)
+		trace_event(curlwp, event, (uint64_t)*pid);
+	if ((fa->fa_flags & CLONE_VFORK) != 0 && proc_wait_vfork(c))
+		trace_event(curlwp, PTRACE_EVENT_VFORK_DONE, (uint64_t)*pid);
 	proc_drop(c);
 	return 0;
 

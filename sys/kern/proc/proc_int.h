@@ -3,6 +3,8 @@
 #pragma once
 #include <sys/proc/proc.h>
 
+#define RFLAGS_TF	0x100u		/* a trap after each instruction */
+
 /*
  * The process tree: who is whose child, group member, session.  One spin lock
  * for short walks; all of it is reached through the functions of table.c and
@@ -40,7 +42,44 @@ void	hooks_exec(struct proc *p);
 void	hooks_exit(struct proc *p);
 void	hooks_lwp_exit(struct lwp *l);
 
+/*
+ * ptrace.c.  What a tracee does for its tracer; nothing if it has none.
+ * trace_stop() and what uses it sleep.
+ */
+void	trace_init(struct lwp *l);
+static inline bool trace_on(const struct lwp *l) { return l->l_trace.t_tracer != NULL; }
+/* sig is about to be taken: what is taken; 0 */
+int	trace_signal(struct lwp *l, int sig, struct k_siginfo *info);
+void	trace_due(struct lwp *l);		/* at the border: t_due is not 0 */
+void	trace_event(struct lwp *l, int event, uint64_t msg);		/* PTRACE_EVENT_* */
+bool	trace_syscall(struct lwp *l, bool enters);	/* false: a call that shall not be made */
+bool	trace_handler_begins(struct lwp *l);	/* before its frame is made: does l step? */
+void	trace_handler_step(struct lwp *l);	/* after, if so */
+/* p_sig held: the group stops, goes on. */
+void	trace_group_stop(struct lwp *l);
+void	trace_group_cont(struct lwp *l);
+/* proc_tree and the child's p_sig held.  True: PTRACE_EVENT_* `event` is to be told. */
+bool	trace_fork(struct lwp *l, struct lwp *child, int event, uint64_t flags);
+/* The last of l.  True: its tracer will free it.  proc_tree held, in the first p_sig too. */
+bool	trace_die(struct lwp *l, int status);
+void	trace_tell_death(struct lwp *l);
+/* Of a zombie; false: its parent is to be told.  proc_tree held. */
+bool	trace_tell_end(struct proc *p);
+void	trace_exec(struct lwp *l);		/* the only one left takes the process's number */
+void	trace_let_go(struct proc *p);		/* p ends: its tracees are free */
+struct trace_end {
+	bool		te_any;		/* there are tracees that were asked for */
+	struct lwp	*te_dead;	/* trace_bury() without locks */
+	bool		te_unwanted;	/* it is P_REAPED because its parent, not we, wants no zombie */
+};
+/* proc_tree held.  The process, held, of a tracee with news; NULL. */
+struct proc *trace_wait(struct proc *me, const struct wait_args *wa, struct wait_result *wr,
+	    struct trace_end *end);
+void	trace_bury(struct lwp *l);
+
 /* signal.c */
+struct lwp *sig_lwp_of(struct proc *p, int32_t tid);	/* p_sig held; NULL */
+struct k_sigaction sig_action_of(struct proc *p, int sig);
 void	sig_init_proc(struct proc *p);
 void	sig_flush(struct sigqueue *q);			/* forget what is pending */
 void	sig_flush_set(struct sigqueue *q, sigset_t set, struct list *freed);
@@ -61,8 +100,11 @@ void	cred_refresh(struct lwp *l);		/* a system call begins */
 void	proc_vfork_release(struct proc *child);
 _Noreturn void proc_exit_signal(int sig);
 _Noreturn void lwp_exit(void);			/* the current lwp, which is not the last */
-void	proc_end_others(void);			/* the current lwp is the only one afterwards */
-int	proc_wait_vfork(struct proc *child);
+/* The current lwp is the only one afterwards; what a tracer hears of the others. */
+void	proc_end_others(int status);
+/* Of a zombie; true: not wanted, proc_remove() it.  proc_tree held. */
+bool	proc_tell_parent(struct proc *p);
+bool	proc_wait_vfork(struct proc *child);
 void	proc_reap_all(void);			/* until it has no children, whatever signals come */
 
 /* view.c */

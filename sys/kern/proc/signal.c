@@ -143,10 +143,12 @@ sig_take(struct lwp *l, sigset_t set, struct k_siginfo *info)
 /* ---------------------------------------------------------------- posting -- */
 
 static bool
-ignored_locked(const struct proc *p, int sig)
+ignored_locked(const struct proc *p, const struct lwp *l, int sig)
 {
 	uint64_t h = p->p_sigact[sig - 1].sa_handler;
 
+	if (sig != SIGKILL && (l != NULL ? trace_on(l) : p->p_ntraced > 0))
+		return false;			/* the tracer wants to see it */
 	if (h == SIG_IGN)
 		return true;
 	if (h != SIG_DFL)
@@ -189,8 +191,11 @@ stop_cont_locked(struct proc *p, int sig, struct list *freed)
 	else
 		return;
 	sig_flush_set(&p->p_sigq, gone, freed);
-	list_foreach(l, &p->p_lwps, struct lwp, l_link)
+	list_foreach(l, &p->p_lwps, struct lwp, l_link) {
 		sig_flush_set(&l->l_sigq, gone, freed);
+		if (sig == SIGCONT)
+			trace_group_cont(l);
+	}
 	if (sig != SIGCONT)
 		return;
 	p->p_stopping = false;
@@ -235,7 +240,7 @@ post_locked(struct proc *p, struct lwp *l, int sig, bool must_queue, struct sigq
 	if (p->p_state >= P_EXITING)
 		return 0;
 	stop_cont_locked(p, sig, freed);
-	if (!blocked_locked(p, l, sig) && ignored_locked(p, sig))
+	if (!blocked_locked(p, l, sig) && ignored_locked(p, l, sig))
 		return 0;
 	if (sig < SIGRTMIN && (sq->sq_set & sigbit(sig)) != 0)
 		return 0;					/* S2 */
@@ -250,8 +255,10 @@ post_locked(struct proc *p, struct lwp *l, int sig, bool must_queue, struct sigq
 	if (sig == SIGKILL) {
 		resume_locked(p);
 		p->p_stopping = false;
-		list_foreach(c, &p->p_lwps, struct lwp, l_link)
+		list_foreach(c, &p->p_lwps, struct lwp, l_link) {
 			lwkt_interrupt(c->l_thread);
+			wake_all(&c->l_trace.t_waitq);
+		}
 		return 0;
 	}
 	to = receiver_locked(p, l, sig);
@@ -260,8 +267,8 @@ post_locked(struct proc *p, struct lwp *l, int sig, bool must_queue, struct sigq
 	return 0;
 }
 
-static struct lwp *
-lwp_of(struct proc *p, int32_t tid)
+struct lwp *
+sig_lwp_of(struct proc *p, int32_t tid)
 {
 	list_foreach(l, &p->p_lwps, struct lwp, l_link)
 		if (l->l_tid == tid)
@@ -287,7 +294,7 @@ send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo
 	int error;
 
 	ASSERT(sig >= 1 && sig <= NSIG);
-	if (sig != SIGKILL && sig != SIGSTOP)
+	if (sig != SIGKILL)
 		q = kmalloc(sizeof(*q), 0);
 	if (q != NULL) {
 		list_init(&q->q_link);
@@ -301,7 +308,7 @@ send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo
 	}
 	spin_lock(&p->p_sig);
 	if (tid != 0)
-		l = lwp_of(p, tid);
+		l = sig_lwp_of(p, tid);
 	error = tid != 0 && l == NULL ? ESRCH : post_locked(p, l, sig, must_queue, &q, &freed);
 	spin_unlock(&p->p_sig);
 	if (atomic_load(&p->p_sig_watched))
@@ -389,6 +396,23 @@ sig_pending_set(struct lwp *l)
 }
 
 bool
+sig_peek(struct lwp *l, bool shared, uint64_t index, struct k_siginfo *info)
+{
+	struct sigqueue *q = shared ? &l->l_proc->p_sigq : &l->l_sigq;
+	bool found = false;
+
+	spin_lock(&l->l_proc->p_sig);
+	list_foreach(e, &q->sq_list, struct sigq, q_link)
+		if (index-- == 0) {
+			*info = e->q_info;
+			found = true;
+			break;
+		}
+	spin_unlock(&l->l_proc->p_sig);
+	return found;
+}
+
+bool
 sig_killed(struct lwp *l)
 {
 	return l->l_exit || ((l->l_proc->p_sigq.sq_set | l->l_sigq.sq_set) & sigbit(SIGKILL)) != 0;
@@ -459,6 +483,17 @@ sig_temp_mask_end(struct lwp *l)
 		return;
 	l->l_sigsaved_set = false;
 	sig_set_mask(l, l->l_sigsaved);
+}
+
+struct k_sigaction
+sig_action_of(struct proc *p, int sig)
+{
+	struct k_sigaction sa;
+
+	spin_lock(&p->p_sig);
+	sa = p->p_sigact[sig - 1];
+	spin_unlock(&p->p_sig);
+	return sa;
 }
 
 int
@@ -604,10 +639,9 @@ sig_notify_parent(struct proc *p, int code)
 	sig_chld_info(p, code, &info);
 	spin_lock(&proc_tree);
 	up = p->p_parent;
-	if (up != NULL) {
-		spin_lock(&up->p_sig);
-		sa = up->p_sigact[SIGCHLD - 1];
-		spin_unlock(&up->p_sig);
+	/* Of a stop a tracer has its own news. */
+	if (up != NULL && !(code == CLD_STOPPED && up == p->p_tracer)) {
+		sa = sig_action_of(up, SIGCHLD);
 		if (sa.sa_handler != SIG_IGN && (sa.sa_flags & SA_NOCLDSTOP) == 0)
 			sig_post(up, SIGCHLD, &info);
 		wake_all(&up->p_waitq);
@@ -626,7 +660,10 @@ sig_stop_complete(struct proc *p)
 	return true;
 }
 
-/* Stay here while the process is stopped; what happened to it is told to the parent by itself. */
+/*
+ * Stay here while the process is stopped; what happened to it is told to the
+ * parent by itself.  A tracee stays elsewhere.
+ */
 static void
 stay_stopped(struct lwp *l)
 {
@@ -635,7 +672,7 @@ stay_stopped(struct lwp *l)
 	int error, code;
 
 	spin_lock(&p->p_sig);
-	if (p->p_state == P_STOPPED && !l->l_exit) {
+	if (p->p_state == P_STOPPED && !l->l_exit && !trace_on(l)) {
 		l->l_stopped = true;
 		p->p_nstopped++;
 	}
@@ -643,7 +680,7 @@ stay_stopped(struct lwp *l)
 	spin_unlock(&p->p_sig);
 	if (complete)
 		sig_notify_parent(p, CLD_STOPPED);
-	WAIT_FOR(&p->p_stopq, p->p_state != P_STOPPED || l->l_exit, NSEC_NEVER, 0, error);
+	WAIT_FOR(&p->p_stopq, p->p_state != P_STOPPED || l->l_exit || trace_on(l), NSEC_NEVER, 0, error);
 	ASSERT(error == 0);
 	spin_lock(&p->p_sig);
 	p->p_nstopped -= l->l_stopped;
@@ -680,11 +717,13 @@ stop_by(struct lwp *l, int sig)
 	p->p_status = W_STOPCODE(sig);
 	p->p_events = 0;
 	p->p_stop_told = false;
-	list_foreach(c, &p->p_lwps, struct lwp, l_link)
+	list_foreach(c, &p->p_lwps, struct lwp, l_link) {
+		if (trace_on(c))
+			trace_group_stop(c);
 		if (c != l)
 			lwkt_interrupt(c->l_thread);
+	}
 	spin_unlock(&p->p_sig);
-	stay_stopped(l);
 }
 
 /* The number that a system call in progress returned, as a positive error; 0: none, or not such. */
@@ -733,6 +772,7 @@ static void
 run_handler(struct lwp *l, int sig, const struct k_siginfo *info, const struct k_sigaction *act)
 {
 	sigset_t old = l->l_sigsaved_set ? l->l_sigsaved : l->l_sigmask;
+	bool steps = trace_handler_begins(l);
 
 	restart_with_handler(l, act);
 	if (sigframe_push(l, sig, info, act, old) != 0) {
@@ -747,6 +787,8 @@ run_handler(struct lwp *l, int sig, const struct k_siginfo *info, const struct k
 	l->l_sigsaved_set = false;
 	sig_set_mask(l, l->l_sigmask | act->sa_mask |
 	    ((act->sa_flags & SA_NODEFER) != 0 ? 0 : sigbit(sig)));
+	if (steps)
+		trace_handler_step(l);
 }
 
 static void
@@ -764,42 +806,64 @@ act_default(struct lwp *l, int sig, bool forced)
 		proc_exit_signal(sig);
 }
 
+/* The next signal to act upon; 0: none. */
+static int
+take_next(struct lwp *l, struct k_siginfo *info, bool *forced)
+{
+	struct list freed = LIST_INIT(freed);
+	int sig;
+
+	spin_lock(&l->l_proc->p_sig);
+	sig = take_locked(l, ~l->l_sigmask, info, &freed);
+	*forced = sig != 0 && l->l_forced == sig;
+	if (*forced)
+		l->l_forced = 0;
+	spin_unlock(&l->l_proc->p_sig);
+	sig_free_list(&freed);
+	return sig;
+}
+
+static void
+act_upon(struct lwp *l, int sig, const struct k_siginfo *info, bool forced)
+{
+	struct proc *p = l->l_proc;
+	struct k_sigaction act;
+
+	spin_lock(&p->p_sig);
+	act = p->p_sigact[sig - 1];
+	if (act.sa_handler > SIG_IGN && (act.sa_flags & SA_RESETHAND) != 0)
+		p->p_sigact[sig - 1].sa_handler = SIG_DFL;
+	spin_unlock(&p->p_sig);
+	if (act.sa_handler == SIG_DFL)
+		act_default(l, sig, forced);
+	else if (act.sa_handler != SIG_IGN)
+		run_handler(l, sig, info, &act);
+}
+
 void
 sig_deliver(struct lwp *l)
 {
 	struct proc *p = l->l_proc;
+	struct k_siginfo info;
+	bool forced;
+	int sig;
 
 	ASSERT(l == curlwp);
 	for (;;) {
-		struct list freed = LIST_INIT(freed);
-		struct k_sigaction act;
-		struct k_siginfo info;
-		bool forced;
-		int sig;
-
-		if (p->p_state == P_STOPPED || p->p_notify != 0)
+		while (l->l_trace.t_due != 0)
+			trace_due(l);
+		if ((p->p_state == P_STOPPED && !trace_on(l)) || p->p_notify != 0)
 			stay_stopped(l);
 		lwkt_intr_clear(curthread);	/* before looking: a signal that comes now sets it again */
 		if (l->l_exit)
 			lwp_exit();
-		spin_lock(&p->p_sig);
-		sig = take_locked(l, ~l->l_sigmask, &info, &freed);
-		if (sig != 0) {
-			act = p->p_sigact[sig - 1];
-			if (act.sa_handler > SIG_IGN && (act.sa_flags & SA_RESETHAND) != 0)
-				p->p_sigact[sig - 1].sa_handler = SIG_DFL;
-		}
-		forced = sig != 0 && l->l_forced == sig;
-		if (forced)
-			l->l_forced = 0;
-		spin_unlock(&p->p_sig);
-		sig_free_list(&freed);
+		sig = take_next(l, &info, &forced);
 		if (sig == 0)
 			break;
-		if (act.sa_handler == SIG_DFL)
-			act_default(l, sig, forced);
-		else if (act.sa_handler != SIG_IGN)
-			run_handler(l, sig, &info, &act);
+		if (sig != SIGKILL && trace_on(l))
+			sig = trace_signal(l, sig, &info);
+		if (sig != 0)
+			act_upon(l, sig, &info, forced);
 	}
 	restart_without_handler(l);
 	if (l->l_sigsaved_set) {

@@ -172,6 +172,7 @@ proc_alloc(void)
 	list_init(&p->p_link);
 	list_init(&p->p_hash);
 	list_init(&p->p_lwps);
+	list_init(&p->p_tracees);
 	list_init(&p->p_ptimers);
 	spin_init(&p->p_sig, LR_proc_sig);
 	waitq_init(&p->p_waitq);

@@ -16,7 +16,6 @@
 #include <sys/vm/map.h>
 #include <sys/vm/uaccess.h>
 
-#define RFLAGS_TF	0x100u
 #define RIP_MAX		0x7ffffffff000ull	/* beyond: not an address that a program can run at */
 
 enum {
@@ -219,19 +218,22 @@ static void
 do_syscall(struct lwp *l)
 {
 	struct md_regs *r = &l->l_uf.uf_regs;
-	struct sysmsg m = {
-		.sm_nr = r->rax,
-		.sm_arg = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
-		.sm_lwp = l,
-	};
+	struct sysmsg m = { .sm_lwp = l };
 
 	l->l_orig_rax = r->rax;
 	cred_refresh(l);
-	dispatch(l, &m);
+	r->rax = (uint64_t)-ENOSYS;		/* for a tracer, and what is left of a call that it forbids */
+	if (trace_syscall(l, true)) {
+		m.sm_nr = l->l_orig_rax;
+		memcpy(m.sm_arg, (uint64_t[6]){ r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
+		    sizeof(m.sm_arg));
+		dispatch(l, &m);
+		if (!m.sm_noreturn)
+			r->rax = (uint64_t)(m.sm_error != 0 ? -(int64_t)m.sm_error : m.sm_result);
+	}
+	(void)trace_syscall(l, false);
 	if (m.sm_noreturn)
 		l->l_orig_rax = ~0ull;		/* another frame: nothing to restart */
-	else
-		r->rax = (uint64_t)(m.sm_error != 0 ? -(int64_t)m.sm_error : m.sm_result);
 }
 
 /* --------------------------------------------------------------- the border -- */
@@ -243,7 +245,8 @@ work_waits(struct lwp *l)
 	int64_t rax = (int64_t)l->l_uf.uf_regs.rax;
 
 	return atomic_load_explicit(&curthread->td_intr, memory_order_relaxed) != 0 || sig_pending(l) ||
-	    l->l_sigsaved_set || p->p_state == P_STOPPED || p->p_notify != 0 ||
+	    l->l_sigsaved_set || l->l_trace.t_due != 0 || (p->p_state == P_STOPPED && !trace_on(l)) ||
+	    p->p_notify != 0 ||
 	    (l->l_orig_rax != ~0ull && rax <= -ERESTARTSYS && rax >= -ERESTART_RESTARTBLOCK);
 }
 

@@ -9,7 +9,7 @@
  *
  * Invariants
  *   J1  a view's members are v_init and what descends from it: it entered
- *       without children, and no process changes its view but by entering.
+ *       without children or tracees, and no process changes its view but by entering.
  *   J2  v_init outlives all others in it: their children become its own, and
  *       its exit kills and waits until none is left.  From then on v_closed
  *       keeps forks out, so the wait ends.
@@ -127,7 +127,8 @@ view_enter(const char *host)
 	if (view_is_jail(view_current()) || !cred_capable(cred_current(), CAP_SYS_ADMIN))
 		return EPERM;
 	spin_lock(&proc_tree);
-	alone = list_empty(&p->p_children) && p->p_nlwps == 1 && !p->p_vm_shared && p != proc_first;
+	alone = list_empty(&p->p_children) && list_empty(&p->p_tracees) && p->p_nlwps == 1 &&
+	    !p->p_vm_shared && p != proc_first;
 	spin_unlock(&proc_tree);
 	if (!alone)
 		return EBUSY;				/* J1: nobody else can make it untrue */

@@ -322,8 +322,8 @@ waitid_info(const struct wait_result *wr, struct k_siginfo *info)
 		info->si_code = CLD_CONTINUED;
 		info->u.chld.status = SIGCONT;
 	} else if ((st & 0xff) == 0x7f) {
-		info->si_code = CLD_STOPPED;
-		info->u.chld.status = st >> 8 & 0xff;
+		info->si_code = wr->wr_trapped ? CLD_TRAPPED : CLD_STOPPED;
+		info->u.chld.status = st >> 8;
 	} else if ((st & 0x7f) == 0) {
 		info->si_code = CLD_EXITED;
 		info->u.chld.status = st >> 8 & 0xff;

@@ -13,6 +13,7 @@
 #include <sys/lwkt/token.h>
 #include <sys/lwkt/wait.h>
 #include <sys/proc/cred.h>
+#include <sys/proc/ptrace.h>
 #include <sys/proc/signal.h>
 #include <sys/time/time.h>
 
@@ -65,6 +66,10 @@ struct proc {
 	struct list	p_children, p_sibling, p_pglink, p_link, p_hash;	/* [proc tree] */
 	struct pgrp	*p_pgrp;	/* [proc tree] held */
 	struct list	p_lwps;		/* [p_sig] */
+	struct list	p_tracees;	/* [proc tree] of l_trace.t_link */
+	struct proc	*p_tracer;	/* [proc tree] of the lwp that bears our number; not held */
+	/* [proc tree and p_sig to change] lwps that have a tracer, dead ones too */
+	uint32_t	p_ntraced;
 	uint32_t	p_nthreads;	/* [proc tree] numbers of further lwps: with the process, what RLIMIT_NPROC counts */
 	_Atomic uint32_t p_nlwps;	/* [p_sig to change] */
 	uint32_t	p_nleaving;	/* [p_sig] of them, have called exit and will not be the last */
@@ -140,6 +145,8 @@ struct lwp {
 	nsec_t		l_mode_start;
 	bool		l_stopped;	/* [p_sig] counted in p_nstopped */
 	bool		l_leaving;	/* [p_sig] counted in p_nleaving */
+	int		l_status;	/* [p_sig] how it ends, as a wait status, once it is known */
+	struct lwp_trace l_trace;
 	_Atomic bool	l_exit;		/* [p_sig to change] must end at the next boundary */
 	struct usched_lwp {
 		struct list	link;
@@ -253,6 +260,7 @@ struct wait_result {
 	int32_t		wr_pid;		/* 0: WNOHANG and nothing */
 	uint32_t	wr_uid;
 	int		wr_status;	/* as wait4 gives it */
+	bool		wr_trapped;	/* a tracee's stop */
 	struct rusage_acc wr_ru;
 	uint64_t	wr_maxrss_kib;
 };

@@ -52,6 +52,8 @@ bool	sig_ignored(struct proc *p, int sig);
 int	sig_kill_pgrp(int32_t pgid, int sig, const struct k_siginfo *info);
 /* sigtimedwait begins to wait for `set`; 0: it ends. */
 void	sig_wait_set(struct lwp *l, sigset_t set);
+/* The index-th siginfo that waits for l, or for its process; false: fewer do. */
+bool	sig_peek(struct lwp *l, bool shared, uint64_t index, struct k_siginfo *info);
 sigset_t sig_pending_set(struct lwp *l);	/* blocked or not */
 void	sig_set_mask(struct lwp *l, sigset_t mask);
 /* sigaction: old and new may be NULL.  EINVAL. */
