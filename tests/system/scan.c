@@ -176,12 +176,13 @@ scan(int fd, const struct host *h, uint8_t *seen, uint64_t bytes)
 	return own;
 }
 
-/* CPU time of all threads, so that "idle" is seen and not guessed. */
+/* CPU time of all threads, so that "idle" is seen and not guessed; 0: one is not asleep. */
 static uint64_t
 cpu_ns(pid_t pid)
 {
 	char path[300];
 	uint64_t sum = 0, ns;
+	bool asleep = true;
 	struct dirent *e;
 	DIR *d;
 
@@ -189,7 +190,15 @@ cpu_ns(pid_t pid)
 	d = opendir(path);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		FILE *f;
+		char state;
 
+		snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)pid, e->d_name);
+		f = fopen(path, "r");
+		/* Its time stands still as well while others have the host's CPUs. */
+		if (f != NULL && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state != 'S')
+			asleep = false;
+		if (f != NULL)
+			fclose(f);
 		snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)pid, e->d_name);
 		f = fopen(path, "r");
 		if (f != NULL && fscanf(f, "%lu", &ns) == 1)
@@ -199,14 +208,18 @@ cpu_ns(pid_t pid)
 	}
 	if (d != NULL)
 		closedir(d);
-	return sum;
+	return asleep ? sum : 0;
 }
 
+/* Its program has said so, and then nothing happens any more. */
 static void
-wait_idle(pid_t pid)
+wait_idle(pid_t pid, int out)
 {
 	uint64_t last = 0, now;
+	char c;
 
+	if (read(out, &c, 1) != 1)
+		die("the kernel's program does not run");
 	for (int quiet = 0, i = 0; quiet < 3 && i < 500; i++) {
 		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 		now = cpu_ns(pid);
@@ -226,14 +239,19 @@ main(int argc, char **argv)
 	for (int run = 0; run < RUNS; run++) {
 		struct host h = { .nranges = 0 };
 		struct stat st;
-		pid_t pid = fork();
-		int fd;
+		pid_t pid;
+		int fd, out[2];
 
+		if (pipe(out) != 0 || (pid = fork()) < 0)
+			die("no process");
 		if (pid == 0) {
-			execl(argv[1], "vkernel", "--timeout=60s", "--", "sleep", "50", (char *)NULL);
+			dup2(out[1], 1);
+			execl(argv[1], "vkernel", "--timeout=60s", "--", "sh", "-c", "echo; exec sleep 50", (char *)NULL);
 			_exit(125);
 		}
-		wait_idle(pid);
+		close(out[1]);
+		wait_idle(pid, out[0]);
+		close(out[0]);
 		kill(pid, SIGSTOP);
 		fd = open_ram(pid);
 		if (fstat(fd, &st) != 0)
