@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* O_TMPFILE - files that have no name yet, and get one. */
+/* O_TMPFILE - files that have no name yet, and get one.  needs: root */
 #include "t.h"
 
 static void
@@ -75,5 +75,17 @@ main(void)
 	T(linkat(fd, "", AT_FDCWD, "six", AT_EMPTY_PATH));
 	close(fd);
 	T(rmdir("d"));
+	/* By descriptor: who opened it himself. */
+	chmod(".", 0777);
+	fd = open(".", O_TMPFILE | O_RDWR, 0666);
+	if (t_child("somebody") == 0) {
+		t_need(setgid(1234) == 0 && setuid(1234) == 0, "setuid");
+		T(linkat(fd, "", AT_FDCWD, "seven", AT_EMPTY_PATH));
+		ro = open(".", O_TMPFILE | O_RDWR, 0666);
+		T(linkat(ro, "", AT_FDCWD, "eight", AT_EMPTY_PATH));
+		T(linkat(AT_FDCWD, "eight", AT_FDCWD, "nine", AT_EMPTY_PATH));
+		_exit(0);
+	}
+	close(fd);
 	return 0;
 }

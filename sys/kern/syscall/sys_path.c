@@ -345,6 +345,22 @@ sys_rename(struct sysmsg *m, uaddr_t from, uaddr_t to)
 	return sys_renameat2(m, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
+/* Who got a descriptor from another must not make a name of what he could not have opened. */
+static bool
+may_link_fd(int fd)
+{
+	struct file *fp;
+	bool own;
+
+	if (cred_capable(cred_current(), CAP_DAC_READ_SEARCH))
+		return true;
+	if (fd_get(fd, &fp) != 0)
+		return false;
+	own = fp->f_cred == cred_current();
+	file_drop(fp);
+	return own;
+}
+
 int
 sys_linkat(struct sysmsg *m, int olddirfd, uaddr_t from, int newdirfd, uaddr_t to, uint32_t flags)
 {
@@ -356,11 +372,8 @@ sys_linkat(struct sysmsg *m, int olddirfd, uaddr_t from, int newdirfd, uaddr_t t
 	(void)m;
 	if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
 		return EINVAL;
-	if ((flags & AT_EMPTY_PATH) != 0) {
-		if (!cred_capable(cred_current(), CAP_DAC_READ_SEARCH))
-			return ENOENT;
+	if ((flags & AT_EMPTY_PATH) != 0 && may_link_fd(olddirfd))
 		look |= LOOK_EMPTY;
-	}
 	error = path_lookup(olddirfd, from, look, &n);
 	if (error != 0)
 		return error;
