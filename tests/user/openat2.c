@@ -54,7 +54,8 @@ show(int dir, const char *path, uint64_t flags, uint64_t resolve)
 	char text[32] = "", what[128];
 	struct stat st;
 
-	snprintf(what, sizeof what, "  %s %#llx %llu", path, (unsigned long long)flags, (unsigned long long)resolve);
+	snprintf(what, sizeof what, "  %s %#llx %llu", path, (unsigned long long)flags,
+	    (unsigned long long)resolve);
 	if (fd < 0) {
 		t_say("%s: %s", what, t_errno(e));
 		return;
@@ -68,8 +69,8 @@ show(int dir, const char *path, uint64_t flags, uint64_t resolve)
 static const char *const paths[] = {
 	"file", ".", "in", "in/file", "in/../file", "in/../../file", "..", "../file", "../root/file", "/",
 	"/file", "/tmp", "abs", "rel", "up", "out", "self", "deep", "loop", "dirlink/file", "dirlink/",
-	"outlink/file", "missing", "in/missing", "mnt", "mnt/x", "mnt/..", "mnt/../file", "magic", "magic/file",
-	"magicfile", "magicfile/..", "file/x", "abs2/file", "in/../in/../in/../in/file", "tmnt", "mnt/out",
+	"outlink/file", "missing", "in/missing", "mnt", "mnt/x", "mnt/..", "mnt/../file", "magic",
+	"magic/file", "magicfile", "magicfile/..", "file/x", "abs2/file", "in/../in/../in/../in/file", "tmnt", "mnt/out",
 };
 
 static void

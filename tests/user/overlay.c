@@ -2,6 +2,8 @@
 /* Overlay mounts - copying up, whiteouts, merged and opaque directories.  needs: root mounts */
 #include "overlay.h"
 
+#include <sys/xattr.h>
+
 static unsigned long
 ino_of(const char *path)
 {
@@ -168,6 +170,29 @@ moving(void)
 }
 
 static void
+attributes(void)
+{
+	char buf[64];
+
+	memset(buf, 0, sizeof buf);
+	t_file("low/x", "has attributes", 0644);
+	t_need(setxattr("low/x", "trusted.a", "one", 3, 0) == 0, "setxattr");
+	T(getxattr("m/x", "trusted.a", buf, sizeof buf));
+	T(removexattr("m/x", "trusted.none"));
+	T(setxattr("m/x", "trusted.none", "x", 1, XATTR_REPLACE));
+	T(access("up/x", F_OK));
+	T(setxattr("m/x", "trusted.b", "two", 3, 0));
+	T(access("up/x", F_OK));
+	T(getxattr("m/x", "trusted.a", buf, sizeof buf));
+	t_say("%s", buf);
+	T(getxattr("low/x", "trusted.b", buf, sizeof buf));
+	T(removexattr("m/x", "trusted.a"));
+	T(getxattr("m/x", "trusted.a", buf, sizeof buf));
+	T(getxattr("m/x", "trusted.b", buf, sizeof buf));
+	T(unlink("m/x"));
+}
+
+static void
 nameless(void)
 {
 	char text[64], buf[16] = "";
@@ -275,6 +300,7 @@ main(void)
 	links();
 	removing();
 	moving();
+	attributes();
 	nameless();
 	in_portions();
 	T(umount("m"));

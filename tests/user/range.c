@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads and writes of one file from several processes, with buffers that are mappings of it, or of each other's. */
+/* Reads and writes of one file from several processes, with buffers that are mappings of it. */
 #include "t.h"
 
 #define BYTES	(64 * T_PAGE)
@@ -65,7 +65,7 @@ crossed(void)
 	t_say("crossed: %d failed", bad);
 }
 
-/* One makes the file shorter and longer while others write to it and to its mapping: SIGBUS or done, never a mix. */
+/* One makes the file shorter and longer while others write to it and to its mapping: SIGBUS, or done. */
 static void
 truncated(void)
 {

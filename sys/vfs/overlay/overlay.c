@@ -126,6 +126,9 @@ const struct vnode_ops overlay_ops = {
 	.vop_read = overlay_read,
 	.vop_write = overlay_write,
 	.vop_allocate = overlay_allocate,
+	.vop_getxattr = overlay_getxattr,
+	.vop_setxattr = overlay_setxattr,
+	.vop_listxattr = overlay_listxattr,
 	.vop_fsync = overlay_fsync,
 	.vop_inactive = overlay_inactive,
 };

@@ -173,6 +173,8 @@ copy_make(struct onode *on, const struct vattr *va, char text[OWORK_TEXT], struc
 		return error;
 	if (m.m_type == VREG)
 		error = copy_data(lower, (*out)->n_vnode, va->va_size);
+	if (error == 0)
+		error = overlay_copy_xattrs(lower, (*out)->n_vnode);
 	set.va_mask = VA_UID | VA_GID | VA_MODE | VA_ATIME | VA_MTIME;
 	if (error == 0)
 		error = vn_setattr((*out)->n_vnode, &set);

@@ -150,6 +150,12 @@ int	overlay_rmdir(struct vnode *dir, const char *name, size_t len, struct vnode 
 int	overlay_rename(struct vnode *from, const char *fname, size_t flen, struct vnode *vn, struct vnode *to,
 	    const char *tname, size_t tlen, struct vnode *to_victim, uint32_t flags);
 
+/* overlay_xattr.c */
+int	overlay_getxattr(struct vnode *vn, const char *name, void *buf, size_t size, size_t *len);
+int	overlay_setxattr(struct vnode *vn, const char *name, const void *value, size_t size, uint32_t flags);
+int	overlay_listxattr(struct vnode *vn, bool trusted, char *buf, size_t size, size_t *len);
+int	overlay_copy_xattrs(struct vnode *from, struct vnode *to);
+
 /* overlay_read.c */
 int	overlay_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg);
 int	overlay_is_empty(struct vnode *dir);	/* ENOTEMPTY */
