@@ -184,7 +184,8 @@ tmpfs_setattr(struct vnode *vn, const struct vattr *va)
 		if (error != 0)
 			return error;
 	}
-	if ((va->va_mask & VA_MODE) != 0 && (t->t_seals & F_SEAL_EXEC) != 0 && ((va->va_mode ^ t->t_mode) & 0111) != 0)
+	if ((va->va_mask & VA_MODE) != 0 && (t->t_seals & F_SEAL_EXEC) != 0 &&
+	    ((va->va_mode ^ t->t_mode) & 0111) != 0)
 		return EPERM;
 	spin_lock(&t->t_spin);
 	if ((va->va_mask & VA_MODE) != 0)

@@ -82,13 +82,14 @@ void	file_signal(int sig);
 int	pipe_create(uint32_t flags, struct file **rd, struct file **wr);	/* flags: O_NONBLOCK, O_DIRECT not */
 int	fifo_open(struct vnode *vn, struct file *fp);		/* may sleep for the other side; EINTR, ENXIO */
 /*
- * splice, tee: between two files of which at least one is a pipe, or two different pipes.  Positions may be NULL: the
- * file's own.  *done is what was moved, also before an error.  EINVAL: not such files.  ERESTARTSYS.
+ * splice, tee: between two files of which at least one is a pipe, or two different pipes.
+ * Positions may be NULL: the file's own.  *done is what was moved, also before an error.
+ * EINVAL: not such files.  ERESTARTSYS.
  */
-int	file_splice(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos, uint64_t len, bool nonblock,
-	    uint64_t *done);
+int	file_splice(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos, uint64_t len,
+	    bool nonblock, uint64_t *done);
 int	file_tee(struct file *in, struct file *out, uint64_t len, bool nonblock, uint64_t *done);
-/* vmsplice: as reading or writing a pipe, but as much as there is, or as there is room for.  EBADF: not a pipe. */
+/* vmsplice: as reading or writing a pipe, but what there is, or has room.  EBADF: not a pipe. */
 int	file_vmsplice(struct file *fp, struct uio *u, bool nonblock);
 bool	file_is_pipe(struct file *fp);
 int	pipe_size(struct file *fp, uint32_t *bytes);		/* EBADF: not a pipe */
