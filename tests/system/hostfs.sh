@@ -99,6 +99,14 @@ else
 	skip "a full disk is told to who writes" "no mount namespaces"
 fi
 
+# Stores through a mapping reach the file without being asked to, from more pages than there is memory.
+mkdir "$t/mm"
+cp "$BUILD/guest/mapped" "$t/bin"
+"$t/bin/mapped" "$t/mm/there" 24
+guest -m 16M "--share=$t/mm:/mm" "--share=$t/bin:/b,ro" -- /b/mapped /mm/here 24
+same "a mapping larger than memory is written and read" 0 "$?"
+holds "and all of it is in the file" cmp -s "$t/mm/there" "$t/mm/here"
+
 # A root.
 mkdir -p "$t/r/dev" "$t/r/proc" "$t/r/bin"
 "$VKERNEL" -- cat /bin/busybox >"$t/r/bin/busybox" </dev/null

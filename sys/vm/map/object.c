@@ -451,18 +451,24 @@ vmobj_flush(struct vmobj *o)
 
 /* ------------------------------------------------------------- reclaim -- */
 
-/* Clean pages that nobody else holds, and that can be had again. */
+#define UNMAP_CHUNK	512u		/* pages whose mappings go at once */
+
+/* Clean pages that nobody else holds, and that can be had again.  mapped: those that are only mapped, too. */
 static uint64_t
-object_reclaim(struct vmobj *o, uint64_t want)
+object_reclaim(struct vmobj *o, uint64_t want, bool mapped)
 {
+	uint64_t got = 0, unmapped = 0;
 	struct page *pg, *next;
-	uint64_t got = 0;
 
 	token_get(&o->o_tok);
 	for (pg = vmobj_lookup_from(o, 0); pg != NULL && got < want; pg = next) {
 		next = vmobj_next(pg);
 		if (pg->pg_index % 64 == 0)
 			lwkt_poll();		/* keeps the token */
+		if (mapped && vmobj_is_cache(o) && pg->pg_index >= unmapped) {
+			unmapped = pg->pg_index + UNMAP_CHUNK;
+			vmobj_unmap(o, pg->pg_index, unmapped, false);
+		}
 		/* In this order: the last mapping says that it was dirty before it lets go. */
 		if (atomic_load_explicit(&pg->pg_refs, memory_order_acquire) != 1 ||
 		    (page_flags(pg) & (PG_DIRTY | PG_BUSY | PG_WIRED)) != 0)
@@ -511,14 +517,15 @@ objects_reclaim(uint64_t want)
 {
 	uint64_t got = 0, total = count_objects();
 
-	for (uint64_t seen = 0; got < want && seen < total; seen++) {
+	/* Everybody's idle pages first, then what somebody will miss. */
+	for (uint64_t seen = 0; got < want && seen < 2 * total; seen++) {
 		struct vmobj *o = next_object();
 
 		if (o == NULL)
 			continue;
 		if (vmobj_is_cache(o))
 			(void)o->o_ops->vo_clean(o, true);
-		got += object_reclaim(o, want - got);
+		got += object_reclaim(o, want - got, seen >= total);
 		vmobj_drop(o);
 	}
 	return got;

@@ -19,7 +19,7 @@
 static char top[64];			/* a new directory of each test's */
 static uint64_t buf_pa;
 static long (*real_call)(long, long, long, long, long, long, long);
-static long next_refusal, refuse_at, refuse_with;	/* refuse_at 0: nothing is refused */
+static long next_refusal, refuse_at, refuse_with;	/* refuse_at 0: nothing is */
 static _Atomic long asked;
 
 static long
@@ -211,7 +211,8 @@ some_of_everything(void)
 		(void)ask(&q);
 		q = (struct hk_freq){ .q_op = HK_FOP_LINK, .q_node = dir, .q_name = "h", .q_moved = file };
 		(void)ask(&q);
-		q = (struct hk_freq){ .q_op = HK_FOP_SETATTR, .q_node = file, .q_mask = HK_FA_MODE | HK_FA_SIZE };
+		q = (struct hk_freq){ .q_op = HK_FOP_SETATTR, .q_node = file,
+		    .q_mask = HK_FA_MODE | HK_FA_SIZE };
 		(void)ask(&q);
 		q = (struct hk_freq){ .q_op = HK_FOP_UNLINK, .q_node = root, .q_name = "g", .q_victim = file };
 		(void)ask(&q);
