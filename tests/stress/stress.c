@@ -1394,7 +1394,8 @@ pass(int s, int fd)
 	struct iovec iov = { (void *)(uintptr_t)"x", 1 };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
 
-	c.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	c.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET,
+	    .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(&c.h), &fd, sizeof fd);
 	return sendmsg(s, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 }
@@ -1492,13 +1493,14 @@ knots(void)
 {
 	struct sockaddr_un un;
 	socklen_t len = socket_name(&un, 'l');
+	static const int types[] = { SOCK_DGRAM, SOCK_STREAM, SOCK_SEQPACKET };
 	int shared[6], end[2], status;
 	struct pollfd pf;
 
 	MUST((listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)) >= 0);
 	MUST(bind(listener, (struct sockaddr *)&un, len) == 0 && listen(listener, 2) == 0);
 	for (int i = 0; i < 6; i += 2)
-		MUST(socketpair(AF_UNIX, i == 0 ? SOCK_DGRAM : i == 2 ? SOCK_STREAM : SOCK_SEQPACKET, 0, shared + i) == 0);
+		MUST(socketpair(AF_UNIX, types[i / 2], 0, shared + i) == 0);
 	MUST(pipe(end) == 0);
 	for (int k = 0; k < 3; k++)
 		if (must_fork() == 0) {

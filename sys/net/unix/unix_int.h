@@ -41,7 +41,7 @@ struct unix_sock {
 	struct waitq	u_pwait;	/* others, for room in our queue */
 	struct list	u_wakers;	/* [spin] connected to us, polling for room in our queue */
 	struct list	u_waker;	/* [spin of the peer] on its u_wakers */
-	uint32_t	u_bucket;	/* [spin to set, once] of u_addr, while u_name is on it */
+	uint32_t	u_bucket;	/* [spin to set, once] 1 + the bucket that u_name is in; 0: none */
 	struct list	u_name;		/* [bucket] */
 	struct list	u_all;		/* [bucket] of all sockets */
 	/* Sockets that travel: unix_rights.c. */
@@ -91,7 +91,8 @@ void	unix_name_init(void);
 int	unix_validate(const struct sock_addr *a);
 int	unix_bind(struct socket *so, const struct sock_addr *a);
 int	unix_autobind(struct unix_sock *u);		/* unless it has a name, or wants no credentials */
-int	unix_find(struct unix_sock *u, const struct sock_addr *a, struct unix_sock **out);	/* of u's type; held */
+/* Of u's type and view; held. */
+int	unix_find(struct unix_sock *u, const struct sock_addr *a, struct unix_sock **out);
 int	unix_name(struct socket *so, bool peer, struct sock_addr *out);
 void	unix_tell_name(struct unix_sock *u, struct sock_addr *out);	/* sa_len 0: unbound */
 void	unix_unname(struct unix_sock *u);		/* nobody finds it any more */

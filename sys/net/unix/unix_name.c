@@ -112,7 +112,7 @@ give_name(struct unix_sock *u, struct unix_addr *a, uint32_t bucket)
 		error = EINVAL;
 	} else {
 		u->u_addr = a;
-		u->u_bucket = bucket;
+		u->u_bucket = bucket + 1;
 		list_push_back(&names[bucket].b_list, &u->u_name);
 	}
 	spin_unlock(&u->u_so.so_spin);
@@ -332,9 +332,9 @@ unix_unname(struct unix_sock *u)
 	spin_lock(&b->b_spin);
 	list_remove(&u->u_all);
 	spin_unlock(&b->b_spin);
-	if (list_empty(&u->u_name))
+	if (u->u_bucket == 0)
 		return;
-	b = &names[u->u_bucket];
+	b = &names[u->u_bucket - 1];
 	spin_lock(&b->b_spin);
 	list_remove(&u->u_name);
 	spin_unlock(&b->b_spin);
