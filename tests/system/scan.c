@@ -239,7 +239,7 @@ main(int argc, char **argv)
 	for (int run = 0; run < RUNS; run++) {
 		struct host h = { .nranges = 0 };
 		struct stat st;
-		pid_t pid;
+		pid_t pid = -1;
 		int fd, out[2];
 
 		if (pipe(out) != 0 || (pid = fork()) < 0)
