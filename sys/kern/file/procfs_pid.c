@@ -288,8 +288,9 @@ status_memory(struct pbuf *b, const struct about *a)
 
 	if (a->state == 'Z')
 		return;
-	pb_printf(b, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8u kB\nVmPin:\t%8u kB\n",
-	    (unsigned long long)(a->vm.size * k), (unsigned long long)(a->vm.size * k), 0, 0);
+	pb_printf(b, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmPin:\t%8u kB\n",
+	    (unsigned long long)(a->vm.size * k), (unsigned long long)(a->vm.size * k),
+	    (unsigned long long)(a->vm.locked * k), 0);
 	pb_printf(b,
 	    "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8llu kB\nRssShmem:\t%8u kB\n",
 	    (unsigned long long)(a->vm.resident * k), (unsigned long long)(a->vm.resident * k),
@@ -651,6 +652,34 @@ text_maps(struct pbuf *b, const struct pnode *n)
 	return error;
 }
 
+/* Of one mapping or of all, in KiB.  Who else maps a page is not known: all counts as ours. */
+struct weight { unsigned long long rss, shared, locked; };
+
+static void
+weigh_region(const struct vm_region *r, struct weight *w)
+{
+	uint64_t rss = r->resident * (PAGE_BYTES / 1024);
+
+	w->rss += rss;
+	if ((r->flags & MAP_TYPE) != MAP_PRIVATE || (r->prot & PROT_WRITE) == 0)
+		w->shared += rss;
+	if (r->locked)
+		w->locked += rss;
+}
+
+static void
+weight_lines(struct pbuf *b, const struct weight *w)
+{
+	unsigned long long private = w->rss - w->shared;
+
+	pb_printf(b, "Rss:            %8llu kB\nPss:            %8llu kB\nShared_Clean:   %8llu kB\n"
+	    "Shared_Dirty:   %8u kB\nPrivate_Clean:  %8u kB\nPrivate_Dirty:  %8llu kB\n", w->rss, w->rss,
+	    w->shared, 0, 0, private);
+	pb_printf(b, "Referenced:     %8llu kB\nAnonymous:      %8llu kB\nLazyFree:       %8u kB\n"
+	    "AnonHugePages:  %8u kB\nSwap:           %8u kB\nSwapPss:        %8u kB\nLocked:         %8llu kB\n",
+	    w->rss, private, 0, 0, 0, 0, w->locked);
+}
+
 static int
 text_smaps(struct pbuf *b, const struct pnode *n)
 {
@@ -659,19 +688,31 @@ text_smaps(struct pbuf *b, const struct pnode *n)
 
 	for (uint32_t i = 0; error == 0 && i < m.rs.n; i++) {
 		const struct vm_region *r = &m.rs.r[i];
-		unsigned long long rss = r->resident * (PAGE_BYTES / 1024);
-		bool shared = (r->flags & MAP_TYPE) != MAP_PRIVATE || (r->prot & PROT_WRITE) == 0;
+		struct weight w = { 0, 0, 0 };
 
+		weigh_region(r, &w);
 		map_line(b, &m, r);
 		pb_printf(b, "Size:           %8llu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n",
 		    (unsigned long long)((r->end - r->start) / 1024), 4, 4);
-		pb_printf(b, "Rss:            %8llu kB\nPss:            %8llu kB\nShared_Clean:   %8llu kB\n"
-		    "Shared_Dirty:   %8u kB\nPrivate_Clean:  %8u kB\nPrivate_Dirty:  %8llu kB\n", rss, rss,
-		    shared ? rss : 0, 0, 0, shared ? 0 : rss);
-		pb_printf(b,
-		    "Referenced:     %8llu kB\nAnonymous:      %8llu kB\n"
-		    "Swap:           %8u kB\nLocked:         %8u kB\n",
-		    rss, shared ? 0 : rss, 0, 0);
+		weight_lines(b, &w);
+	}
+	maps_put(&m);
+	return error;
+}
+
+static int
+text_smaps_rollup(struct pbuf *b, const struct pnode *n)
+{
+	struct weight w = { 0, 0, 0 };
+	struct maps m;
+	int error = maps_get(n, &m);
+
+	for (uint32_t i = 0; i < m.rs.n; i++)
+		weigh_region(&m.rs.r[i], &w);
+	if (error == 0 && m.rs.n > 0) {
+		pb_printf(b, "%08llx-%08llx ---p 00000000 00:00 0%*s[rollup]\n", (unsigned long long)m.rs.r[0].start,
+		    (unsigned long long)m.rs.r[m.rs.n - 1].end, 26, "");
+		weight_lines(b, &w);
 	}
 	maps_put(&m);
 	return error;
@@ -1067,6 +1108,7 @@ const struct pentry procfs_pid_table[] = {
 	{ "oom_score_adj", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
 	{ "root", PK_LINK, 0777, text_root, jump_root, NULL, NULL },
 	{ "smaps", PK_FILE, 0444, text_smaps, NULL, NULL, NULL },
+	{ "smaps_rollup", PK_FILE, 0444, text_smaps_rollup, NULL, NULL, NULL },
 	{ "stat", PK_FILE, 0444, text_stat, NULL, NULL, NULL },
 	{ "statm", PK_FILE, 0444, text_statm, NULL, NULL, NULL },
 	{ "status", PK_FILE, 0444, text_status, NULL, NULL, NULL },

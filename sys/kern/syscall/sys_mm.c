@@ -175,35 +175,36 @@ sys_msync(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t flags)
 	return error != 0 ? error : error2;
 }
 
-/* One call may lock no more than the limit: nothing is counted across calls. */
+/* How many bytes the process may have locked.  EPERM: none. */
 static int
-may_lock(uint64_t len)
+lock_limit(uint64_t *limit)
 {
-	uint64_t limit;
-
+	*limit = UINT64_MAX;
 	if (cred_capable(cred_current(), CAP_IPC_LOCK))
 		return 0;
 	token_get(&curproc->p_tok);
-	limit = curproc->p_rlimit[RLIMIT_MEMLOCK][0];
+	*limit = curproc->p_rlimit[RLIMIT_MEMLOCK][0];
 	token_release(&curproc->p_tok);
-	if (limit == 0)
-		return EPERM;
-	return len > limit ? ENOMEM : 0;
+	return *limit == 0 ? EPERM : 0;
 }
 
 static int
-lock_range(uaddr_t addr, uint64_t len)
+lock_range(uaddr_t addr, uint64_t len, bool on, bool fill)
 {
 	uaddr_t start = page_trunc(addr), end;
+	uint64_t limit = UINT64_MAX;
 	int error;
 
-	if (rt_add_overflows(addr, len, &end) || page_round(end) < end)
+	/* As Linux: a length that wraps when it is rounded is none. */
+	if (rt_add_overflows(start, page_round(len + (addr & PAGE_MASK)), &end))
 		return EINVAL;
-	end = page_round(end);
-	error = may_lock(end - start);
-	if (error == 0)
-		error = check_mapped(start, end - start);
-	if (error == 0)
+	error = on ? lock_limit(&limit) : 0;
+	if (error != 0 || start == end)
+		return error;
+	if (end > MD_USER_MAX)
+		return ENOMEM;
+	error = vm_lock(vmspace_current(), start, end - start, on, limit);
+	if (error == 0 && fill)
 		vm_populate(vmspace_current(), start, end - start, false);
 	return error;
 }
@@ -212,42 +213,40 @@ int
 sys_mlock(struct sysmsg *m, uaddr_t addr, uint64_t len)
 {
 	(void)m;
-	return lock_range(addr, len);
+	return lock_range(addr, len, true, true);
 }
 
 int
 sys_mlock2(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t flags)
 {
 	(void)m;
-	return (flags & ~MLOCK_ONFAULT) != 0 ? EINVAL : lock_range(addr, len);
+	return (flags & ~MLOCK_ONFAULT) != 0 ? EINVAL : lock_range(addr, len, true, flags == 0);
 }
 
 int
 sys_munlock(struct sysmsg *m, uaddr_t addr, uint64_t len)
 {
-	uaddr_t start = page_trunc(addr), end;
-
 	(void)m;
-	if (rt_add_overflows(addr, len, &end) || page_round(end) < end)
-		return EINVAL;
-	return check_mapped(start, page_round(end) - start);
+	return lock_range(addr, len, false, false);
 }
 
 int
 sys_mlockall(struct sysmsg *m, uint32_t flags)
 {
-	struct vm_usage u;
+	uint64_t limit;
+	int error;
 
 	(void)m;
 	if (flags == 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) != 0 || flags == MCL_ONFAULT)
 		return EINVAL;
-	vm_usage(vmspace_current(), &u);
-	return may_lock(u.size << PAGE_SHIFT);
+	error = lock_limit(&limit);
+	return error != 0 ? error :
+	    vm_lock_all(vmspace_current(), (flags & MCL_CURRENT) != 0, (flags & MCL_FUTURE) != 0, limit);
 }
 
 int
 sys_munlockall(struct sysmsg *m)
 {
 	(void)m;
-	return 0;
+	return vm_lock_all(vmspace_current(), false, false, UINT64_MAX);
 }

@@ -15,10 +15,10 @@
 
 /* ------------------------------------------------------------- mremap -- */
 
-/* Move [old, +old_len), all in entry e, to `to`, where new_len is free.  Exclusive. */
+/* Move [old, +old_len), all in entry e, to `to`, where new_len is free.  `keep`: the old range stays, empty.  Exclusive. */
 static int
 mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_len, uint64_t new_len,
-    uaddr_t to)
+    uaddr_t to, bool keep)
 {
 	struct vm_entry want = *e;
 	struct anonfam *fam;
@@ -55,7 +55,7 @@ mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_le
 		ASSERT(undone == 0);
 		return error;
 	}
-	return old_len == 0 ? 0 : space_unmap(vs, old, old + old_len);
+	return old_len == 0 || keep ? 0 : space_unmap(vs, old, old + old_len);
 }
 
 /* The fixed case: everything in [old, +len) goes to `to`, entry by entry, holes kept. */
@@ -73,7 +73,7 @@ mremap_fixed(struct vmspace *vs, uaddr_t old, uint64_t len, uaddr_t to)
 		n = rt_min(e->e_end, end) - at;
 		error = space_unmap(vs, to + (at - old), to + (at - old) + n);
 		if (error == 0)		/* making room may have cut the entry, but not this part of it */
-			error = mremap_move(vs, entry_find(vs, at), at, n, n, to + (at - old));
+			error = mremap_move(vs, entry_find(vs, at), at, n, n, to + (at - old), false);
 		at += n;
 		e = entry_find(vs, at);
 	}
@@ -111,7 +111,7 @@ mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_le
 		old_len = new_len;
 		e = entry_find(vs, old);
 	}
-	if (new_len == old_len) {
+	if (new_len == old_len && (flags & MREMAP_DONTUNMAP) == 0) {
 		if ((flags & MREMAP_FIXED) != 0)
 			return mremap_fixed(vs, old, new_len, *addr);
 		*addr = old;
@@ -121,10 +121,12 @@ mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_le
 		return EFAULT;
 	if (e->e_obj != NULL && e->e_off + (old - e->e_start) + new_len < new_len)
 		return EINVAL;
-	error = space_may_grow(vs, new_len - old_len, e->e_prot, e->e_flags);
+	error = space_may_grow(vs, (flags & MREMAP_DONTUNMAP) != 0 ? new_len : new_len - old_len, e->e_prot,
+	    e->e_flags);
 	if (error != 0)
 		return error;
-	if ((flags & MREMAP_FIXED) == 0 && mremap_in_place(vs, e, old, old_len, new_len - old_len) == 0) {
+	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) == 0 &&
+	    mremap_in_place(vs, e, old, old_len, new_len - old_len) == 0) {
 		*addr = old;
 		return 0;
 	}
@@ -136,7 +138,8 @@ mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_le
 		error = space_gap(vs, new_len, 0, addr);
 	if (error != 0)
 		return error;
-	return mremap_move(vs, entry_find(vs, old), old, old_len, new_len, *addr);
+	return mremap_move(vs, entry_find(vs, old), old, old_len, new_len, *addr,
+	    (flags & MREMAP_DONTUNMAP) != 0);
 }
 
 /* Where the result is to be. */
@@ -153,8 +156,9 @@ vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, u
 {
 	int error;
 
-	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED)) != 0 ||
-	    ((flags & MREMAP_FIXED) != 0 && (flags & MREMAP_MAYMOVE) == 0))
+	if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 ||
+	    ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 && (flags & MREMAP_MAYMOVE) == 0) ||
+	    ((flags & MREMAP_DONTUNMAP) != 0 && old_len != new_len))
 		return EINVAL;
 	if ((old & PAGE_MASK) != 0 || new_len == 0 || old >= MD_USER_MAX)
 		return EINVAL;
@@ -184,7 +188,7 @@ advise_flag(struct vmspace *vs, struct vm_entry *e, uaddr_t start, uaddr_t end, 
 	if (error != 0)
 		return error;
 	e = entry_find(vs, start);
-	e->e_advice = (e->e_advice & ~clear) | set;
+	entry_advise(e, (e->e_advice & ~clear) | set);
 	return 0;
 }
 
@@ -241,10 +245,29 @@ advice_known(int advice)
 	case MADV_FREE: case MADV_REMOVE: case MADV_DONTFORK: case MADV_DOFORK: case MADV_MERGEABLE:
 	case MADV_UNMERGEABLE: case MADV_HUGEPAGE: case MADV_NOHUGEPAGE: case MADV_DONTDUMP: case MADV_DODUMP:
 	case MADV_WIPEONFORK: case MADV_KEEPONFORK: case MADV_COLD: case MADV_PAGEOUT:
+	case MADV_POPULATE_READ: case MADV_POPULATE_WRITE:
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* MADV_POPULATE_*: as if each page were touched, but an error is told instead of a signal. */
+static int
+populate(struct vmspace *vs, uaddr_t addr, uaddr_t end, uint32_t access)
+{
+	static const int errors[] = { [VMF_MAPERR] = ENOMEM, [VMF_ACCERR] = EINVAL, [VMF_BUS] = EFAULT, [VMF_OOM] = ENOMEM };
+
+	for (; addr < end; addr += PAGE_BYTES) {
+		enum vm_fault how = vm_fault(vs, addr, access);
+
+		if (how != VMF_OK)
+			return errors[how];
+		lwkt_poll();
+		if (lwkt_interrupted(curthread))
+			return EINTR;
+	}
+	return 0;
 }
 
 /* As Linux: holes are passed over and reported at the end. */
@@ -263,6 +286,8 @@ vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice)
 	if (addr > MD_USER_MAX - len)
 		return addr >= MD_USER_MAX ? EINVAL : ENOMEM;
 	end = addr + len;
+	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
+		return populate(vs, addr, end, advice == MADV_POPULATE_READ ? PROT_READ : PROT_WRITE);
 	lk_excl(&vs->vs_lk);
 	while (at < end && error == 0) {
 		e = entry_find(vs, at);
@@ -278,6 +303,70 @@ vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice)
 	space_merge(vs, addr, end);
 	lk_release(&vs->vs_lk);
 	return error != 0 ? error : hole;
+}
+
+/* ------------------------------------------------------------- locking -- */
+
+/* Of [start, end), which e begins: how many pages are mapped and not locked, up to the first hole. */
+static uint64_t
+unlocked_pages(const struct vm_entry *e, uaddr_t start, uaddr_t end)
+{
+	uint64_t n = 0;
+
+	for (; e != NULL && start < end && e->e_start <= start; start = e->e_end, e = entry_next(e))
+		if ((e->e_advice & VME_LOCKED) == 0)
+			n += (rt_min(e->e_end, end) - start) >> PAGE_SHIFT;
+	return n;
+}
+
+/* As Linux: what comes before a hole is done. */
+int
+vm_lock(struct vmspace *vs, uaddr_t addr, uint64_t len, bool on, uint64_t limit)
+{
+	uaddr_t at = addr, end = addr + len;
+	struct vm_entry *e;
+	int error = 0;
+
+	ASSERT(len <= MD_USER_MAX && addr <= MD_USER_MAX - len);
+	lk_excl(&vs->vs_lk);
+	if (on && vs->vs_locked + unlocked_pages(entry_find(vs, addr), addr, end) > limit >> PAGE_SHIFT)
+		error = ENOMEM;
+	while (at < end && error == 0) {
+		uaddr_t stop;
+
+		e = entry_find(vs, at);
+		if (e == NULL || e->e_start > at) {
+			error = ENOMEM;
+			break;
+		}
+		stop = rt_min(e->e_end, end);
+		error = advise_flag(vs, e, at, stop, on ? VME_LOCKED : 0, on ? 0 : VME_LOCKED);
+		at = stop;
+	}
+	space_merge(vs, addr, end);
+	lk_release(&vs->vs_lk);
+	return error;
+}
+
+int
+vm_lock_all(struct vmspace *vs, bool now, bool future, uint64_t limit)
+{
+	int error = 0;
+
+	lk_excl(&vs->vs_lk);
+	if (now && vs->vs_pages > limit >> PAGE_SHIFT)
+		error = ENOMEM;
+	if (error == 0)
+		vs->vs_lock_new = future;
+	for (struct rb_node *n = rb_first(&vs->vs_entries); n != NULL && error == 0; n = rb_next(n)) {
+		struct vm_entry *e = rb_entry(n, struct vm_entry, e_node);
+
+		if (now || !future)
+			entry_advise(e, now ? e->e_advice | VME_LOCKED : e->e_advice & ~VME_LOCKED);
+		lwkt_poll();
+	}
+	lk_release(&vs->vs_lk);
+	return error;
 }
 
 /* --------------------------------------------------------------- asking -- */
@@ -346,6 +435,7 @@ vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), voi
 		struct vm_region r = {
 			.start = e->e_start, .end = e->e_end, .prot = e->e_prot, .flags = e->e_flags,
 			.obj = e->e_obj, .off = e->e_off, .resident = pmap_count(vs, e->e_start, e->e_end),
+			.locked = (e->e_advice & VME_LOCKED) != 0,
 		};
 
 		fn(&r, arg);
@@ -362,6 +452,7 @@ vm_usage(struct vmspace *vs, struct vm_usage *out)
 	out->text = vs->vs_exec;
 	out->data = vs->vs_data;
 	out->stack = vs->vs_stack;
+	out->locked = vs->vs_locked;
 	lk_release(&vs->vs_lk);
 	out->shared = (uint64_t)figure(&vs->vs_other);
 	out->resident = vm_resident(vs);

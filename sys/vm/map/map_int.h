@@ -51,6 +51,7 @@ void	vmobj_unmap(struct vmobj *o, uint64_t first, uint64_t last, bool even_copie
 #define VME_DONTFORK	(1u << 0)
 #define VME_WIPEONFORK	(1u << 1)
 #define VME_NOHUGE	(1u << 2)
+#define VME_LOCKED	(1u << 3)
 /* Flags that live on. */
 #define VME_KEEP	(MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_STACK | MAP_NORESERVE | MAP_DENYWRITE)
 
@@ -87,6 +88,8 @@ struct vmspace {
 	uint64_t	vs_tables;	/* [vs_pt] page-table pages */
 	uint64_t	vs_pages, vs_data, vs_stack, vs_exec;	/* [vs_lk] sizes in pages */
 	_Atomic uint64_t vs_lim_as, vs_lim_data, vs_lim_stack;	/* [atomic] bytes */
+	uint64_t	vs_locked;	/* [vs_lk] pages of entries with VME_LOCKED */
+	bool		vs_lock_new;	/* [vs_lk] mlockall: what will be mapped is locked */
 	uaddr_t		vs_brk_start, vs_brk;	/* [vs_lk] */
 	/* [vs_lk] what a child will touch first: installed with the first run */
 	struct md_range	vs_soon[SOON_MAX];
@@ -104,6 +107,7 @@ int	space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end);	/* exclusive */
 int	space_insert(struct vmspace *vs, const struct vm_entry *want);	/* exclusive; range is free */
 /* never joined to a neighbour */
 int	space_insert_new(struct vmspace *vs, const struct vm_entry *want);
+void	entry_advise(struct vm_entry *e, uint32_t advice);	/* exclusive */
 void	space_extend(struct vmspace *vs, struct vm_entry *e, uint64_t bytes);
 int	space_gap(struct vmspace *vs, uint64_t len, uint32_t flags, uaddr_t *out);
 bool	space_is_free(struct vmspace *vs, uaddr_t start, uaddr_t end);

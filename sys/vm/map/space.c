@@ -14,13 +14,13 @@
  *   S2  an entry is on its object's o_maps and on its family's list as long
  *       as it is in the tree; what the reverse map reads of it (e_start,
  *       e_end, e_off, e_famoff) changes only with both tokens held.
- *   S3  vs_pages, vs_data, vs_stack and vs_exec are sums over the entries.
+ *   S3  vs_pages, vs_data, vs_stack, vs_exec and vs_locked are sums over the entries.
  *
  * Locking: vs_lk exclusive for everything here unless said otherwise.
  * Pages that leave are dropped after the machine was told (gather).
  *
- * Not here: swap, locked memory (mlock is accepted: nothing is ever paged
- * out behind a private mapping), huge pages on request.
+ * Locked memory is only counted: nothing is ever paged out behind a mapping.
+ * Not here: swap, huge pages on request.
  */
 #include <abi/errno.h>
 #include <core/rt/rt.h>
@@ -84,6 +84,8 @@ count_pages(struct vmspace *vs, const struct vm_entry *e, uint64_t pages, bool a
 		vs->vs_data += n;
 	if ((e->e_prot & PROT_EXEC) != 0)
 		vs->vs_exec += n;
+	if ((e->e_advice & VME_LOCKED) != 0)
+		vs->vs_locked += n;
 }
 
 static uint64_t entry_pages(const struct vm_entry *e) { return (e->e_end - e->e_start) >> PAGE_SHIFT; }
@@ -341,6 +343,14 @@ space_insert_new(struct vmspace *vs, const struct vm_entry *want)
 	return 0;
 }
 
+void
+entry_advise(struct vm_entry *e, uint32_t advice)
+{
+	count_pages(e->e_vs, e, entry_pages(e), false);
+	e->e_advice = advice;
+	count_pages(e->e_vs, e, entry_pages(e), true);
+}
+
 /* `bytes` behind it are free: e gets them too. */
 void
 space_extend(struct vmspace *vs, struct vm_entry *e, uint64_t bytes)
@@ -517,6 +527,8 @@ vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t
 		};
 		if (obj == NULL)
 			want.e_off = 0;
+		if (vs->vs_lock_new || (flags & MAP_LOCKED) != 0)
+			want.e_advice = VME_LOCKED;
 		error = space_insert(vs, &want);
 		/* Sealed before the object knew of this mapping, which nobody has used yet. */
 		if (error == 0 && shared && !sealed && obj->o_sealed && (max_prot & PROT_WRITE) != 0) {
@@ -658,6 +670,7 @@ brk_grow(struct vmspace *vs, uaddr_t from, uaddr_t to)
 		.e_start = from, .e_end = to, .e_prot = PROT_READ | PROT_WRITE,
 		.e_max_prot = PROT_READ | PROT_WRITE | PROT_EXEC, .e_flags = MAP_PRIVATE,
 		.e_fam = vs->vs_fam, .e_famoff = from >> PAGE_SHIFT,
+		.e_advice = vs->vs_lock_new ? VME_LOCKED : 0,
 	};
 	uint64_t gap = next != NULL && (next->e_flags & MAP_GROWSDOWN) != 0 ? GUARD_GAP : 0;
 	int error;
@@ -763,7 +776,8 @@ drop_entries(struct vmspace *vs)
 		entry_free(e);
 		lwkt_poll();
 	}
-	ASSERT(vs->vs_pages == 0 && vs->vs_data == 0 && vs->vs_stack == 0 && vs->vs_exec == 0);
+	ASSERT(vs->vs_pages == 0 && vs->vs_data == 0 && vs->vs_stack == 0 && vs->vs_exec == 0 &&
+	    vs->vs_locked == 0);
 }
 
 /*
@@ -796,6 +810,7 @@ vmspace_clear(struct vmspace *vs)
 	pmap_destroy(vs, true);
 	drop_entries(vs);
 	vs->vs_brk_start = vs->vs_brk = 0;
+	vs->vs_lock_new = false;
 	vs->vs_skip_len = UINT64_MAX;
 	lk_release(&vs->vs_lk);
 }
@@ -834,6 +849,7 @@ fork_entry(struct vmspace *child, struct vm_entry *e, struct forkcopy *fc)
 	if (c == NULL)
 		return ENOMEM;
 	*c = *e;
+	c->e_advice &= ~VME_LOCKED;
 	if ((e->e_advice & VME_WIPEONFORK) != 0) {
 		c->e_fam = child->vs_fam;
 		c->e_famoff = e->e_start >> PAGE_SHIFT;

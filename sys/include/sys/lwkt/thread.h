@@ -88,6 +88,8 @@ void	lwkt_yield(void);			/* let others of the same or higher priority run */
 void	lwkt_wake(struct thread *td);
 /* End its interruptible sleep (EINTR) or its stay in user mode; stays set until lwkt_intr_clear. */
 void	lwkt_interrupt(struct thread *td);
+static inline bool lwkt_interrupted(struct thread *td) { return atomic_load_explicit(&td->td_intr,
+    memory_order_relaxed) != 0; }
 static inline void lwkt_intr_clear(struct thread *td) { atomic_store_explicit(&td->td_intr, 0, memory_order_relaxed); }
 /*
  * Stands in every loop without a small constant bound and after every 64 KiB

@@ -36,6 +36,12 @@ int	vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_le
 	    uaddr_t *addr);
 int	vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice);
 int	vm_msync(struct vmspace *vs, uaddr_t addr, uint64_t len);	/* vo_clean of what is shared */
+/*
+ * mlock: no more than `limit` bytes locked in all.  All: what is there `now`, what will be there;
+ * neither unlocks.  ENOMEM
+ */
+int	vm_lock(struct vmspace *vs, uaddr_t addr, uint64_t len, bool on, uint64_t limit);
+int	vm_lock_all(struct vmspace *vs, bool now, bool future, uint64_t limit);
 int	vm_mincore(struct vmspace *vs, uaddr_t addr, uint64_t len, uint8_t *vec);
 bool	vm_is_mapped(struct vmspace *vs, uaddr_t addr, uint64_t len);	/* all of it */
 /* brk: *brk in: wished (0: ask), out: current.  exec sets the start. */
@@ -58,9 +64,10 @@ struct vm_region {
 	struct vmobj	*obj;		/* not held: valid in the callback */
 	uint64_t	off;
 	uint64_t	resident;	/* pages mapped now */
+	bool		locked;
 };
 void	vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), void *arg);
-struct vm_usage { uint64_t size, resident, shared, text, data, stack; };	/* pages */
+struct vm_usage { uint64_t size, resident, shared, text, data, stack, locked; };	/* pages */
 void	vm_usage(struct vmspace *vs, struct vm_usage *out);
 uint64_t vm_resident(struct vmspace *vs);		/* pages, about; takes no lock: for the choice of a victim */
 /* RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK as set by setrlimit; UINT64_MAX: none. */
