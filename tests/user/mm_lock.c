@@ -163,7 +163,8 @@ dontunmap(void)
 		_exit(0);
 	}
 	t_say("old %d, new %d", p[T_PAGE], q[T_PAGE]);
-	T(mremap(q, 2 * T_PAGE, 2 * T_PAGE, MREMAP_DONTUNMAP | MREMAP_MAYMOVE | MREMAP_FIXED, to + T_PAGE) == to + T_PAGE);
+	T(mremap(q, 2 * T_PAGE, 2 * T_PAGE, MREMAP_DONTUNMAP | MREMAP_MAYMOVE | MREMAP_FIXED,
+	    to + T_PAGE) == to + T_PAGE);
 	t_say("%d %d %d, old %d %d", to[0], to[T_PAGE], to[3 * T_PAGE], q[0], q[2 * T_PAGE]);
 	T(munmap(p, 4 * T_PAGE));
 	t_say("%d %d", to[T_PAGE], q[3 * T_PAGE]);

@@ -2,6 +2,7 @@
 /* What the files of procfs share. */
 #pragma once
 #include <sys/file/file.h>
+#include <sys/file/procfs.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
 
@@ -52,7 +53,6 @@ int	procfs_set_shmmni(const char *text, size_t len);
 void	procfs_root_init(void);
 /* procfs_pid.c */
 struct proc *procfs_proc(const struct pnode *n);	/* held; NULL: gone */
-bool	procfs_may_look(struct proc *p);		/* as ptrace would allow */
 int	procfs_jump_fd(const struct pnode *n, struct ncp **out);
 int	procfs_text_fd(struct pbuf *b, const struct pnode *n);
 int	procfs_stat_fd(const struct pnode *n, struct k_stat *st);

@@ -710,7 +710,8 @@ text_smaps_rollup(struct pbuf *b, const struct pnode *n)
 	for (uint32_t i = 0; i < m.rs.n; i++)
 		weigh_region(&m.rs.r[i], &w);
 	if (error == 0 && m.rs.n > 0) {
-		pb_printf(b, "%08llx-%08llx ---p 00000000 00:00 0%*s[rollup]\n", (unsigned long long)m.rs.r[0].start,
+		pb_printf(b, "%08llx-%08llx ---p 00000000 00:00 0%*s[rollup]\n",
+		    (unsigned long long)m.rs.r[0].start,
 		    (unsigned long long)m.rs.r[m.rs.n - 1].end, 26, "");
 		weight_lines(b, &w);
 	}

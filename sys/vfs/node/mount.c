@@ -697,6 +697,20 @@ mount_root(struct mount **mp)
 	return mount_new(&tmpfs_fs, "tmpfs", 0, "mode=755", mp);
 }
 
+/* Where shm_open() keeps its objects. */
+static int
+mount_shm(void)
+{
+	struct lookup lu;
+	int error = name_lookup(vfs_root(), "dev/shm", LOOK_DIR, &lu);
+
+	if (error != 0)
+		return error;
+	error = vfs_mount("tmpfs", "tmpfs", lu.lu_ncp, MS_NOSUID | MS_NODEV, "mode=1777");
+	lookup_done(&lu);
+	return error;
+}
+
 int
 vfs_init(void)
 {
@@ -725,8 +739,10 @@ vfs_init(void)
 	proc_add_hooks(&hooks);
 	vm_add_reclaimer(&reclaimer);
 	error = vfs_mount_boot("devtmpfs", "dev");
-	if (error == 0)
+	if (error == 0) {
 		devfs_fill();
+		error = mount_shm();
+	}
 	lk_excl(&mount_lk);
 	if (error == 0)
 		error = mount_make(&tmpfs_fs, "tmpfs", 0, "", &hidden_mount);

@@ -15,7 +15,10 @@
 
 /* ------------------------------------------------------------- mremap -- */
 
-/* Move [old, +old_len), all in entry e, to `to`, where new_len is free.  `keep`: the old range stays, empty.  Exclusive. */
+/*
+ * Move [old, +old_len), all in entry e, to `to`, where new_len is free.  `keep`: the old range stays,
+ * empty.  Exclusive.
+ */
 static int
 mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_len, uint64_t new_len,
     uaddr_t to, bool keep)
@@ -256,7 +259,8 @@ advice_known(int advice)
 static int
 populate(struct vmspace *vs, uaddr_t addr, uaddr_t end, uint32_t access)
 {
-	static const int errors[] = { [VMF_MAPERR] = ENOMEM, [VMF_ACCERR] = EINVAL, [VMF_BUS] = EFAULT, [VMF_OOM] = ENOMEM };
+	static const int errors[] = { [VMF_MAPERR] = ENOMEM, [VMF_ACCERR] = EINVAL, [VMF_BUS] = EFAULT,
+	    [VMF_OOM] = ENOMEM };
 
 	for (; addr < end; addr += PAGE_BYTES) {
 		enum vm_fault how = vm_fault(vs, addr, access);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* procfs - /proc. */
 #pragma once
+#include <machine/types.h>
+
 /* kmain, after vfs_init and the archive: registers it and mounts it on /proc */
 int	procfs_init(void);
 /* Who knows the sockets: calls line() for each line of /proc/net/unix below the first. */
 typedef void (*procfs_unix_fn)(void (*line)(void *arg, const char *text), void *arg);
 void	procfs_set_net_unix(procfs_unix_fn fn);
+
+struct proc;
+bool	procfs_may_look(struct proc *p);	/* the current process at p's memory, as ptrace would allow */
