@@ -121,7 +121,8 @@ in_a_child(void)
 	add((uint64_t)st);
 }
 
-static const int advices[] = { MADV_DONTNEED, MADV_DONTNEED, MADV_WILLNEED, MADV_NORMAL, MADV_DONTFORK, MADV_DOFORK,
+static const int advices[] = { MADV_DONTNEED, MADV_DONTNEED, MADV_WILLNEED, MADV_NORMAL, MADV_DONTFORK,
+    MADV_DOFORK,
 	18 /* MADV_WIPEONFORK */, 19 /* MADV_KEEPONFORK */ };
 
 static void
@@ -160,7 +161,8 @@ step(void)
 		result((long)mremap(a, n * T_PAGE, (n / 2 + 1) * T_PAGE, 0));
 		break;
 	case 9:
-		result((long)mremap(a, n * T_PAGE, n * T_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, AT + to * T_PAGE));
+		result((long)mremap(a, n * T_PAGE, n * T_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		    AT + to * T_PAGE));
 		break;
 	case 10:
 		result(ftruncate(fd, (off_t)rnd(100 * T_PAGE)));
@@ -187,7 +189,8 @@ main(void)
 	sigaction(SIGBUS, &sa, NULL);
 	fd = open("object", O_CREAT | O_TRUNC | O_RDWR, 0600);
 	ftruncate(fd, 100 * T_PAGE);
-	mmap((void *)AT, PAGES * T_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	mmap((void *)AT, PAGES * T_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+	    -1, 0);
 	for (int i = 0; i < STEPS; i++) {
 		step();
 		if (i % 500 == 499)

@@ -66,10 +66,12 @@ stop_and_cont_cancel(void)
 	t_say("SIGTSTP pending %d", sigismember(&pend, SIGTSTP));
 	raise(SIGCONT);
 	sigpending(&pend);
-	t_say("SIGTSTP pending %d SIGCONT pending %d", sigismember(&pend, SIGTSTP), sigismember(&pend, SIGCONT));
+	t_say("SIGTSTP pending %d SIGCONT pending %d", sigismember(&pend, SIGTSTP), sigismember(&pend,
+	    SIGCONT));
 	raise(SIGTSTP);
 	sigpending(&pend);
-	t_say("SIGTSTP pending %d SIGCONT pending %d", sigismember(&pend, SIGTSTP), sigismember(&pend, SIGCONT));
+	t_say("SIGTSTP pending %d SIGCONT pending %d", sigismember(&pend, SIGTSTP), sigismember(&pend,
+	    SIGCONT));
 	raise(SIGCONT);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
