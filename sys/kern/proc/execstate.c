@@ -58,6 +58,7 @@ proc_exec_commit(void)
 	    p->p_rlimit[RLIMIT_STACK][0]);
 	l->l_clear_tid = 0;
 	l->l_robust_list = 0;
+	l->l_rseq = 0;
 	memset(&l->l_altstack, 0, sizeof(l->l_altstack));
 	md_user_leave(&l->l_uf);
 	md_uframe_init(&l->l_uf, l->l_uf.uf_fpu);

@@ -297,6 +297,7 @@ lwp_inherit(struct lwp *l, struct lwp *n, const struct fork_args *fa)
 		n->l_clear_tid = fa->fa_child_tid;
 	if ((fa->fa_flags & CLONE_CHILD_SETTID) != 0)
 		n->l_set_tid = fa->fa_child_tid;
+	rseq_inherit(l, n, (fa->fa_flags & CLONE_VM) != 0);
 	n->l_start_fn = fa->fa_fn;
 	n->l_start_arg = fa->fa_arg;
 	usched_fork(l, n);

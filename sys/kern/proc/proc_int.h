@@ -127,3 +127,8 @@ void	usched_leave(struct lwp *l);	/* l sleeps or ends: another may run in user m
 void	usched_first(struct lwp *l);	/* a new lwp: may run anywhere */
 void	usched_fork(struct lwp *parent, struct lwp *child);
 void	usched_charge(struct lwp *l, nsec_t ran);
+
+/* Of an lwp with l_rseq: stopped, not by a system call; now on another CPU. */
+void	rseq_stopped(struct lwp *l);
+void	rseq_moved(struct lwp *l);
+void	rseq_inherit(const struct lwp *l, struct lwp *n, bool shares_memory);

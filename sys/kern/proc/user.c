@@ -271,6 +271,10 @@ border(struct lwp *l)
 		if ((mycpu->c_runmask >> LWKT_PRI_USER) != 0)
 			lwkt_yield();
 		usched_enter(l);
+		if (l->l_rseq != 0 && l->l_rseq_cpu != mycpuid) {
+			rseq_moved(l);
+			continue;
+		}
 		crit_enter();
 		if (!work_waits(l) && mycpu->c_runmask >> LWKT_PRI_USER == 0)
 			return;
@@ -315,5 +319,7 @@ lwp_run(struct lwp *l)
 			    (int)p->p_pid, p->p_comm);
 			proc_exit_signal(SIGKILL);
 		}
+		if (l->l_rseq != 0 && stop != MD_SYSCALL)
+			rseq_stopped(l);
 	}
 }

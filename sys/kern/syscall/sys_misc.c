@@ -2,6 +2,7 @@
 /* sys_misc - the system and the process asked about themselves: names, figures, random bytes, settings, the end. */
 #include <abi/errno.h>
 #include <abi/prctl.h>
+#include <abi/rseq.h>
 #include <abi/utsname.h>
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
@@ -384,4 +385,14 @@ sys_get_robust_list(struct sysmsg *m, int32_t pid, uaddr_t head, uaddr_t len)
 		return EPERM;
 	error = copyout(len, &bytes, sizeof bytes);
 	return error != 0 ? error : copyout(head, &m->sm_lwp->l_robust_list, sizeof(uaddr_t));
+}
+
+int
+sys_rseq(struct sysmsg *m, uaddr_t at, uint32_t len, uint32_t flags, uint32_t sig)
+{
+	if ((flags & ~RSEQ_FLAG_UNREGISTER) != 0 || len != sizeof(struct k_rseq))
+		return EINVAL;
+	if ((flags & RSEQ_FLAG_UNREGISTER) != 0)
+		return rseq_unregister(m->sm_lwp, at, sig);
+	return (at & (sizeof(struct k_rseq) - 1)) != 0 ? EINVAL : rseq_register(m->sm_lwp, at, sig);
 }

@@ -139,6 +139,8 @@ struct lwp {
 	struct k_sigaltstack l_altstack;	/* [lwp] */
 	uaddr_t		l_clear_tid;	/* [lwp] */
 	uaddr_t		l_robust_list;	/* [lwp] */
+	uaddr_t		l_rseq;		/* [lwp] 0: none; see rseq.c */
+	uint32_t	l_rseq_sig, l_rseq_cpu;	/* [lwp] the latter: as written there last */
 	uint64_t	l_orig_rax;	/* [lwp] system call number in progress, for restarts; -1: none */
 	struct rusage_acc l_ru;		/* [lwp] */
 	/* [lwp] when the current mode (user, kernel) began; 0: was off the CPU */
@@ -290,3 +292,7 @@ void	proc_set_init_exit(void (*fn)(int status));
 void	proc_itimer(int which, const uint64_t val[2], uint64_t old[2]);
 /* RLIMIT_CPU or an interval timer changed: look again whether CPU time must be watched. */
 void	proc_cpu_watch(struct proc *p);
+
+/* Restartable sequences: register and take back, errors as rseq(2). */
+int	rseq_register(struct lwp *l, uaddr_t at, uint32_t sig);
+int	rseq_unregister(struct lwp *l, uaddr_t at, uint32_t sig);
