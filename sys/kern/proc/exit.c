@@ -416,7 +416,10 @@ eligible(const struct proc *c, const struct wait_args *wa)
 	return (wa->wa_options & __WALL) != 0 || clone == ((wa->wa_options & __WCLONE) != 0);
 }
 
-/* Has child c of p something to report, and not to a tracer?  Takes it unless WNOWAIT.  proc_tree held. */
+/*
+ * Has child c of p something to report, and not to a tracer?  Takes it unless
+ * WNOWAIT.  proc_tree held.
+ */
 static bool
 take_news(const struct proc *p, struct proc *c, const struct wait_args *wa, struct wait_result *wr)
 {
@@ -522,7 +525,8 @@ proc_wait(const struct wait_args *wa, struct wait_result *wr)
 		error = look(p, wa, wr);
 		if (error != 0 || wr->wr_pid != 0 || interrupted)
 			break;
-		interrupted = wait_sleep(&w, NSEC_NEVER, WAIT_INTR) != 0;	/* perhaps by the signal that tells the news */
+		/* Perhaps by the signal that tells the news. */
+		interrupted = wait_sleep(&w, NSEC_NEVER, WAIT_INTR) != 0;
 	}
 	wait_end(&w);
 	return error == 0 && wr->wr_pid == 0 ? ERESTARTSYS : error;
