@@ -60,6 +60,7 @@
 #define IDLE_SPIN	20000u		/* HK_F_SPIN: about 50 us of looking before sleeping */
 
 void	hk_stack_enter(uint64_t top, void (*entry)(void *), void *arg, uint64_t *saved);
+_Noreturn void hk_stack_call(void (*entry)(void *), void *arg);
 _Noreturn void hk_stack_leave(uint64_t saved);
 
 _Thread_local uint64_t hk_host_stack;
@@ -470,8 +471,7 @@ on_stack(void *arg)
 
 	fiber_entered(&fiber);
 	hk_host_stack = s->s_cpu->c_host_rsp & ~15ull;
-	s->s_entry(s->s_arg);
-	hk_assert_failed(__FILE__, __LINE__, "the entry of a CPU does not return");
+	hk_stack_call(s->s_entry, s->s_arg);
 }
 
 static void *
