@@ -19,7 +19,7 @@
 struct tree {
 	char		*t_host;
 	const char	*t_guest;	/* where; "/": the root */
-	bool		t_ro;
+	char		t_mode;		/* as in struct vkboot */
 	uint64_t	t_node;		/* once it is open */
 };
 

@@ -133,7 +133,7 @@ fill_boot(struct vkboot *b, const struct options *o, const struct archive *a, co
 	b->b_tree_off = (uint32_t)b->b_strings_bytes;
 	for (uint32_t i = 0; i < o->o_trees; i++) {
 		b->b_tree_root[i] = o->o_tree[i].t_node;
-		b->b_strings[b->b_strings_bytes++] = o->o_tree[i].t_ro ? 'r' : 'w';
+		b->b_strings[b->b_strings_bytes++] = o->o_tree[i].t_mode;
 		put_text(b, o->o_tree[i].t_guest);
 	}
 	b->b_init_off = o->o_init == NULL ? 0 : put_text(b, o->o_init);

@@ -164,7 +164,7 @@ run(struct options *o, uint32_t *told)
 	for (uint32_t i = 0; i < o->o_trees; i++) {
 		struct tree *t = &o->o_tree[i];
 
-		if (hk_files_open(t->t_host, t->t_ro, &t->t_node) != HK_OK) {
+		if (hk_files_open(t->t_host, t->t_mode != 'w', &t->t_node) != HK_OK) {
 			say_error(NULL, "%s: %s", t->t_guest, hk_why());
 			return VK_EXIT_ERROR;
 		}

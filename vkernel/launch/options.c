@@ -76,11 +76,13 @@ static const char help_text[] =
     "Run a Damselfly kernel as a process, and COMMAND in it; without one, a shell.\n"
     "doctor says whether this host runs one, and what each thing that it lacks costs.\n"
     "\n"
-    "  -m, --memory=SIZE      RAM of the machine, such as 256M (64M)\n"
+    "  -m, --memory=SIZE      RAM of the machine, such as 256M (64M; for a directory as the root\n"
+    "                         a quarter of the host's, at most 2G)\n"
     "  -c, --cpus=N           processors, 1 to 256 (1)\n"
     "  -n, --name=NAME        host name of the guest (damselfly)\n"
     "  -r, --root=FILE        initial root: a cpio archive (newc), or one packed by gzip\n"
-    "  -r, --root=DIR,ro      a directory of the host as the root, which nothing changes\n"
+    "  -r, --root=DIR         a directory of the host as the root; what is written stays in an\n"
+    "                         overlay.  DIR,ro: nothing can be written\n"
     "      --share=HOST:DIR   a directory of the host, to be seen on DIR; HOST:DIR,ro: read only\n"
     "                         (repeatable)\n"
     "      --init=PATH        run PATH as process 1 instead of the kernel's own\n"
@@ -318,31 +320,35 @@ set_path(const char **where, const char *option, const char *text)
 }
 
 static bool
-add_tree(struct options *o, char *host, const char *guest, bool ro)
+add_tree(struct options *o, char *host, const char *guest, char mode)
 {
 	if (o->o_trees == VKB_TREES_MAX) {
 		say_error(NULL, "%s: more than %d directories", host, VKB_TREES_MAX);
 		free(host);
 		return false;
 	}
-	o->o_tree[o->o_trees++] = (struct tree){ .t_host = host, .t_guest = guest, .t_ro = ro };
+	o->o_tree[o->o_trees++] = (struct tree){ .t_host = host, .t_guest = guest, .t_mode = mode };
 	return true;
 }
 
-/* "...,ro" or "...,rw" loses its end. */
+/* A copy of the text without ",ro" and the like at its end, which say the mode; `usual` without any. */
 static char *
-split_mode(const char *text, bool *ro, bool *given)
+split_mode(const char *text, char usual, char *mode)
 {
+	static const struct { const char *end; char mode; } modes[] = {
+		{ ",ro", 'r' }, { ",rw", 'w' }, { ",overlay", 'o' },
+	};
 	char *copy = strdup(text), *comma = copy == NULL ? NULL : strrchr(copy, ',');
 
-	if (copy == NULL) {
+	if (copy == NULL)
 		say_error(NULL, "out of memory");
-		return NULL;
-	}
-	*ro = comma != NULL && strcmp(comma, ",ro") == 0;
-	*given = *ro || (comma != NULL && strcmp(comma, ",rw") == 0);
-	if (*given)
-		*comma = '\0';
+	*mode = usual;
+	for (size_t i = 0; comma != NULL && i < sizeof modes / sizeof modes[0]; i++)
+		if (strcmp(comma, modes[i].end) == 0) {
+			*mode = modes[i].mode;
+			*comma = '\0';
+			break;
+		}
 	return copy;
 }
 
@@ -350,24 +356,23 @@ split_mode(const char *text, bool *ro, bool *given)
 static bool
 set_share(struct options *o, const char *text)
 {
-	bool ro, given;
-	char *host = split_mode(text, &ro, &given), *colon;
+	char mode, *host = split_mode(text, 'w', &mode), *colon;
 
 	if (host == NULL)
 		return false;
 	for (colon = strchr(host, ':'); colon != NULL && colon[1] != '/'; colon = strchr(colon + 1, ':'))
 		;
-	if (colon == NULL || colon == host || strspn(colon + 1, "/") == strlen(colon + 1)) {
+	if (colon == NULL || colon == host || strspn(colon + 1, "/") == strlen(colon + 1) || mode == 'o') {
 		say_error("write HOST:DIR or HOST:DIR,ro, DIR an absolute path in the guest",
 		    "--share=%s: not two directories", text);
 		free(host);
 		return false;
 	}
 	*colon = '\0';
-	return add_tree(o, host, colon + 1, ro);
+	return add_tree(o, host, colon + 1, mode);
 }
 
-/* What the kernel mounts its own things on must be there, because it cannot make it. */
+/* Where nothing can be made, what the kernel mounts its own things on must be there. */
 static bool
 can_be_root(const char *dir)
 {
@@ -388,8 +393,7 @@ can_be_root(const char *dir)
 static bool
 set_root(struct options *o, const char *text)
 {
-	bool ro, given;
-	char *host = split_mode(text, &ro, &given);
+	char mode, *host = split_mode(text, 'o', &mode);
 	struct stat st;
 
 	if (host == NULL)
@@ -399,14 +403,24 @@ set_root(struct options *o, const char *text)
 		o->o_root = text;
 		return true;
 	}
-	if (!ro) {
-		say_error("write DIR,ro, and --share what is to be changed",
-		    "--root=%s: a directory can be the root only as it is", text);
+	if (mode == 'w') {
+		say_error("--share what is to be changed", "--root=%s: the root is changed in an overlay only", text);
 		free(host);
 		return false;
 	}
 	o->o_root_dir = true;
-	return can_be_root(host) && add_tree(o, host, "/", true);
+	return (mode == 'o' || can_be_root(host)) && add_tree(o, host, "/", mode);
+}
+
+/* RAM for programs of a whole system: a quarter of the host's, at most 2 GiB. */
+static uint64_t
+ram_for_system(void)
+{
+	uint64_t quarter = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
+
+	if (quarter > 2ull << 30)
+		return 2ull << 30;
+	return quarter < RAM_DEFAULT ? RAM_DEFAULT : quarter & ~(uint64_t)(HK_BLOCK - 1);
 }
 
 /* One option.  False: told. */
@@ -498,7 +512,6 @@ options_parse(int argc, char **argv, struct options *o)
 	int c;
 
 	*o = (struct options){
-		.o_ram_bytes = RAM_DEFAULT,
 		.o_ncpu = 1,
 		.o_status_fd = -1,
 		.o_name = "damselfly",
@@ -534,6 +547,8 @@ options_parse(int argc, char **argv, struct options *o)
 		say_error(NULL, "the command is empty");
 		return OPTIONS_BAD;
 	}
+	if (o->o_ram_bytes == 0)
+		o->o_ram_bytes = o->o_root_dir ? ram_for_system() : RAM_DEFAULT;
 	if ((o->o_boot_flags & VKB_DETERMINISTIC) != 0)
 		fixed_environment(o);
 	if (o->o_argc == 0 && o->o_init == NULL)

@@ -86,7 +86,7 @@ hostfile_init(void)
 		rt_snprintf(tree_name[i], sizeof tree_name[i], "host%u", i);
 		trees[i] = (struct fsdev){
 			.fd_name = tree_name[i], .fd_ops = &hostfile_ops, .fd_root = b->b_tree_root[i],
-			.fd_where = text + 1, .fd_ro = text[0] == 'r',
+			.fd_where = text + 1, .fd_ro = text[0] != 'w', .fd_overlay = text[0] == 'o',
 		};
 		fsdev_attach(&trees[i]);
 	}

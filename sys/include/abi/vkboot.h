@@ -52,7 +52,8 @@ struct vkboot {
 	uint64_t	b_seed;			/* of the order of everything, VKB_DETERMINISTIC */
 	/*
 	 * Trees of the host's files: their root nodes (hk.h), and as many texts from b_tree_off on:
-	 * 'r' (read only) or 'w', and the directory of the guest to mount it on.
+	 * 'r' (read only), 'w', or 'o' (read only, below an overlay: the root), and the directory of the guest to
+	 * mount it on.
 	 */
 	uint64_t	b_tree_root[VKB_TREES_MAX];
 	uint32_t	b_trees, b_tree_off;

@@ -84,6 +84,7 @@ struct fsdev {
 	uint64_t	fd_root;	/* const: node of the root */
 	const char	*fd_where;	/* const: where it wants to be mounted; "": nowhere */
 	bool		fd_ro;		/* const: changes are refused */
+	bool		fd_overlay;	/* const: wants to be below an overlay, which is what shows */
 	struct fsdev	*fd_next;	/* const after boot: attach list */
 };
 void	fsdev_attach(struct fsdev *fd);			/* driver, at boot */

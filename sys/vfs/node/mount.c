@@ -687,14 +687,71 @@ vfs_mount_devices(const char **which)
 	return 0;
 }
 
-/* A tree that wants to be the root is it, else a tmpfs that an archive will fill.  [mount_lk] */
+/* The tree that wants to be the root; NULL: none. */
+static struct fsdev *
+root_device(void)
+{
+	struct fsdev *fd = fsdev_first();
+
+	while (fd != NULL && strcmp(fd->fd_where, "/") != 0)
+		fd = fd->fd_next;
+	return fd;
+}
+
+/* A tree that wants to be the root is it, else a tmpfs, for an archive or an overlay.  [mount_lk] */
 static int
 mount_root(struct mount **mp)
 {
-	for (struct fsdev *fd = fsdev_first(); fd != NULL; fd = fd->fd_next)
-		if (strcmp(fd->fd_where, "/") == 0)
-			return mount_new(&hostfs_fs, fd->fd_name, 0, "", mp);
+	struct fsdev *fd = root_device();
+
+	if (fd != NULL && !fd->fd_overlay)
+		return mount_new(&hostfs_fs, fd->fd_name, 0, "", mp);
 	return mount_new(&tmpfs_fs, "tmpfs", 0, "mode=755", mp);
+}
+
+/* The current root of the kernel's own; takes over a reference. */
+static void
+kernel_root_set(struct ncp *root)
+{
+	struct ncp *old = kernel_fsctx.fc_root;
+
+	ncp_hold(root);
+	kernel_fsctx.fc_cwd = kernel_fsctx.fc_root = root;
+	ncp_drop(old);
+	ncp_drop(old);
+}
+
+/* An overlay over the tree takes the place of the first root, of which only its layers are left. */
+static int
+overlay_root(const struct fsdev *fd)
+{
+	struct ncp *on;
+	struct lookup lu;
+	struct mount *mp;
+	int error = make_path("lower", &on);
+
+	if (error != 0)
+		return error;
+	error = vfs_mount("hostfs", fd->fd_name, on, 0, "");
+	ncp_drop(on);
+	if (error == 0)
+		error = make_path("root", &on);
+	if (error != 0)
+		return error;
+	ncp_drop(on);
+	error = overlay_mount_boot("/lower", "/root");
+	if (error == 0)
+		error = name_lookup(NULL, "/root", LOOK_DIR, &lu);
+	if (error != 0)
+		return error;
+	mp = lu.lu_ncp->n_mount;
+	lk_excl(&mount_lk);
+	ncp_cover(mp->mp_covers, NULL);
+	mount_set_covers(mp, NULL);
+	root_mount = mp;
+	lk_release(&mount_lk);
+	kernel_root_set(lu.lu_ncp);
+	return 0;
 }
 
 /* Where shm_open() keeps its objects. */
@@ -738,7 +795,10 @@ vfs_init(void)
 	kernel_fsctx.fc_umask = 022;
 	proc_add_hooks(&hooks);
 	vm_add_reclaimer(&reclaimer);
-	error = vfs_mount_boot("devtmpfs", "dev");
+	if (root_device() != NULL && root_device()->fd_overlay)
+		error = overlay_root(root_device());
+	if (error == 0)
+		error = vfs_mount_boot("devtmpfs", "dev");
 	if (error == 0) {
 		devfs_fill();
 		error = mount_shm();
