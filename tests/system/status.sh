@@ -83,7 +83,6 @@ refuses "no processors" 'not a number of processors' -c 0 -- true
 refuses "a variable without =" '--env=X: not a variable' -e X -- true
 refuses "a status descriptor that is not open" '--status-fd=77: ' --status-fd=77 -- true
 refuses "a root that is not there" '/no/such: No such file' -r /no/such -- true
-refuses "a root that is a folder" 'cpio archives only' -r /etc -- true
 refuses "a root that is no archive" 'not a cpio archive' -r "$0" -- true
 refuses "host processors that are none" 'cannot start: ' --host-cpus=frog -- true
 refuses "a bad --enosys" 'one of log, quiet, panic' --enosys=shout -- true

@@ -541,7 +541,7 @@ hostfs_statfs(struct mount *mp, struct statfs_info *out)
 
 const struct fs_ops hostfs_fs = {
 	.fs_name = "hostfs",
-	.fs_flags = FS_EXPIRES,
+	.fs_flags = FS_EXPIRES | FS_NODEV,
 	.fs_mount = hostfs_mount,
 	.fs_unmount = hostfs_unmount,
 	.fs_statfs = hostfs_statfs,
