@@ -185,6 +185,50 @@ check_added(void)
 	t_say("added and found: %s", sum == atomic_load(&done) ? "the same" : "not the same");
 }
 
+/*
+ * The moved area and a neighbour at both places share a table; of the area only the last page is there, so
+ * that the table at the new place is empty for a while; the neighbour's file loses and gets its only page.
+ */
+#define WIDE	((size_t)511 * T_PAGE)
+static int neighbour;
+
+static void *
+shrink(void *arg)
+{
+	while (!atomic_load(&stop)) {
+		if (sigsetjmp(back, 0) == 0)
+			AT[WIDE] = OTHER[WIDE] = 1;
+		if (ftruncate(neighbour, 0) != 0 || ftruncate(neighbour, T_PAGE) != 0)
+			atomic_fetch_add(&bad, 1);
+	}
+	return arg;
+}
+
+static void
+move_wide(void)
+{
+	for (int i = 0; i < 2000; i++) {
+		char *from = i % 2 == 0 ? AT : OTHER, *to = i % 2 == 0 ? OTHER : AT;
+
+		if (mremap(from, WIDE, WIDE, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
+			atomic_fetch_add(&bad, 1);
+	}
+}
+
+static void
+move_beside(void)
+{
+	neighbour = open("neighbour", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	map(AT + WIDE, T_PAGE, MAP_SHARED | MAP_FIXED, neighbour);
+	map(OTHER + WIDE, T_PAGE, MAP_SHARED | MAP_FIXED, neighbour);
+	map(AT, WIDE, PRIVATE, -1);
+	AT[WIDE - 1] = 7;
+	together(shrink, move_wide, "an area moves beside a file that shrinks");
+	t_say("still there: %d", AT[WIDE - 1]);
+	munmap(AT, WIDE + T_PAGE);
+	munmap(OTHER, WIDE + T_PAGE);
+}
+
 /* ----------------------------------------------------------------- fork -- */
 
 /* The same number into one page after the other. */
@@ -325,6 +369,7 @@ main(int argc, char **argv)
 	munmap(OTHER, BYTES);
 	together(add, move, "the area moves");
 	check_added();
+	move_beside();
 	map(AT, BYTES, PRIVATE, -1);
 	together(chain, fork_often, "children");
 	exec_while_siblings_fault(argv[0]);

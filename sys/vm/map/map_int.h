@@ -86,6 +86,7 @@ struct vmspace {
 	struct anonfam	*vs_fam;	/* const, held: for new private entries */
 	figure_t	vs_anon, vs_other;	/* [vs_pt] pages mapped */
 	uint64_t	vs_tables;	/* [vs_pt] page-table pages */
+	struct md_range	vs_keep;	/* [vs_pt] where a move is about to use tables that may be empty */
 	uint64_t	vs_pages, vs_data, vs_stack, vs_exec;	/* [vs_lk] sizes in pages */
 	_Atomic uint64_t vs_lim_as, vs_lim_data, vs_lim_stack;	/* [atomic] bytes */
 	uint64_t	vs_locked;	/* [vs_lk] pages of entries with VME_LOCKED */

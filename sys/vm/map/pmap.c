@@ -19,7 +19,9 @@
  *   P2  what was taken out is dropped only after the machine was told and
  *       every CPU has left the section it was in (gather_flush).
  *   P3  pg_index of a table page counts its non-zero slots; a table below
- *       the root with none is unlinked.
+ *       the root with none is unlinked, unless a move is about to fill it
+ *       (vs_keep): others may empty tables meanwhile that the new place
+ *       shares with its neighbours.
  *   P4  2 MiB leaves are anonymous and never cross the border of an entry.
  *
  * Locking: vs_pt, taken here unless said otherwise, for one table at a time.
@@ -260,8 +262,11 @@ static void
 prune(struct vmspace *vs, uaddr_t va, struct gather *g)
 {
 	uint64_t *slot[3], *t = md_p2v(vs->vs_root);
+	uaddr_t block = va & ~(BLOCK_BYTES - 1);
 	uint32_t n = 0;
 
+	if (block < vs->vs_keep.va + vs->vs_keep.len && vs->vs_keep.va < block + BLOCK_BYTES)
+		return;
 	for (uint32_t shift = 39; shift > PAGE_SHIFT; shift -= 9) {
 		uint64_t v;
 
@@ -336,7 +341,6 @@ remove_some(struct vmspace *vs, uaddr_t va, uaddr_t end, bool keep_anon, struct 
 {
 	uint64_t span, *p = pmap_find(vs, va, &span);
 	uaddr_t first = va, stop = table_end(va, end);
-	bool any = false;
 
 	if (p == NULL)
 		return skip(va, span);
@@ -351,10 +355,8 @@ remove_some(struct vmspace *vs, uaddr_t va, uaddr_t end, bool keep_anon, struct 
 		if ((old & PTE_P) != 0)
 			gather_range(g, va, span);
 		leaf_gone(g, old, span);
-		any = true;
 	}
-	if (any)		/* else an empty one is somebody's who is about to use it: mremap */
-		prune(vs, first, g);
+	prune(vs, first, g);
 	return va;
 }
 
@@ -710,9 +712,18 @@ make_table(struct vmspace *vs, uaddr_t to, struct spare *sp)
 	}
 }
 
+/* Tables in [va, +len) stay, even empty; len 0: no more.  One move at a time: vs_lk. */
+static void
+keep_tables(struct vmspace *vs, uaddr_t va, uint64_t len)
+{
+	spin_lock(&vs->vs_pt);
+	vs->vs_keep = (struct md_range){ va, len };
+	spin_unlock(&vs->vs_pt);
+}
+
 /*
  * First everything that needs memory: 2 MiB leaves are split, the tables at
- * the new place made.  Empty ones are left behind on ENOMEM; unmapping the
+ * the new place made.  Those that stay empty are left behind; unmapping the
  * new place removes them.
  */
 static int
@@ -751,12 +762,12 @@ pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len)
 {
 	struct gather g;
 	uint64_t span;
-	int error = move_prepare(vs, from, to, len);
+	int error;
 
-	if (error != 0)
-		return error;
+	keep_tables(vs, to, len);
+	error = move_prepare(vs, from, to, len);
 	gather_init(&g, vs, MD_INVAL_DROP);
-	for (uint64_t at = 0; at < len;) {
+	for (uint64_t at = 0; at < len && error == 0;) {
 		uint64_t val;
 
 		val = pmap_peek(vs, from + at, &span);
@@ -772,7 +783,8 @@ pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len)
 			gather_flush(&g);
 	}
 	gather_flush(&g);
-	return 0;
+	keep_tables(vs, 0, 0);
+	return error;
 }
 
 /* ------------------------------------------------------------ the end -- */
