@@ -137,7 +137,7 @@ struct hk_space_rec {
 	uint32_t		sp_seq;		/* last batch given to the mapper */
 	uint32_t		sp_noted;	/* last batch whose failure has been noted */
 	uint32_t		sp_count;	/* commands collected since */
-	_Atomic bool		sp_unsent;	/* [sp_lock to change] hk_prefill() left commands for the next hk_run() */
+	_Atomic bool		sp_unsent;	/* [sp_lock to change] commands wait for the next hk_run() */
 	bool			sp_failed;	/* a command failed since the last hk_batch_commit() */
 	/* space.c */
 	uint8_t			*sp_region;	/* host mapping of the control region.  constant */
@@ -218,6 +218,7 @@ struct hk_frame_lay {
 struct hk_machine {
 	/* init.c, constant after hk_init() */
 	uint32_t		m_ncpu, m_flags;
+	_Atomic bool		m_each_fault;	/* hk_run_each_fault().  Set once */
 	uint32_t		m_pool_low, m_pool_high;
 	uint32_t		m_map_budget;
 	int			m_ram_fd, m_ctl_fd;

@@ -110,6 +110,7 @@ adopt(const struct hk_config *cfg, uint64_t map_count)
 
 	hk_m.m_ncpu = cfg->ncpu;
 	hk_m.m_flags = cfg->flags;
+	atomic_store_explicit(&hk_m.m_each_fault, false, memory_order_relaxed);
 	hk_m.m_pool_low = cfg->pool_low != 0 ? cfg->pool_low : POOL_LOW;
 	hk_m.m_pool_high = cfg->pool_high != 0 ? cfg->pool_high : POOL_HIGH;
 	if (hk_m.m_pool_high < hk_m.m_pool_low)

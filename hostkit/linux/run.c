@@ -455,8 +455,8 @@ fault_serve(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, const s
 	fill = hk_vpt_fault(sp, f->cr2, f->err);
 	if (fill == HK_FILL_SERVED) {
 		count(&c->n_served);
-		if (mail(c)) {
-			(void)hk_batch_commit(sp);	/* a failure shows again at the next fault */
+		if (mail(c) || atomic_load_explicit(&hk_m.m_each_fault, memory_order_relaxed)) {
+			atomic_store_explicit(&sp->sp_unsent, sp->sp_count > 0, memory_order_relaxed);
 			*stop = HK_INTR;
 		} else {
 			if (sp->sp_count > 0)
@@ -482,7 +482,7 @@ is_fault_again(const struct hk_slot_rec *sl, const struct hk_frame *f)
 	return sl->sl_faulted && f->rip == sl->sl_fault_rip && f->cr2 == sl->sl_fault_va;
 }
 
-/* The guest goes on; behind the commands that hk_prefill() left, if there are any. */
+/* The guest goes on; behind the commands that hk_prefill() or a stop between left, if there are any. */
 static void
 guest_resume(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct hk_slot *s)
 {
@@ -552,6 +552,12 @@ run_inside(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 			return stop;
 		}
 	}
+}
+
+void
+hk_run_each_fault(void)
+{
+	atomic_store_explicit(&hk_m.m_each_fault, true, memory_order_relaxed);
 }
 
 enum hk_stop

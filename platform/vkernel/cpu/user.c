@@ -139,6 +139,12 @@ md_user_run(struct md_uframe *uf, md_space_t s)
 }
 
 void
+md_user_each_fault(void)
+{
+	hk_run_each_fault();
+}
+
+void
 md_user_leave(struct md_uframe *uf)
 {
 	if (uf->uf_fpu_live) {

@@ -51,6 +51,8 @@ void	md_uframe_copy(struct md_uframe *dst, struct md_uframe *src);
 
 /* Run until a reason to stop.  The thread stays on its CPU meanwhile. */
 enum md_stop md_user_run(struct md_uframe *uf, md_space_t s);
+/* From now on it also stops, with MD_INTR, at each fault that the machine serves by itself: for gap statistics. */
+void	md_user_each_fault(void);
 
 /*
  * The thread leaves this CPU or its space: bring live extended state home.

@@ -44,6 +44,7 @@
 #define ARGS_LEAST	(32 * PAGE_BYTES)	/* room for arguments, however small the stack limit */
 #define ARGS_MOST	(6ull << 20)
 #define ARGS_FIRST	(2 * PAGE_BYTES)
+#define ARGS_PIECE	(16 * PAGE_BYTES)	/* copied between two looks at the mailbox */
 #define PHDRS_MAX	(65536u / sizeof(struct elf_phdr))
 #define MS_NOSUID	2u
 #define MS_NOEXEC	8u
@@ -97,7 +98,10 @@ args_reserve(struct exec *x, uint64_t more)
 	bigger = kmalloc(size, KM_WAIT);
 	if (bigger == NULL)
 		return ENOMEM;
-	memcpy(bigger, x->x_args, x->x_bytes);
+	for (uint64_t at = 0; at < x->x_bytes; at += ARGS_PIECE) {
+		memcpy(bigger + at, x->x_args + at, rt_min(x->x_bytes - at, ARGS_PIECE));
+		lwkt_poll();
+	}
 	kfree(x->x_args);
 	x->x_args = bigger;
 	x->x_size = size;

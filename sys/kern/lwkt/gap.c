@@ -8,10 +8,14 @@
  * kernel argument `gaps` makes each of them take the CPU's own time (wall
  * time would count what the host gives to others) and keeps the longest span
  * and who ended it.  A wait for a spin does not count: its holder may not be
- * running, and if it is, the gap is the holder's.  Otherwise it costs
- * nothing: c_watch is 0, and is looked at together with the mailbox.
+ * running, and if it is, the gap is the holder's.  A machine that serves
+ * faults by itself looks between two of them, and is asked to come back to
+ * the border each time, so that many of them are not taken for one gap.
+ * Otherwise it costs nothing: c_watch is 0, and is looked at together with
+ * the mailbox.
  */
 #include <machine/clock.h>
+#include <machine/user.h>
 #include <sys/debug/kprint.h>
 #include <sys/debug/symtab.h>
 
@@ -47,6 +51,7 @@ lwkt_watch_gaps(void)
 {
 	for (uint32_t i = 0; i < cpu_count; i++)
 		cpu_find(i)->c_watch |= CPU_WATCH_GAPS;
+	md_user_each_fault();
 }
 
 nsec_t

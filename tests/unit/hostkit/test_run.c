@@ -153,6 +153,30 @@ faults(void)
 	hk_space_destroy(g.g_space);
 }
 
+/* Each served fault is a stop of its own, and what it mapped is there when the guest goes on. */
+static void
+each_fault(void)
+{
+	struct guest g;
+	struct hk_stats before, after;
+	enum hk_stop stop;
+	uint64_t stops = 0;
+
+	guest_make(&g, CODE(touch));
+	g.g_frame.rdi = DATA_VA;
+	g.g_frame.rsi = CODE_VA;
+	g.g_frame.rcx = DATA_PAGES;
+	hk_run_each_fault();
+	hk_stats(&before);
+	while ((stop = hk_run(0, g.g_space, &g.g_frame)) == HK_INTR)
+		stops++;
+	hk_stats(&after);
+	CHECK_EQ(stop, HK_SYSCALL);
+	CHECK(stops > 0);
+	CHECK_EQ(stops, after.faults_served - before.faults_served);
+	hk_space_destroy(g.g_space);
+}
+
 static void
 invalidate(void)
 {
@@ -574,6 +598,7 @@ static void test_registers(void **s) { (void)s; machine_run(registers); }
 static void test_red_zone(void **s) { (void)s; machine_run(red_zone); }
 static void test_vsyscall(void **s) { (void)s; machine_run(vsyscall); }
 static void test_faults(void **s) { (void)s; machine_run(faults); }
+static void test_each_fault(void **s) { (void)s; machine_run(each_fault); }
 static void test_invalidate(void **s) { (void)s; machine_run(invalidate); }
 static void test_sharing(void **s) { (void)s; machine_run(sharing); }
 static void test_traps(void **s) { (void)s; machine_run(traps); }
@@ -604,6 +629,7 @@ main(void)
 		cmocka_unit_test(test_red_zone),
 		cmocka_unit_test(test_vsyscall),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_each_fault),
 		cmocka_unit_test(test_invalidate),
 		cmocka_unit_test(test_sharing),
 		cmocka_unit_test(test_traps),
