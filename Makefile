@@ -202,10 +202,15 @@ $(O)/examples/%: hostkit/examples/%.c $(O)/lib/libhostkit.a $(O)/flags
 	$(call say,EXAMPLE,$<)
 	$(Q)$(CC) $(hostflags) $(san_host) $(san_unit) -MF $@.d $(no_pie) -o $@ $< $(O)/lib/libhostkit.a -lpthread
 
+# A static musl program.
+define musl
+@mkdir -p $(@D)
+$(call say,MUSL,$<)
+$(Q)$(MUSLCC) $(warn) $(1) -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
+endef
+
 $(O)/user/%: tests/user/%.c $(O)/flags
-	@mkdir -p $(@D)
-	$(call say,MUSL,$<)
-	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
+	$(call musl,-O1)
 
 # The same programs with the other C library's threads.
 $(O)/user/%_glibc: tests/user/%.c $(O)/flags
@@ -214,14 +219,10 @@ $(O)/user/%_glibc: tests/user/%.c $(O)/flags
 	$(Q)$(CC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $< -lpthread
 
 $(O)/guest/%: tests/guest/%.c $(O)/flags
-	@mkdir -p $(@D)
-	$(call say,MUSL,$<)
-	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
+	$(call musl,-O1)
 
 $(O)/stress/%: tests/stress/%.c $(O)/flags
-	@mkdir -p $(@D)
-	$(call say,MUSL,$<)
-	$(Q)$(MUSLCC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
+	$(call musl,-O1)
 
 # ------------------------------------------------------------- explorers --
 # What ships and copies of it with one planted bug each, on modelled CPUs: tests/unit/explore.
@@ -393,9 +394,7 @@ bench: setup-bench
 	@sh scripts/run/bench $(O)
 
 $(O)/perf/%: tests/perf/%.c $(O)/flags
-	@mkdir -p $(@D)
-	$(call say,MUSL,$<)
-	$(Q)$(MUSLCC) $(warn) -O2 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
+	$(call musl,-O2)
 
 ## clean        forget all that was built
 clean:

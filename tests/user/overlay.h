@@ -113,3 +113,28 @@ ov_show(const char *path)
 		}
 	}
 }
+
+/* -------------------------------------------------- random operations -- */
+
+#define OV_LETTERS	5
+
+static unsigned ov_state;
+
+__attribute__((unused)) static unsigned
+ov_next(unsigned n)
+{
+	ov_state = ov_state * 1664525u + 1013904223u;
+	return (ov_state >> 8) % n;
+}
+
+/* A path of one to three short names below `top`. */
+__attribute__((unused)) static const char *
+ov_path(const char *top, char *p)
+{
+	unsigned depth = 1 + ov_next(3);
+	size_t n = (size_t)sprintf(p, "%s", top);
+
+	while (depth-- > 0)
+		n += (size_t)sprintf(p + n, "/%c", (int)('a' + ov_next(OV_LETTERS)));
+	return p;
+}

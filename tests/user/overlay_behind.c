@@ -7,26 +7,6 @@
 
 #define STEPS	1500
 
-static unsigned state;
-
-static unsigned
-next(unsigned n)
-{
-	state = state * 1664525u + 1013904223u;
-	return (state >> 8) % n;
-}
-
-static const char *
-path(const char *top, char *p)
-{
-	unsigned depth = 1 + next(3);
-	size_t n = (size_t)sprintf(p, "%s", top);
-
-	while (depth-- > 0)
-		n += (size_t)sprintf(p + n, "/%c", (int)('a' + next(3)));
-	return p;
-}
-
 static void
 step(const char *top)
 {
@@ -34,9 +14,9 @@ step(const char *top)
 	struct stat st;
 	int fd;
 
-	path(top, p);
-	path(top, q);
-	switch (next(11)) {
+	ov_path(top, p);
+	ov_path(top, q);
+	switch (ov_next(11)) {
 	case 0: mkdir(p, 0700); break;
 	case 1: rmdir(p); break;
 	case 2: unlink(p); break;
@@ -71,14 +51,14 @@ main(void)
 	int status, bad = 0;
 
 	ov_begin();
-	state = 7;
+	ov_state = 7;
 	mkdir("work/work", 0700);
 	for (int i = 0; i < 60; i++)
 		step("low");
 	t_need(mount("o", "m", "overlay", 0, OV_LAYERS) == 0, "an overlay");
 	for (unsigned i = 0; i < T_COUNT(tops); i++) {
 		if (fork() == 0) {
-			state = i * 77 + 1;
+			ov_state = i * 77 + 1;
 			for (int k = 0; k < STEPS; k++)
 				step(tops[i]);
 			_exit(0);

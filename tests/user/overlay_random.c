@@ -7,28 +7,6 @@
 
 #define SEEDS	40
 #define STEPS	120
-#define NAMES	5
-
-static unsigned state;
-
-static unsigned
-next(unsigned n)
-{
-	state = state * 1664525u + 1013904223u;
-	return (state >> 8) % n;
-}
-
-/* A path of one to three short names below `top`. */
-static const char *
-path(const char *top, char *p)
-{
-	unsigned depth = 1 + next(3);
-	size_t n = (size_t)sprintf(p, "%s", top);
-
-	while (depth-- > 0)
-		n += (size_t)sprintf(p + n, "/%c", (int)('a' + next(NAMES)));
-	return p;
-}
 
 static void
 put(const char *p, unsigned what)
@@ -49,10 +27,10 @@ fill(const char *top)
 	char p[64];
 
 	for (int i = 0; i < 40; i++) {
-		path(top, p);
-		switch (next(4)) {
+		ov_path(top, p);
+		switch (ov_next(4)) {
 		case 0: case 1: mkdir(p, 0755); break;
-		case 2: put(p, next(10)); break;
+		case 2: put(p, ov_next(10)); break;
 		default: symlink("a", p); break;
 		}
 	}
@@ -68,12 +46,12 @@ static void
 step(int i)
 {
 	char p[64], q[64];
-	unsigned what = next(14);
+	unsigned what = ov_next(14);
 	struct stat st;
 	int fd;
 
-	path("m", p);
-	path("m", q);
+	ov_path("m", p);
+	ov_path("m", q);
 	errno = 0;
 	switch (what) {
 	case 0: t_say("%d mkdir %s: %s", i, p, answer(mkdir(p, 0700))); break;
@@ -82,8 +60,8 @@ step(int i)
 	case 4: case 5: t_say("%d rename %s %s: %s", i, p, q, answer(rename(p, q))); break;
 	case 6: t_say("%d link %s %s: %s", i, p, q, answer(link(p, q))); break;
 	case 7: t_say("%d symlink %s: %s", i, p, answer(symlink("b/c", p))); break;
-	case 8: t_say("%d chmod %s: %s", i, p, answer(chmod(p, 0500 + next(64)))); break;
-	case 9: t_say("%d truncate %s: %s", i, p, answer(truncate(p, next(20)))); break;
+	case 8: t_say("%d chmod %s: %s", i, p, answer(chmod(p, 0500 + ov_next(64)))); break;
+	case 9: t_say("%d truncate %s: %s", i, p, answer(truncate(p, ov_next(20)))); break;
 	case 10: t_say("%d exchange %s %s: %s", i, p, q, answer((int)syscall(SYS_renameat2, AT_FDCWD, p,
 	    AT_FDCWD, q, 2))); break;
 	case 11: t_say("%d lstat %s: %s", i, p, answer(lstat(p, &st))); break;
@@ -103,7 +81,7 @@ main(void)
 
 	ov_begin();
 	for (unsigned seed = 1; seed <= SEEDS; seed++) {
-		state = seed * 7919;
+		ov_state = seed * 7919;
 		sprintf(dir, "s%u", seed);
 		mkdir(dir, 0755);
 		t_need(chdir(dir) == 0, "chdir");

@@ -270,7 +270,7 @@ enum hk_stop {
  * replaced by the initial state.  A new slot holds the initial state.
  */
 enum hk_stop hk_run(uint32_t cpu, hk_space s, struct hk_frame *f);
-/* From now on, on each CPU, also stop with HK_INTR after a fault that was served: for who measures how long a CPU is away. */
+/* From now on also stop, with HK_INTR, after each fault that was served: for who measures how long a CPU is away. */
 void	hk_run_each_fault(void);
 size_t	hk_fpu_bytes(void);
 void	hk_fpu_init(void *image);

@@ -11,6 +11,8 @@
 #include <sys/vfs/name.h>
 #include <sys/vm/uaccess.h>
 
+#include "timespec.h"
+
 #define MEMFD_PREFIX	"memfd:"
 #define MEMFD_NAME	(NAME_MAX_ - (sizeof(MEMFD_PREFIX) - 1))
 
@@ -77,22 +79,12 @@ sys_timerfd_create(struct sysmsg *m, int clock, uint32_t flags)
 	return error != 0 ? error : install(m, fp, flags);
 }
 
-static bool
-timespec_ns(const struct k_timespec *ts, nsec_t *ns)
-{
-	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= (int64_t)NSEC_PER_SEC)
-		return false;
-	*ns = rt_min((uint64_t)ts->tv_sec, INT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC;
-	*ns += (uint64_t)ts->tv_nsec;
-	return true;
-}
-
 static int
 itimerspec_out(uaddr_t to, nsec_t left, nsec_t interval)
 {
 	struct k_itimerspec it = {
-		.it_interval = { (int64_t)(interval / NSEC_PER_SEC), (int64_t)(interval % NSEC_PER_SEC) },
-		.it_value = { (int64_t)(left / NSEC_PER_SEC), (int64_t)(left % NSEC_PER_SEC) },
+		.it_interval = timespec_of(interval),
+		.it_value = timespec_of(left),
 	};
 
 	return copyout(to, &it, sizeof(it));

@@ -25,6 +25,7 @@
 #include <sys/vm/uaccess.h>
 
 #include "syscall_int.h"
+#include "timespec.h"
 
 #define BUCKETS		256u
 enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_WAIT_BITSET = 9,
@@ -253,23 +254,14 @@ do_wait(uaddr_t addr, bool private, uint32_t expect, uint32_t bits, nsec_t deadl
 static int
 deadline_in(uaddr_t from, int op, nsec_t *deadline)
 {
-	struct k_timespec ts;
 	nsec_t t, origin;
 	int error;
 
-	*deadline = NSEC_NEVER;
-	if (from == 0)
-		return 0;
-	error = copyin(&ts, from, sizeof ts);
+	if (from == 0 || (op & FUTEX_CMD_MASK) == FUTEX_WAIT)
+		return timeout_copyin(from, deadline);
+	error = timespec_copyin(from, &t);
 	if (error != 0)
 		return error;
-	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NSEC_PER_SEC)
-		return EINVAL;
-	t = rt_min((uint64_t)ts.tv_sec, INT64_MAX / NSEC_PER_SEC / 2) * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-	if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT) {
-		*deadline = time_now() + t;
-		return 0;
-	}
 	origin = (op & FUTEX_CLOCK_REALTIME) != 0 ? time_wall() : time_now() - time_boot();
 	*deadline = t > origin ? time_now() + (t - origin) : time_now();
 	return 0;

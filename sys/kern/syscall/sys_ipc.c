@@ -5,12 +5,12 @@
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
 #include <sys/ipc/ipc.h>
-#include <sys/time/time.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
 
+#include "timespec.h"
+
 #define OPS_ON_STACK	64u
-#define SEC_FAR		(INT64_MAX / (int64_t)NSEC_PER_SEC / 2)
 
 /* --------------------------------------------------------------- memory -- */
 
@@ -98,31 +98,14 @@ sys_semget(struct sysmsg *m, int32_t key, int nsems, uint32_t flags)
 	return error;
 }
 
-static int
-timeout_in(uaddr_t from, nsec_t *deadline)
-{
-	struct k_timespec ts;
-	int error = copyin(&ts, from, sizeof ts);
-
-	if (error != 0)
-		return error;
-	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NSEC_PER_SEC)
-		return EINVAL;
-	*deadline = ts.tv_sec >= SEC_FAR ? NSEC_NEVER :
-	    time_now() + (nsec_t)ts.tv_sec * NSEC_PER_SEC + (nsec_t)ts.tv_nsec;
-	return 0;
-}
-
 int
 sys_semtimedop(struct sysmsg *m, int32_t id, uaddr_t from, size_t n, uaddr_t timeout)
 {
 	struct k_sembuf few[OPS_ON_STACK], *ops = few;
-	nsec_t deadline = NSEC_NEVER;
-	int error = 0;
+	nsec_t deadline;
+	int error = timeout_copyin(timeout, &deadline);
 
 	(void)m;
-	if (timeout != 0)
-		error = timeout_in(timeout, &deadline);
 	if (error != 0)
 		return error;
 	if (n < 1 || id < 0)

@@ -21,6 +21,7 @@
 #include <sys/vm/uaccess.h>
 
 #include "syscall_int.h"
+#include "timespec.h"
 
 #define PTIMERS_MAX	64		/* of one process */
 #define SIGEV_SIGNAL	0
@@ -208,23 +209,14 @@ sys_timer_create(struct sysmsg *m, int clock, uaddr_t sevp, uaddr_t out)
 	return copyout(out, &id, sizeof id);
 }
 
-static bool
-timespec_ns(const struct k_timespec *ts, nsec_t *ns)
-{
-	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= (int64_t)NSEC_PER_SEC)
-		return false;
-	*ns = rt_min((uint64_t)ts->tv_sec, INT64_MAX / NSEC_PER_SEC - 1) * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
-	return true;
-}
-
 static struct k_itimerspec
 ptimer_state(const struct ptimer *pt)
 {
 	nsec_t now = time_now(), left = pt->pt_next == 0 ? 0 : pt->pt_next > now ? pt->pt_next - now : 1;
 
 	return (struct k_itimerspec){
-		.it_interval = { (int64_t)(pt->pt_interval / NSEC_PER_SEC), (int64_t)(pt->pt_interval % NSEC_PER_SEC) },
-		.it_value = { (int64_t)(left / NSEC_PER_SEC), (int64_t)(left % NSEC_PER_SEC) },
+		.it_interval = timespec_of(pt->pt_interval),
+		.it_value = timespec_of(left),
 	};
 }
 

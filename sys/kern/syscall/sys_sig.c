@@ -17,6 +17,8 @@
 #include <sys/proc/view.h>
 #include <sys/vm/uaccess.h>
 
+#include "timespec.h"
+
 #define PIDFD_SIGNAL_THREAD_GROUP	2u
 
 static int
@@ -129,25 +131,6 @@ sys_rt_sigsuspend(struct sysmsg *m, uaddr_t set, size_t setsize)
 	return ERESTARTNOHAND;
 }
 
-static int
-deadline_in(uaddr_t from, nsec_t *deadline)
-{
-	struct k_timespec ts;
-	int error;
-
-	*deadline = NSEC_NEVER;
-	if (from == 0)
-		return 0;
-	error = copyin(&ts, from, sizeof ts);
-	if (error != 0)
-		return error;
-	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NSEC_PER_SEC)
-		return EINVAL;
-	if (ts.tv_sec < (int64_t)1 << 32)
-		*deadline = time_now() + (nsec_t)ts.tv_sec * NSEC_PER_SEC + (nsec_t)ts.tv_nsec;
-	return 0;
-}
-
 int
 sys_rt_sigtimedwait(struct sysmsg *m, uaddr_t uset, uaddr_t uinfo, uaddr_t timeout, size_t setsize)
 {
@@ -159,7 +142,7 @@ sys_rt_sigtimedwait(struct sysmsg *m, uaddr_t uset, uaddr_t uinfo, uaddr_t timeo
 
 	error = sigset_in(uset, setsize, &set);
 	if (error == 0)
-		error = deadline_in(timeout, &deadline);
+		error = timeout_copyin(timeout, &deadline);
 	if (error != 0)
 		return error;
 	sig_wait_set(l, set);

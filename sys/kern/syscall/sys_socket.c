@@ -8,6 +8,7 @@
  * want of room or of free numbers, are closed and MSG_CTRUNC says so.
  */
 #include "iov.h"
+#include "timespec.h"
 
 #include <abi/errno.h>
 #include <abi/fcntl.h>
@@ -464,8 +465,10 @@ send_one(struct file *fp, uaddr_t msg, uint32_t flags, int64_t *result)
 	return error;
 }
 
-int
-sys_sendmsg(struct sysmsg *m, int fd, uaddr_t msg, uint32_t flags)
+/* sendmsg and recvmsg: `one` of them. */
+static int
+message(struct sysmsg *m, int fd, uaddr_t msg, uint32_t flags,
+    int (*one)(struct file *fp, uaddr_t msg, uint32_t flags, int64_t *result))
 {
 	struct socket *so;
 	struct file *fp;
@@ -475,9 +478,15 @@ sys_sendmsg(struct sysmsg *m, int fd, uaddr_t msg, uint32_t flags)
 		return EINVAL;
 	if ((error = sock_get(fd, &fp, &so)) != 0)
 		return error;
-	error = send_one(fp, msg, flags, &m->sm_result);
+	error = one(fp, msg, flags, &m->sm_result);
 	file_drop(fp);
 	return error;
+}
+
+int
+sys_sendmsg(struct sysmsg *m, int fd, uaddr_t msg, uint32_t flags)
+{
+	return message(m, fd, msg, flags, send_one);
 }
 
 int
@@ -629,17 +638,7 @@ recv_one(struct file *fp, uaddr_t msg, uint32_t flags, int64_t *result)
 int
 sys_recvmsg(struct sysmsg *m, int fd, uaddr_t msg, uint32_t flags)
 {
-	struct socket *so;
-	struct file *fp;
-	int error;
-
-	if ((flags & MSG_CMSG_COMPAT) != 0)
-		return EINVAL;
-	if ((error = sock_get(fd, &fp, &so)) != 0)
-		return error;
-	error = recv_one(fp, msg, flags, &m->sm_result);
-	file_drop(fp);
-	return error;
+	return message(m, fd, msg, flags, recv_one);
 }
 
 /* Up to n messages, until the deadline, which is only looked at after one has come. */
@@ -672,8 +671,8 @@ recv_many(struct file *fp, uaddr_t vec, uint32_t n, uint32_t flags, nsec_t deadl
 int
 sys_recvmmsg(struct sysmsg *m, int fd, uaddr_t vec, uint32_t n, uint32_t flags, uaddr_t timeout)
 {
-	struct k_timespec ts = { 0, 0 };
-	nsec_t deadline = NSEC_NEVER, left;
+	struct k_timespec ts;
+	nsec_t deadline, now;
 	struct socket *so;
 	struct file *fp;
 	uint32_t got;
@@ -681,14 +680,8 @@ sys_recvmmsg(struct sysmsg *m, int fd, uaddr_t vec, uint32_t n, uint32_t flags, 
 
 	if ((flags & MSG_CMSG_COMPAT) != 0)
 		return EINVAL;
-	if (timeout != 0) {
-		if ((error = copyin(&ts, timeout, sizeof(ts))) != 0)
-			return error;
-		if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NSEC_PER_SEC)
-			return EINVAL;
-		if ((uint64_t)ts.tv_sec < INT64_MAX / NSEC_PER_SEC / 2)
-			deadline = time_now() + (nsec_t)ts.tv_sec * NSEC_PER_SEC + (nsec_t)ts.tv_nsec;
-	}
+	if ((error = timeout_copyin(timeout, &deadline)) != 0)
+		return error;
 	if ((error = sock_get(fd, &fp, &so)) != 0)
 		return error;
 	error = sock_take_error(so);
@@ -702,8 +695,8 @@ sys_recvmmsg(struct sysmsg *m, int fd, uaddr_t vec, uint32_t n, uint32_t flags, 
 	if (got == 0)
 		return error;
 	if (deadline != NSEC_NEVER) {
-		left = deadline > time_now() ? deadline - time_now() : 0;
-		ts = (struct k_timespec){ (int64_t)(left / NSEC_PER_SEC), (int64_t)(left % NSEC_PER_SEC) };
+		now = time_now();
+		ts = timespec_of(deadline > now ? deadline - now : 0);
 		if ((error = copyout(timeout, &ts, sizeof(ts))) != 0)
 			return error;
 	}

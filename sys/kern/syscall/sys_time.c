@@ -16,27 +16,9 @@
 #include <sys/time/time.h>
 #include <sys/vm/uaccess.h>
 
+#include "timespec.h"
+
 #define SEC_MAX		((int64_t)(INT64_MAX / (int64_t)NSEC_PER_SEC))
-
-static struct k_timespec
-timespec_of(nsec_t t)
-{
-	return (struct k_timespec){ (int64_t)(t / NSEC_PER_SEC), (int64_t)(t % NSEC_PER_SEC) };
-}
-
-static int
-timespec_in(uaddr_t from, nsec_t *out)
-{
-	struct k_timespec ts;
-	int error = copyin(&ts, from, sizeof ts);
-
-	if (error != 0)
-		return error;
-	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= (int64_t)NSEC_PER_SEC)
-		return EINVAL;
-	*out = ts.tv_sec >= SEC_MAX ? (nsec_t)INT64_MAX : (nsec_t)ts.tv_sec * NSEC_PER_SEC + (nsec_t)ts.tv_nsec;
-	return 0;
-}
 
 static int
 clock_read(int clock, nsec_t *out)
@@ -114,7 +96,7 @@ sys_clock_settime(struct sysmsg *m, int clock, uaddr_t from)
 	(void)m;
 	if (clock != CLOCK_REALTIME)
 		return EINVAL;
-	error = timespec_in(from, &t);
+	error = timespec_copyin(from, &t);
 	return error != 0 ? error : set_wall(t);
 }
 
@@ -244,7 +226,7 @@ int
 sys_nanosleep(struct sysmsg *m, uaddr_t req, uaddr_t rem)
 {
 	nsec_t length;
-	int error = timespec_in(req, &length);
+	int error = timespec_copyin(req, &length);
 
 	(void)m;
 	return error != 0 ? error : sleep_relative(rem, length);
@@ -276,7 +258,7 @@ sys_clock_nanosleep(struct sysmsg *m, int clock, uint32_t flags, uaddr_t req, ua
 	default:
 		return clock >= 0 && clock <= CLOCK_TAI ? EOPNOTSUPP : EINVAL;
 	}
-	error = timespec_in(req, &t);
+	error = timespec_copyin(req, &t);
 	if (error != 0)
 		return error;
 	if ((flags & TIMER_ABSTIME) == 0)

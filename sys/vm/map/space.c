@@ -134,17 +134,16 @@ entry_link(struct vmspace *vs, struct vm_entry *e)
 	e->e_vs = vs;
 	list_init(&e->e_objlink);
 	list_init(&e->e_famlink);
-	if (e->e_obj != NULL)
-		vmobj_hold(e->e_obj);
-	if (e->e_fam != NULL)
-		anonfam_hold(e->e_fam);
 	tokens_get(e);
 	if (e->e_obj != NULL) {
+		vmobj_hold(e->e_obj);
 		list_push_back(&e->e_obj->o_maps, &e->e_objlink);
 		object_shown(e->e_obj, true);
 	}
-	if (e->e_fam != NULL)
+	if (e->e_fam != NULL) {
+		anonfam_hold(e->e_fam);
 		list_push_back(&e->e_fam->af_entries, &e->e_famlink);
+	}
 	tokens_release(e);
 	count_pages(vs, e, entry_pages(e), true);
 }
