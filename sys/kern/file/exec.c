@@ -468,9 +468,9 @@ segment_map(struct vmspace *vs, struct image *im, const struct elf_phdr *ph)
 	int error = 0;
 
 	if (ph->p_filesz != 0)
-		error = vm_mmap(vs, &at, page_round(file_end) - at, prot, MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE,
-		    im->i_vn->v_obj,
-		    page_trunc(ph->p_offset), PROT_READ | PROT_WRITE | PROT_EXEC);
+		error = vm_mmap_named(vs, &at, page_round(file_end) - at, prot,
+		    MAP_PRIVATE | MAP_FIXED | MAP_DENYWRITE, im->i_vn->v_obj,
+		    page_trunc(ph->p_offset), PROT_READ | PROT_WRITE | PROT_EXEC, im->i_ncp);
 	if (error == 0 && ph->p_filesz != 0 && ph->p_memsz > ph->p_filesz && (prot & PROT_WRITE) != 0 &&
 	    (file_end & PAGE_MASK) != 0)
 		error = uzero(file_end, PAGE_BYTES - (file_end & PAGE_MASK));
@@ -732,33 +732,37 @@ take_identity(struct exec *x)
 	return 0;
 }
 
+static void
+exe_hold(struct ncp *exe)
+{
+	ncp_hold(exe);
+	exe->n_vnode->v_execs++;
+}
+
+static void
+exe_drop(struct ncp *exe)
+{
+	if (exe == NULL)
+		return;
+	exe->n_vnode->v_execs--;
+	ncp_drop(exe);
+}
+
 /* What /proc tells of the program. */
 static void
 remember(struct exec *x)
 {
 	struct proc *p = curproc;
 	const char *base = strrchr(x->x_path, '/');
-	char *path = kmalloc(PATH_MAX_, KM_WAIT), *copy;
-	struct vnode *old;
-	bool unreachable;
+	struct ncp *old;
 
-	copy = path != NULL && name_path(x->x_prog.i_ncp, vfs_root(), path, PATH_MAX_, &unreachable) == 0 ?
-	    kstrdup(path, KM_WAIT) : NULL;
-	kfree(path);
-	vnode_hold(x->x_prog.i_vn);
-	x->x_prog.i_vn->v_execs++;
+	exe_hold(x->x_prog.i_ncp);
 	token_get(&p->p_tok);
 	old = p->p_exe;
-	p->p_exe = x->x_prog.i_vn;
-	path = p->p_exe_path;
-	p->p_exe_path = copy;
+	p->p_exe = x->x_prog.i_ncp;
 	strlcpy(p->p_comm, base != NULL ? base + 1 : x->x_path, sizeof(p->p_comm));
 	token_release(&p->p_tok);
-	kfree(path);
-	if (old != NULL) {
-		old->v_execs--;
-		vnode_drop(old);
-	}
+	exe_drop(old);
 }
 
 /* The part of segment ph that a program surely touches soon: what the file has of its data, text around its entry. */
@@ -950,29 +954,20 @@ exe_fork(struct proc *parent, struct proc *child, uint64_t flags)
 	(void)flags;
 	if (parent == NULL || parent->p_exe == NULL)
 		return 0;
-	if (parent->p_exe_path != NULL) {
-		child->p_exe_path = kstrdup(parent->p_exe_path, KM_WAIT);
-		if (child->p_exe_path == NULL)
-			return ENOMEM;
-	}
 	child->p_exe = parent->p_exe;
-	vnode_hold(child->p_exe);
-	child->p_exe->v_execs++;
+	exe_hold(child->p_exe);
 	return 0;
 }
 
 static void
 exe_exit(struct proc *p)
 {
-	struct vnode *vn = p->p_exe;
+	struct ncp *exe = p->p_exe;
 
 	token_get(&p->p_tok);
 	p->p_exe = NULL;
 	token_release(&p->p_tok);
-	if (vn != NULL) {
-		vn->v_execs--;
-		vnode_drop(vn);
-	}
+	exe_drop(exe);
 }
 
 void

@@ -157,7 +157,20 @@ kmsg_close(struct file *fp)
 }
 
 static const struct file_ops null_ops = { .fo_read = null_read, .fo_write = null_write, .fo_seek = mem_seek };
-static const struct file_ops zero_ops = { .fo_read = zero_read, .fo_write = null_write, .fo_seek = mem_seek };
+
+/* As memory without a file. */
+static int
+zero_mmap(struct file *fp, struct vmobj **obj, uint64_t *off)
+{
+	(void)fp;
+	(void)off;
+	*obj = NULL;
+	return 0;
+}
+
+static const struct file_ops zero_ops = {
+	.fo_read = zero_read, .fo_write = null_write, .fo_seek = mem_seek, .fo_mmap = zero_mmap,
+};
 static const struct file_ops full_ops = { .fo_read = zero_read, .fo_write = full_write, .fo_seek = mem_seek };
 static const struct file_ops random_ops = {
 	.fo_read = random_read, .fo_write = null_write, .fo_seek = mem_seek,

@@ -51,8 +51,16 @@ int	procfs_set_shmall(const char *text, size_t len);
 int	procfs_set_shmmax(const char *text, size_t len);
 int	procfs_set_shmmni(const char *text, size_t len);
 void	procfs_root_init(void);
+/* procfs_maps.c */
+int	procfs_maps(struct pbuf *b, const struct pnode *n);
+int	procfs_smaps(struct pbuf *b, const struct pnode *n);
+int	procfs_smaps_rollup(struct pbuf *b, const struct pnode *n);
 /* procfs_pid.c */
 struct proc *procfs_proc(const struct pnode *n);	/* held; NULL: gone */
+/* The process, held, if the reader may know its secrets; ESRCH, EACCES. */
+int	procfs_look_at(const struct pnode *n, struct proc **out);
+struct vmspace *procfs_space_of(struct proc *p);	/* held; NULL: it has none any more */
+int	procfs_text_name(struct pbuf *b, struct ncp *n);	/* as seen from the reader's root */
 int	procfs_jump_fd(const struct pnode *n, struct ncp **out);
 int	procfs_text_fd(struct pbuf *b, const struct pnode *n);
 int	procfs_stat_fd(const struct pnode *n, struct k_stat *st);

@@ -20,7 +20,6 @@
 
 #define TICK_NS		(NSEC_PER_SEC / 100)
 #define ARGS_MAX	(256u << 10)
-#define REGIONS_SPARE	32u
 
 int32_t
 procfs_number(const char *name, size_t len)
@@ -50,8 +49,8 @@ procfs_may_look(struct proc *p)
 }
 
 /* The process, if the reader may know its secrets. */
-static int
-look_at(const struct pnode *n, struct proc **out)
+int
+procfs_look_at(const struct pnode *n, struct proc **out)
 {
 	struct proc *p = procfs_proc(n);
 
@@ -65,8 +64,8 @@ look_at(const struct pnode *n, struct proc **out)
 	return 0;
 }
 
-static struct vmspace *
-space_of(struct proc *p)
+struct vmspace *
+procfs_space_of(struct proc *p)
 {
 	struct vmspace *vs;
 
@@ -204,7 +203,7 @@ about(const struct pnode *n, struct about *a)
 		about_terminal(pg, a);
 		pgrp_drop(pg);
 	}
-	vs = space_of(p);
+	vs = procfs_space_of(p);
 	if (vs != NULL) {
 		vm_usage(vs, &a->vm);
 		vmspace_drop(vs);
@@ -346,7 +345,7 @@ text_status(struct pbuf *b, const struct pnode *n)
 static int
 user_bytes(struct pbuf *b, struct proc *p, uaddr_t from, uaddr_t to)
 {
-	struct vmspace *vs = space_of(p);
+	struct vmspace *vs = procfs_space_of(p);
 	char buf[512];
 	size_t done = 0;
 
@@ -388,7 +387,7 @@ text_environ(struct pbuf *b, const struct pnode *n)
 {
 	struct proc *p;
 	uaddr_t from, to;
-	int error = look_at(n, &p);
+	int error = procfs_look_at(n, &p);
 
 	if (error != 0)
 		return error;
@@ -407,7 +406,7 @@ text_auxv(struct pbuf *b, const struct pnode *n)
 	struct proc *p;
 	uint8_t auxv[sizeof p->p_auxv];
 	uint32_t len;
-	int error = look_at(n, &p);
+	int error = procfs_look_at(n, &p);
 
 	if (error != 0)
 		return error;
@@ -485,7 +484,7 @@ static int
 text_io(struct pbuf *b, const struct pnode *n)
 {
 	struct proc *p;
-	int error = look_at(n, &p);
+	int error = procfs_look_at(n, &p);
 
 	if (error != 0)
 		return error;
@@ -511,212 +510,6 @@ text_oom(struct pbuf *b, const struct pnode *n)
 	(void)n;
 	pb_printf(b, "0\n");
 	return 0;
-}
-
-/* ------------------------------------------------------------------- maps -- */
-
-struct regions {
-	struct vm_region *r;
-	uint32_t	n, max;
-};
-
-static void
-count_region(const struct vm_region *r, void *arg)
-{
-	(void)r;
-	(*(uint32_t *)arg)++;
-}
-
-static void
-keep_region(const struct vm_region *r, void *arg)
-{
-	struct regions *rs = arg;
-
-	if (rs->n == rs->max)
-		return;
-	if (r->obj != NULL)
-		vmobj_hold(r->obj);		/* maps_put() drops it */
-	rs->r[rs->n++] = *r;
-}
-
-struct maps {
-	struct regions	rs;
-	char		*exe;		/* kmalloc'ed, or NULL */
-	struct vnode	*exe_vn;	/* held, or NULL */
-	struct vmobj	*exe_obj;
-	uint64_t	exe_dev, exe_ino;
-	uaddr_t		stack, brk;
-};
-
-/* The callback must not sleep, so the regions are counted first and copied then. */
-static int
-maps_get(const struct pnode *n, struct maps *m)
-{
-	struct proc *p;
-	struct vmspace *vs;
-	struct vattr va;
-	uint32_t count = 0;
-	int error = look_at(n, &p);
-
-	memset(m, 0, sizeof *m);
-	if (error != 0)
-		return error;
-	token_get(&p->p_tok);
-	m->stack = p->p_stack_start;
-	m->exe_vn = p->p_exe;
-	if (m->exe_vn != NULL)
-		vnode_hold(m->exe_vn);
-	if (p->p_exe_path != NULL) {
-		char text[PATH_MAX_];
-
-		/* A copy first: kmalloc() may sleep, and the token would be lost. */
-		strlcpy(text, p->p_exe_path, sizeof text);
-		m->exe = kstrdup(text, KM_WAIT);
-	}
-	token_release(&p->p_tok);
-	if (m->exe_vn != NULL && vn_getattr(m->exe_vn, &va) == 0) {
-		m->exe_obj = m->exe_vn->v_obj;
-		m->exe_dev = m->exe_vn->v_mount->mp_dev;
-		m->exe_ino = va.va_ino;
-	}
-	vs = space_of(p);
-	proc_drop(p);
-	if (vs == NULL)
-		return 0;
-	vm_foreach(vs, count_region, &count);
-	m->rs.max = count + REGIONS_SPARE;
-	m->rs.r = kmalloc_array(m->rs.max, sizeof *m->rs.r, KM_WAIT);
-	if (m->rs.r == NULL)
-		error = ENOMEM;
-	else
-		vm_foreach(vs, keep_region, &m->rs);
-	vm_brk(vs, &m->brk);
-	vmspace_drop(vs);
-	return error;
-}
-
-static void
-maps_put(struct maps *m)
-{
-	for (uint32_t i = 0; i < m->rs.n; i++)
-		if (m->rs.r[i].obj != NULL)
-			vmobj_drop(m->rs.r[i].obj);
-	kfree(m->rs.r);
-	kfree(m->exe);
-	if (m->exe_vn != NULL)
-		vnode_drop(m->exe_vn);
-}
-
-static void
-map_line(struct pbuf *b, const struct maps *m, const struct vm_region *r)
-{
-	bool exe = r->obj != NULL && r->obj == m->exe_obj;
-	const char *name = exe && m->exe != NULL ? m->exe : "";
-	uint64_t dev = exe ? m->exe_dev : 0, ino = exe ? m->exe_ino : 0;
-	size_t before = b->pb_len;
-	int32_t key, id;
-	char text[32];
-
-	if (r->obj != NULL && shm_name(r->obj, &key, &id)) {
-		rt_snprintf(text, sizeof text, "/SYSV%08x (deleted)", (uint32_t)key);
-		name = text;
-		dev = 1;
-		ino = (uint32_t)id;
-	} else if (r->obj != NULL && r->obj == vdso_object())
-		name = r->off == 0 ? "[vvar]" : "[vdso]";
-	else if (r->obj == NULL && r->start <= m->stack && m->stack < r->end)
-		name = "[stack]";
-	else if (r->obj == NULL && m->brk != 0 && r->end == page_round(m->brk))
-		name = "[heap]";
-	pb_printf(b, "%08llx-%08llx %c%c%c%c %08llx %02x:%02x %llu", (unsigned long long)r->start,
-	    (unsigned long long)r->end, (r->prot & PROT_READ) != 0 ? 'r' : '-',
-	    (r->prot & PROT_WRITE) != 0 ? 'w' : '-',
-	    (r->prot & PROT_EXEC) != 0 ? 'x' : '-', (r->flags & MAP_TYPE) == MAP_PRIVATE ? 'p' : 's',
-	    (unsigned long long)r->off, (unsigned)(dev >> 8 & 0xfff), (unsigned)(dev & 0xff),
-	    (unsigned long long)ino);
-	if (name[0] != '\0')
-		pb_printf(b, "%*s%s", (int)(b->pb_len - before < 73 ? 73 - (b->pb_len - before) : 1), "",
-		    name);
-	pb_printf(b, "\n");
-}
-
-static int
-text_maps(struct pbuf *b, const struct pnode *n)
-{
-	struct maps m;
-	int error = maps_get(n, &m);
-
-	for (uint32_t i = 0; error == 0 && i < m.rs.n; i++)
-		map_line(b, &m, &m.rs.r[i]);
-	maps_put(&m);
-	return error;
-}
-
-/* Of one mapping or of all, in KiB.  Who else maps a page is not known: all counts as ours. */
-struct weight { unsigned long long rss, shared, locked; };
-
-static void
-weigh_region(const struct vm_region *r, struct weight *w)
-{
-	uint64_t rss = r->resident * (PAGE_BYTES / 1024);
-
-	w->rss += rss;
-	if ((r->flags & MAP_TYPE) != MAP_PRIVATE || (r->prot & PROT_WRITE) == 0)
-		w->shared += rss;
-	if (r->locked)
-		w->locked += rss;
-}
-
-static void
-weight_lines(struct pbuf *b, const struct weight *w)
-{
-	unsigned long long private = w->rss - w->shared;
-
-	pb_printf(b, "Rss:            %8llu kB\nPss:            %8llu kB\nShared_Clean:   %8llu kB\n"
-	    "Shared_Dirty:   %8u kB\nPrivate_Clean:  %8u kB\nPrivate_Dirty:  %8llu kB\n", w->rss, w->rss,
-	    w->shared, 0, 0, private);
-	pb_printf(b, "Referenced:     %8llu kB\nAnonymous:      %8llu kB\nLazyFree:       %8u kB\n"
-	    "AnonHugePages:  %8u kB\nSwap:           %8u kB\nSwapPss:        %8u kB\nLocked:         %8llu kB\n",
-	    w->rss, private, 0, 0, 0, 0, w->locked);
-}
-
-static int
-text_smaps(struct pbuf *b, const struct pnode *n)
-{
-	struct maps m;
-	int error = maps_get(n, &m);
-
-	for (uint32_t i = 0; error == 0 && i < m.rs.n; i++) {
-		const struct vm_region *r = &m.rs.r[i];
-		struct weight w = { 0, 0, 0 };
-
-		weigh_region(r, &w);
-		map_line(b, &m, r);
-		pb_printf(b, "Size:           %8llu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u kB\n",
-		    (unsigned long long)((r->end - r->start) / 1024), 4, 4);
-		weight_lines(b, &w);
-	}
-	maps_put(&m);
-	return error;
-}
-
-static int
-text_smaps_rollup(struct pbuf *b, const struct pnode *n)
-{
-	struct weight w = { 0, 0, 0 };
-	struct maps m;
-	int error = maps_get(n, &m);
-
-	for (uint32_t i = 0; i < m.rs.n; i++)
-		weigh_region(&m.rs.r[i], &w);
-	if (error == 0 && m.rs.n > 0) {
-		pb_printf(b, "%08llx-%08llx ---p 00000000 00:00 0%*s[rollup]\n",
-		    (unsigned long long)m.rs.r[0].start,
-		    (unsigned long long)m.rs.r[m.rs.n - 1].end, 26, "");
-		weight_lines(b, &w);
-	}
-	maps_put(&m);
-	return error;
 }
 
 /* ----------------------------------------------------------------- memory -- */
@@ -789,11 +582,11 @@ procfs_mem_open(const struct pnode *n, struct file *fp)
 {
 	struct vmspace *vs;
 	struct proc *p;
-	int error = look_at(n, &p);
+	int error = procfs_look_at(n, &p);
 
 	if (error != 0)
 		return error;
-	vs = space_of(p);
+	vs = procfs_space_of(p);
 	proc_drop(p);
 	if (vs == NULL)
 		return ESRCH;
@@ -809,7 +602,7 @@ jump_place(const struct pnode *n, bool root, struct ncp **out)
 {
 	struct fsctx *fc;
 	struct proc *p;
-	int error = look_at(n, &p);
+	int error = procfs_look_at(n, &p);
 
 	if (error != 0)
 		return error;
@@ -825,8 +618,8 @@ jump_place(const struct pnode *n, bool root, struct ncp **out)
 static int jump_cwd(const struct pnode *n, struct ncp **out) { return jump_place(n, false, out); }
 static int jump_root(const struct pnode *n, struct ncp **out) { return jump_place(n, true, out); }
 
-static int
-text_name(struct pbuf *b, struct ncp *n)
+int
+procfs_text_name(struct pbuf *b, struct ncp *n)
 {
 	char *text = kmalloc(PATH_MAX_, KM_WAIT);
 	struct ncp *root;
@@ -852,7 +645,7 @@ text_place(struct pbuf *b, const struct pnode *n, bool root)
 
 	if (error != 0)
 		return error;
-	error = text_name(b, at);
+	error = procfs_text_name(b, at);
 	ncp_drop(at);
 	return error;
 }
@@ -861,21 +654,19 @@ static int text_cwd(struct pbuf *b, const struct pnode *n) { return text_place(b
 static int text_root(struct pbuf *b, const struct pnode *n) { return text_place(b, n, true); }
 
 static int
-exe_get(const struct pnode *n, struct vnode **vn, char *path, size_t size)
+jump_exe(const struct pnode *n, struct ncp **out)
 {
 	struct proc *p;
-	int error = look_at(n, &p);
+	int error = procfs_look_at(n, &p);
 
 	if (error != 0)
 		return error;
 	token_get(&p->p_tok);
-	*vn = p->p_exe;
-	if (*vn == NULL || p->p_exe_path == NULL) {
+	*out = p->p_exe;
+	if (*out == NULL)
 		error = ENOENT;
-	} else {
-		vnode_hold(*vn);
-		strlcpy(path, p->p_exe_path, size);
-	}
+	else
+		ncp_hold(*out);
 	token_release(&p->p_tok);
 	proc_drop(p);
 	return error;
@@ -884,40 +675,13 @@ exe_get(const struct pnode *n, struct vnode **vn, char *path, size_t size)
 static int
 text_exe(struct pbuf *b, const struct pnode *n)
 {
-	char path[PATH_MAX_];
-	struct vnode *vn;
-	struct vattr va;
-	int error = exe_get(n, &vn, path, sizeof path);
+	struct ncp *exe;
+	int error = jump_exe(n, &exe);
 
 	if (error != 0)
 		return error;
-	error = vn_getattr(vn, &va);
-	vnode_drop(vn);
-	pb_printf(b, "%s%s", path, error == 0 && va.va_nlink == 0 ? " (deleted)" : "");
-	return error;
-}
-
-/* By its path if that still leads to the file, else by the file itself. */
-static int
-jump_exe(const struct pnode *n, struct ncp **out)
-{
-	char path[PATH_MAX_];
-	struct vnode *vn;
-	struct lookup lu;
-	int error = exe_get(n, &vn, path, sizeof path);
-
-	if (error != 0)
-		return error;
-	if (name_lookup(vfs_root(), path, LOOK_FOLLOW, &lu) == 0) {
-		if (lu.lu_ncp->n_vnode == vn) {
-			*out = lu.lu_ncp;
-			vnode_drop(vn);
-			return 0;
-		}
-		lookup_done(&lu);
-	}
-	error = name_orphan(vn, path, out);
-	vnode_drop(vn);
+	error = procfs_text_name(b, exe);
+	ncp_drop(exe);
 	return error;
 }
 
@@ -925,7 +689,7 @@ static int
 fd_file(const struct pnode *n, struct file **out)
 {
 	struct proc *p;
-	int error = look_at(n, &p);
+	int error = procfs_look_at(n, &p);
 
 	if (error != 0)
 		return error;
@@ -975,7 +739,7 @@ procfs_text_fd(struct pbuf *b, const struct pnode *n)
 	if (error != 0)
 		return error;
 	if (fp->f_ncp != NULL) {
-		error = text_name(b, fp->f_ncp);
+		error = procfs_text_name(b, fp->f_ncp);
 	} else if (fp->f_ops->fo_name != NULL) {
 		pb_printf(b, "anon_inode:%s", fp->f_ops->fo_name);
 	} else if (file_stat(fp, &st) == 0) {
@@ -1100,7 +864,7 @@ const struct pentry procfs_pid_table[] = {
 	{ "io", PK_FILE, 0400, text_io, NULL, NULL, NULL },
 	{ "limits", PK_FILE, 0444, text_limits, NULL, NULL, NULL },
 	{ "loginuid", PK_FILE, 0444, text_loginuid, NULL, NULL, NULL },
-	{ "maps", PK_FILE, 0444, text_maps, NULL, NULL, NULL },
+	{ "maps", PK_FILE, 0444, procfs_maps, NULL, NULL, NULL },
 	{ "mem", PK_MEM, 0600, NULL, NULL, NULL, NULL },
 	{ "mountinfo", PK_FILE, 0444, text_mountinfo, NULL, NULL, NULL },
 	{ "mounts", PK_FILE, 0444, text_mounts, NULL, NULL, NULL },
@@ -1108,8 +872,8 @@ const struct pentry procfs_pid_table[] = {
 	{ "oom_score", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
 	{ "oom_score_adj", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
 	{ "root", PK_LINK, 0777, text_root, jump_root, NULL, NULL },
-	{ "smaps", PK_FILE, 0444, text_smaps, NULL, NULL, NULL },
-	{ "smaps_rollup", PK_FILE, 0444, text_smaps_rollup, NULL, NULL, NULL },
+	{ "smaps", PK_FILE, 0444, procfs_smaps, NULL, NULL, NULL },
+	{ "smaps_rollup", PK_FILE, 0444, procfs_smaps_rollup, NULL, NULL, NULL },
 	{ "stat", PK_FILE, 0444, text_stat, NULL, NULL, NULL },
 	{ "statm", PK_FILE, 0444, text_statm, NULL, NULL, NULL },
 	{ "status", PK_FILE, 0444, text_status, NULL, NULL, NULL },

@@ -318,7 +318,6 @@ proc_drop(struct proc *p)
 	sig_flush(&p->p_sigq);
 	if (p->p_cred != NULL)
 		cred_drop(p->p_cred);
-	kfree(p->p_exe_path);
 	kfree(p);
 }
 

@@ -75,7 +75,8 @@ sys_mmap(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t prot, uint32_t f
 			error = map_file(fp, prot, flags, &obj, &off, &max_prot);
 	}
 	if (error == 0)
-		error = vm_mmap(vs, &addr, len, prot & PROT_ALL, flags, obj, off, max_prot);
+		error = vm_mmap_named(vs, &addr, len, prot & PROT_ALL, flags, obj, off, max_prot,
+		    fp != NULL ? fp->f_ncp : NULL);
 	if (error == 0 && (flags & (MAP_POPULATE | MAP_LOCKED)) != 0 && (flags & MAP_NONBLOCK) == 0)
 		vm_populate(vs, addr, len, (prot & PROT_WRITE) != 0);
 	if (fp != NULL)

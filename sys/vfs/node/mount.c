@@ -794,6 +794,7 @@ vfs_init(void)
 	ncp_hold(vfs_root());
 	kernel_fsctx.fc_umask = 022;
 	proc_add_hooks(&hooks);
+	vm_set_names(ncp_hold, ncp_drop);
 	vm_add_reclaimer(&reclaimer);
 	if (root_device() != NULL && root_device()->fd_overlay)
 		error = overlay_root(root_device());

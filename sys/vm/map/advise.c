@@ -174,7 +174,7 @@ vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, u
 		return error;
 	lk_excl(&vs->vs_lk);
 	error = mremap_locked(vs, old, old_len, new_len, flags, addr);
-	lk_release(&vs->vs_lk);
+	space_unlock(vs);
 	return error;
 }
 
@@ -438,8 +438,11 @@ vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), voi
 		const struct vm_entry *e = rb_entry(n, struct vm_entry, e_node);
 		struct vm_region r = {
 			.start = e->e_start, .end = e->e_end, .prot = e->e_prot, .flags = e->e_flags,
-			.obj = e->e_obj, .off = e->e_off, .resident = pmap_count(vs, e->e_start, e->e_end),
+			.max_prot = e->e_max_prot, .obj = e->e_obj, .off = e->e_off, .name = e->e_name,
 			.locked = (e->e_advice & VME_LOCKED) != 0,
+			.dontfork = (e->e_advice & VME_DONTFORK) != 0,
+			.wipeonfork = (e->e_advice & VME_WIPEONFORK) != 0,
+			.nohuge = (e->e_advice & VME_NOHUGE) != 0,
 		};
 
 		fn(&r, arg);

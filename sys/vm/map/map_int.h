@@ -67,7 +67,8 @@ struct vm_entry {
 	uint32_t	e_advice;	/* [vs_lk] VME_* */
 	struct vmobj	*e_obj;		/* const, held: lower layer; NULL: zeros */
 	uint64_t	e_off;		/* [as e_start] of e_start in the object, bytes */
-	struct list	e_objlink;	/* [o_tok] */
+	struct ncp	*e_name;	/* const, held: what was mapped, for who asks; NULL: nothing with a name */
+	struct list	e_objlink;	/* [o_tok]; once unlinked on vs_dead: [vs_lk exclusive] */
 	struct anonfam	*e_fam;		/* const, held: of the upper layer; NULL: shared mapping */
 	uint64_t	e_famoff;	/* [as e_start] of e_start in the family, pages */
 	struct list	e_famlink;	/* [af_tok] */
@@ -83,6 +84,7 @@ struct vmspace {
 	struct spin	vs_pt;		/* page tables */
 	paddr_t		vs_root;	/* const: 4-level table */
 	_Atomic md_space_t vs_space;	/* [vs_lk exclusive to change] MD_NOSPACE until first run */
+	struct list	vs_dead;	/* [vs_lk exclusive] entries that left: see space_unlock() */
 	struct anonfam	*vs_fam;	/* const, held: for new private entries */
 	figure_t	vs_anon, vs_other;	/* [vs_pt] pages mapped */
 	uint64_t	vs_tables;	/* [vs_pt] page-table pages */
@@ -105,6 +107,11 @@ struct vm_entry *entry_prev(const struct vm_entry *e);
 /* For changes of [start, end): make entries begin and end there.  ENOMEM: nothing happened. */
 int	space_clip(struct vmspace *vs, uaddr_t start, uaddr_t end);
 int	space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end);	/* exclusive */
+/*
+ * Releases vs_lk, held exclusively.  Entries that left the space meanwhile are freed now: what they held
+ * may be the last reference to a file, and its end takes locks that come before vs_lk.
+ */
+void	space_unlock(struct vmspace *vs);
 int	space_insert(struct vmspace *vs, const struct vm_entry *want);	/* exclusive; range is free */
 /* never joined to a neighbour */
 int	space_insert_new(struct vmspace *vs, const struct vm_entry *want);
@@ -194,6 +201,5 @@ void	forkcopy_init(struct forkcopy *fc, struct vmspace *from, struct vmspace *to
 int	pmap_copy(struct forkcopy *fc, struct vm_entry *e);
 void	forkcopy_done(struct forkcopy *fc);
 int	pmap_move(struct vmspace *vs, uaddr_t from, uaddr_t to, uint64_t len);
-uint64_t pmap_count(struct vmspace *vs, uaddr_t start, uaddr_t end);
 void	vm_quiesce(void);
 static inline uint64_t pte_span_pages(uint64_t span) { return span >> PAGE_SHIFT; }

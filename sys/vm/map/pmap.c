@@ -852,24 +852,61 @@ pmap_destroy(struct vmspace *vs, bool keep_root)
 	vs->vs_tables = 0;
 }
 
-uint64_t
-pmap_count(struct vmspace *vs, uaddr_t start, uaddr_t end)
-{
-	uint64_t n = 0, span;
+/* ----------------------------------------------------------- weighing -- */
 
-	for (uaddr_t va = start; va < end;) {
-		uint64_t *p;
+/* How many leaves name the page: all references, but the one of the object that it belongs to. */
+static uint32_t
+times_mapped(const struct page *pg, bool anon)
+{
+	uint32_t refs = atomic_load_explicit(&pg->pg_refs, memory_order_relaxed);
+
+	return !anon && pg->pg_owner != NULL && refs > 1 ? refs - 1 : rt_max(refs, 1u);
+}
+
+static void
+weigh_leaf(uint64_t val, uint64_t span, struct vm_weight *w)
+{
+	struct page *pg = page_of(val & PTE_PA);
+	bool anon = (val & PTE_ANON) != 0;
+
+	for (uint64_t i = 0; i < pte_span_pages(span); i++) {
+		uint32_t n = times_mapped(&pg[i], anon), fl = page_flags(&pg[i]);
+		bool dirty = (val & PTE_D) != 0 || (fl & PG_DIRTY) != 0;
+
+		w->rss += PAGE_BYTES;
+		w->pss_4096ths += (PAGE_BYTES << 12) / n;
+		if (dirty)
+			w->pss_dirty_4096ths += (PAGE_BYTES << 12) / n;
+		if (anon)
+			w->pss_anon_4096ths += (PAGE_BYTES << 12) / n;
+		w->kind[n > 1][dirty] += PAGE_BYTES;
+		if (anon)
+			w->anonymous += PAGE_BYTES;
+		if ((val & PTE_A) != 0 || (fl & PG_REFERENCED) != 0)
+			w->referenced += PAGE_BYTES;
+		if ((val & PTE_PS) != 0)
+			w->huge += PAGE_BYTES;
+	}
+}
+
+void
+vm_weigh(struct vmspace *vs, uaddr_t start, uaddr_t end, struct vm_weight *w)
+{
+	uint64_t span;
+
+	for (uaddr_t va = start; va < end; lwkt_poll()) {
+		uint64_t *p, val;
 		uaddr_t stop = table_end(va, end);
 
 		spin_lock(&vs->vs_pt);
 		p = pmap_find(vs, va, &span);
 		if (p == NULL)
 			va = skip(va, span);
-		else
-			for (; va < stop; va += span, p++)
-				if (pte_load(p) != 0 && (pte_load(p) & PTE_PA) != vm_zero_pa)
-					n += pte_span_pages(span);
+		for (; p != NULL && va < stop; va = skip(va, span), p++) {
+			val = pte_load(p);
+			if (val != 0 && (val & PTE_PA) != vm_zero_pa)
+				weigh_leaf(val, span, w);
+		}
 		spin_unlock(&vs->vs_pt);
 	}
-	return n;
 }

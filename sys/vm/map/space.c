@@ -15,6 +15,7 @@
  *       as it is in the tree; what the reverse map reads of it (e_start,
  *       e_end, e_off, e_famoff) changes only with both tokens held.
  *   S3  vs_pages, vs_data, vs_stack, vs_exec and vs_locked are sums over the entries.
+ *   S4  no entry is freed under vs_lk, unless another holds what it holds.
  *
  * Locking: vs_lk exclusive for everything here unless said otherwise.
  * Pages that leave are dropped after the machine was told (gather).
@@ -31,6 +32,16 @@
 #include "map_int.h"
 
 #define MMAP_TOP_GAP	(128ull << 20)		/* at least so much is left for the stack */
+
+static void (*name_hold)(struct ncp *);		/* const after boot */
+static void (*name_drop)(struct ncp *);		/* const after boot */
+
+void
+vm_set_names(void (*hold)(struct ncp *), void (*drop)(struct ncp *))
+{
+	name_hold = hold;
+	name_drop = drop;
+}
 
 /* ------------------------------------------------------------- entries -- */
 
@@ -134,6 +145,8 @@ entry_link(struct vmspace *vs, struct vm_entry *e)
 	e->e_vs = vs;
 	list_init(&e->e_objlink);
 	list_init(&e->e_famlink);
+	if (e->e_name != NULL)
+		name_hold(e->e_name);
 	tokens_get(e);
 	if (e->e_obj != NULL) {
 		vmobj_hold(e->e_obj);
@@ -169,7 +182,32 @@ entry_free(struct vm_entry *e)
 		anonfam_drop(e->e_fam);
 	if (e->e_obj != NULL)
 		vmobj_drop(e->e_obj);		/* may sleep */
+	if (e->e_name != NULL)
+		name_drop(e->e_name);		/* may sleep */
 	kfree(e);
+}
+
+static void
+entries_free(struct list *dead)
+{
+	while (!list_empty(dead)) {
+		struct vm_entry *e = list_first(dead, struct vm_entry, e_objlink);
+
+		list_remove(&e->e_objlink);
+		entry_free(e);
+		lwkt_poll();
+	}
+}
+
+void
+space_unlock(struct vmspace *vs)
+{
+	struct list dead = LIST_INIT(dead);
+
+	ASSERT(lk_held_excl(&vs->vs_lk));
+	list_splice(&dead, &vs->vs_dead);
+	lk_release(&vs->vs_lk);
+	entries_free(&dead);
 }
 
 /* Move the borders of an entry; its contents keep their places. */
@@ -210,7 +248,8 @@ static bool
 entry_same(const struct vm_entry *a, const struct vm_entry *b)
 {
 	return a->e_prot == b->e_prot && a->e_max_prot == b->e_max_prot && a->e_flags == b->e_flags &&
-	    a->e_advice == b->e_advice && a->e_obj == b->e_obj && a->e_end == b->e_start &&
+	    a->e_advice == b->e_advice && a->e_obj == b->e_obj && a->e_name == b->e_name &&
+	    a->e_end == b->e_start &&
 	    (a->e_obj == NULL || a->e_off + (a->e_end - a->e_start) == b->e_off);
 }
 
@@ -266,7 +305,7 @@ space_merge(struct vmspace *vs, uaddr_t start, uaddr_t end)
 		entry_unlink(vs, next);
 		entry_set_range(e, e->e_start, next->e_end);
 		tokens_release(e);
-		entry_free(next);
+		entry_free(next);	/* S4: e holds the same */
 		next = e;
 	}
 }
@@ -296,7 +335,7 @@ space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end)
 	for (e = entry_find(vs, start); e != NULL && e->e_start < end; e = next) {
 		next = entry_next(e);
 		entry_unlink(vs, e);
-		entry_free(e);
+		list_push_back(&vs->vs_dead, &e->e_objlink);
 	}
 	if (end > vs->vs_skip_top)
 		vs->vs_skip_len = UINT64_MAX;
@@ -486,8 +525,8 @@ mmap_place(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t flags)
 }
 
 int
-vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags,
-    struct vmobj *obj, uint64_t off, uint32_t max_prot)
+vm_mmap_named(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags,
+    struct vmobj *obj, uint64_t off, uint32_t max_prot, struct ncp *name)
 {
 	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE, sealed = shared && obj != NULL && obj->o_sealed;
 	struct vm_entry want;
@@ -519,7 +558,7 @@ vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t
 		error = mmap_place(vs, addr, len, flags);
 	if (error == 0) {
 		want = (struct vm_entry){
-			.e_start = *addr, .e_end = *addr + len, .e_off = off, .e_obj = obj,
+			.e_start = *addr, .e_end = *addr + len, .e_off = off, .e_obj = obj, .e_name = name,
 			.e_prot = prot & (PROT_READ | PROT_WRITE | PROT_EXEC), .e_max_prot = max_prot,
 			.e_flags = (flags & VME_KEEP & ~(uint32_t)MAP_TYPE) | (shared ? MAP_SHARED : MAP_PRIVATE),
 			.e_fam = shared ? NULL : vs->vs_fam, .e_famoff = *addr >> PAGE_SHIFT,
@@ -535,7 +574,7 @@ vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t
 			error = EPERM;
 		}
 	}
-	lk_release(&vs->vs_lk);
+	space_unlock(vs);
 	if (made != NULL)
 		vmobj_drop(made);
 	return error;
@@ -550,7 +589,7 @@ vm_munmap(struct vmspace *vs, uaddr_t addr, uint64_t len)
 		return EINVAL;
 	lk_excl(&vs->vs_lk);
 	error = space_unmap(vs, addr, addr + page_round(len));
-	lk_release(&vs->vs_lk);
+	space_unlock(vs);
 	return error;
 }
 
@@ -576,7 +615,7 @@ vm_unmap_object(struct vmspace *vs, uaddr_t addr, const struct vmobj_ops *kind)
 		}
 		error = space_unmap(vs, e->e_start, e->e_end);	/* whole: no neighbour changes */
 	}
-	lk_release(&vs->vs_lk);
+	space_unlock(vs);
 	if (o == NULL)
 		return EINVAL;
 	vmobj_drop(o);
@@ -701,7 +740,7 @@ vm_brk(struct vmspace *vs, uaddr_t *brk)
 	if (error == 0)
 		vs->vs_brk = want;
 	*brk = vs->vs_brk;
-	lk_release(&vs->vs_lk);
+	space_unlock(vs);
 }
 
 /* addr lies below an entry that grows down: may it grow that far? */
@@ -744,6 +783,7 @@ vmspace_create(struct vmspace **out)
 		goto undo_fam;
 	vs->vs_refs = 1;
 	lk_init(&vs->vs_lk, LR_vmspace);
+	list_init(&vs->vs_dead);
 	vs->vs_space = MD_NOSPACE;
 	vs->vs_lim_as = vs->vs_lim_data = vs->vs_lim_stack = UINT64_MAX;
 	vs->vs_skip_len = UINT64_MAX;
@@ -772,7 +812,7 @@ drop_entries(struct vmspace *vs)
 		struct vm_entry *e = rb_entry(n, struct vm_entry, e_node);
 
 		entry_unlink(vs, e);
-		entry_free(e);
+		list_push_back(&vs->vs_dead, &e->e_objlink);
 		lwkt_poll();
 	}
 	ASSERT(vs->vs_pages == 0 && vs->vs_data == 0 && vs->vs_stack == 0 && vs->vs_exec == 0 &&
@@ -794,6 +834,7 @@ vmspace_drop(struct vmspace *vs)
 	if (old > 1)
 		return;
 	drop_entries(vs);
+	entries_free(&vs->vs_dead);
 	if (vs->vs_space != MD_NOSPACE)
 		md_space_destroy(vs->vs_space);
 	vs->vs_space = MD_NOSPACE;
@@ -811,7 +852,7 @@ vmspace_clear(struct vmspace *vs)
 	vs->vs_brk_start = vs->vs_brk = 0;
 	vs->vs_lock_new = false;
 	vs->vs_skip_len = UINT64_MAX;
-	lk_release(&vs->vs_lk);
+	space_unlock(vs);
 }
 
 md_space_t

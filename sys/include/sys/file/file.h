@@ -26,7 +26,7 @@ struct file_ops {
 	int	(*fo_seek)(struct file *fp, int64_t off, int whence, uint64_t *result);	/* default ESPIPE */
 	int	(*fo_truncate)(struct file *fp, uint64_t size);
 	void	(*fo_close)(struct file *fp);			/* last reference */
-	int	(*fo_mmap)(struct file *fp, struct vmobj **obj, uint64_t *off);	/* ENODEV; not held: lives as long as fp */
+	int	(*fo_mmap)(struct file *fp, struct vmobj **obj, uint64_t *off);	/* ENODEV; not held: lives as long as fp; NULL: zeros */
 	void	(*fo_flush)(struct file *fp, struct proc *p);	/* a descriptor of p was closed */
 	const char *fo_name;		/* in /proc/PID/fd: anon_inode:NAME; NULL: as fo_stat says */
 };

@@ -21,6 +21,7 @@ struct vmspace;
 struct fdtable;		/* file layer */
 struct fsctx;		/* vfs layer: cwd, root, umask */
 struct tty;
+struct ncp;
 struct vnode;
 
 struct session {
@@ -81,8 +82,7 @@ struct proc {
 	struct vmspace	*p_vmspace;	/* [p_tok] held; NULL once exiting */
 	struct fdtable	*p_fdt;		/* [p_tok to replace; own] file layer */
 	struct fsctx	*p_fs;		/* [p_tok to replace; own] vfs layer */
-	struct vnode	*p_exe;		/* [p_tok] held */
-	char		*p_exe_path;	/* [p_tok] kmalloc'ed, for /proc/PID/exe */
+	struct ncp	*p_exe;		/* [p_tok] held */
 	struct waitq	p_waitq;	/* waiters in wait4 of this parent; vfork */
 	/* lwps of a stopped process; one that waits for the others to end */
 	struct waitq	p_stopq;

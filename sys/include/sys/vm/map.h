@@ -8,6 +8,7 @@
 #pragma once
 #include <sys/vm/object.h>
 
+struct ncp;
 struct vmspace;
 
 void	vm_map_init(void);					/* kmain, after memory */
@@ -24,10 +25,17 @@ md_space_t vmspace_machine(struct vmspace *vs);			/* for md_user_run */
 /*
  * mmap: *addr is hint or fixed address and becomes the result.  obj NULL:
  * anonymous (MAP_SHARED: a fresh object).  Takes its own reference on obj.
- * Errors as mmap(2).  `max_prot` bounds later mprotect.
+ * Errors as mmap(2).  `max_prot` bounds later mprotect.  `name`: for who asks what is mapped (vm_foreach);
+ * each entry holds one reference, so that it follows its file through renames and removal.
  */
-int	vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags,
-	    struct vmobj *obj, uint64_t off, uint32_t max_prot);
+int	vm_mmap_named(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags,
+	    struct vmobj *obj, uint64_t off, uint32_t max_prot, struct ncp *name);
+static inline int
+vm_mmap(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, uint32_t flags, struct vmobj *obj,
+    uint64_t off, uint32_t max_prot)
+{
+	return vm_mmap_named(vs, addr, len, prot, flags, obj, off, max_prot, NULL);
+}
 int	vm_munmap(struct vmspace *vs, uaddr_t addr, uint64_t len);
 /* What is left of the mapping of an object of this kind that was made at addr (shmdt); EINVAL: nothing. */
 int	vm_unmap_object(struct vmspace *vs, uaddr_t addr, const struct vmobj_ops *kind);
@@ -61,12 +69,22 @@ enum vm_fault vm_fault(struct vmspace *vs, uaddr_t addr, uint32_t access);
 struct vm_region {
 	uaddr_t		start, end;
 	uint32_t	prot, flags;	/* PROT_*, MAP_SHARED/PRIVATE/GROWSDOWN/STACK */
+	uint32_t	max_prot;
 	struct vmobj	*obj;		/* not held: valid in the callback */
+	struct ncp	*name;		/* likewise */
 	uint64_t	off;
-	uint64_t	resident;	/* pages mapped now */
-	bool		locked;
+	bool		locked, dontfork, wipeonfork, nohuge;
 };
+/* Names are the file layer's: how to keep one.  At boot. */
+void	vm_set_names(void (*hold)(struct ncp *), void (*drop)(struct ncp *));
 void	vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), void *arg);
+/* What is mapped in [start, end) now is added to it; bytes, and shares of pages in 1/4096 of a byte. */
+struct vm_weight {
+	uint64_t	rss, pss_4096ths, pss_dirty_4096ths, pss_anon_4096ths;
+	uint64_t	kind[2][2];	/* [mapped elsewhere too][dirty] */
+	uint64_t	referenced, anonymous, huge;
+};
+void	vm_weigh(struct vmspace *vs, uaddr_t start, uaddr_t end, struct vm_weight *w);
 struct vm_usage { uint64_t size, resident, shared, text, data, stack, locked; };	/* pages */
 void	vm_usage(struct vmspace *vs, struct vm_usage *out);
 uint64_t vm_resident(struct vmspace *vs);		/* pages, about; takes no lock: for the choice of a victim */
