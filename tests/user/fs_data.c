@@ -171,6 +171,12 @@ size_limit(void)
 		T(hits);
 		T(ftruncate(fd, 1000));
 		T(pwrite(fd, buf, 1, 999));
+		T(fallocate(fd, 0, 0, 1000));
+		T(fallocate(fd, 0, 500, 501));
+		T(hits);
+		T(fallocate(fd, 1, 500, 501));
+		T(fallocate(fd, 0, 1, INT64_MAX));
+		T(hits);
 		signal(SIGXFSZ, SIG_IGN);
 		T(write(fd, buf, 1));
 		signal(SIGXFSZ, SIG_DFL);

@@ -124,6 +124,35 @@ lines(void)
 	close(master);
 }
 
+/* The settings in their oldest form. */
+static void
+termio(void)
+{
+	struct { unsigned short flags[4]; unsigned char line, cc[8], beyond[6]; } old;
+	struct termios t;
+
+	memset(&old, 0x55, sizeof old);
+	open_both(O_NOCTTY);
+	T(ioctl(slave, TCGETA, &old));
+	t_say("%#x %#x %#x %#x %d", old.flags[0], old.flags[1], old.flags[2], old.flags[3], old.line);
+	for (int i = 0; i < 9; i++)
+		t_say("key %d %#x", i, ((unsigned char *)&old.cc)[i]);
+	old.flags[3] &= ~ICANON;
+	old.cc[VMIN] = 3;
+	T(ioctl(slave, TCSETA, &old));
+	T(ioctl(master, TCSETAW, &old));
+	T(ioctl(slave, TCSETAF, &old));
+	T(ioctl(slave, TCSETAF, 8));
+	T(tcgetattr(slave, &t));
+	t_say("settings %#x %#x %#x, min %d, start %d", t.c_iflag, t.c_oflag, t.c_lflag, t.c_cc[VMIN],
+	    t.c_cc[VSTART]);
+	memset(&t, 0x55, sizeof t);
+	T(ioctl(slave, TIOCGLCKTRMIOS, &t));
+	t_say("locked %#x %#x", t.c_iflag, t.c_cc[18]);
+	close(slave);
+	close(master);
+}
+
 static void
 sizes(void)
 {
@@ -204,6 +233,7 @@ int
 main(void)
 {
 	lines();
+	termio();
 	sizes();
 	session();
 	return 0;

@@ -14,17 +14,62 @@
 #include <sys/proc/proc.h>
 #include <sys/proc/view.h>
 
+#define TERMIO_NCC	8
+/* The oldest form: half of each word, the first keys. */
+struct k_termio { uint16_t iflag, oflag, cflag, lflag; uint8_t line, cc[TERMIO_NCC]; };
+_Static_assert(sizeof(struct k_termio) == 18, "Linux's struct termio");
+
+static int
+ioctl_get_termios(struct tty *t, uint32_t cmd, uaddr_t arg)
+{
+	struct ld_termios tio = t->t_ld.ld_t;		/* a copy: copyout may sleep */
+	struct k_termio old = {
+		(uint16_t)tio.iflag, (uint16_t)tio.oflag, (uint16_t)tio.cflag, (uint16_t)tio.lflag,
+		.line = tio.line,
+	};
+
+	if (cmd == TCGETA) {
+		memcpy(old.cc, tio.cc, TERMIO_NCC);
+		return copyout(arg, &old, sizeof(old));
+	}
+	if (cmd == TIOCGLCKTRMIOS)
+		memset(&tio, 0, sizeof(tio));		/* nothing is locked */
+	return copyout(arg, &tio, cmd == TCGETS2 ? sizeof(tio) : LD_TERMIOS_BYTES);
+}
+
+/* The first *len bytes of the new settings; of the oldest form, those and the rest as it is. */
+static int
+termios_in(struct tty *t, uint32_t cmd, uaddr_t arg, struct ld_termios *in, size_t *len)
+{
+	struct ld_termios now = t->t_ld.ld_t;
+	struct k_termio old;
+	int error;
+
+	*len = cmd == TCSETS2 || cmd == TCSETSW2 || cmd == TCSETSF2 ? sizeof(*in) : LD_TERMIOS_BYTES;
+	if (cmd != TCSETA && cmd != TCSETAW && cmd != TCSETAF)
+		return copyin(in, arg, *len);
+	if ((error = copyin(&old, arg, sizeof(old))) != 0)
+		return error;
+	*in = now;
+	in->iflag = (now.iflag & 0xffff0000u) | old.iflag;
+	in->oflag = (now.oflag & 0xffff0000u) | old.oflag;
+	in->cflag = (now.cflag & 0xffff0000u) | old.cflag;
+	in->lflag = (now.lflag & 0xffff0000u) | old.lflag;
+	memcpy(in->cc, old.cc, TERMIO_NCC);
+	return 0;
+}
+
 /* Settings come in: what there is no line for cannot be asked for. */
 static int
 ioctl_set_termios(struct tty *t, struct file *fp, uint32_t cmd, uaddr_t arg)
 {
-	bool two = cmd == TCSETS2 || cmd == TCSETSW2 || cmd == TCSETSF2;
-	bool flush = cmd == TCSETSF || cmd == TCSETSF2, drain = flush || cmd == TCSETSW || cmd == TCSETSW2;
-	size_t len = two ? sizeof(struct ld_termios) : LD_TERMIOS_BYTES;
+	bool flush = cmd == TCSETSF || cmd == TCSETSF2 || cmd == TCSETAF;
+	bool drain = flush || cmd == TCSETSW || cmd == TCSETSW2 || cmd == TCSETAW;
 	struct ld_termios in, tio;
+	size_t len;
 	int error;
 
-	if ((error = copyin(&in, arg, len)) != 0)
+	if ((error = termios_in(t, cmd, arg, &in, &len)) != 0)
 		return error;
 	if (drain && tty_drain(t, fp, NSEC_NEVER, WAIT_INTR) != 0)
 		return ERESTARTSYS;
@@ -174,13 +219,15 @@ ioctl_other(struct tty *t, uint32_t cmd, uaddr_t arg)
 static int
 ioctl_locked(struct tty *t, struct file *fp, bool slave, uint32_t cmd, uaddr_t arg)
 {
-	struct ld_termios tio;
-
 	switch (cmd) {
 	case TCGETS:
 	case TCGETS2:
-		tio = t->t_ld.ld_t;		/* a copy: copyout may sleep */
-		return copyout(arg, &tio, cmd == TCGETS ? LD_TERMIOS_BYTES : sizeof(tio));
+	case TCGETA:
+	case TIOCGLCKTRMIOS:
+		return ioctl_get_termios(t, cmd, arg);
+	case TCSETA:
+	case TCSETAW:
+	case TCSETAF:
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:

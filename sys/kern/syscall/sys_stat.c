@@ -21,6 +21,7 @@
 
 #define STAT_FLAGS	(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
 #define LIMIT_FSIZE	1
+#define FALLOC_FL_PUNCH_HOLE	2u
 #define DIRENTS_MAX	32768u
 #define TIME_SEC_MAX	9200000000ll
 
@@ -506,6 +507,22 @@ sys_ftruncate(struct sysmsg *m, int fd, int64_t len)
 	return error;
 }
 
+/* RLIMIT_FSIZE forbids room beyond it, unless the file is as large already. */
+static int
+may_allocate(struct vnode *vn, uint32_t mode, uint64_t end)
+{
+	struct vattr va;
+	int error;
+
+	if ((mode & FALLOC_FL_PUNCH_HOLE) != 0 || end <= curproc->p_rlimit[LIMIT_FSIZE][0])
+		return 0;
+	error = vn_getattr(vn, &va);
+	if (error != 0 || end <= va.va_size)
+		return error;
+	file_signal(SIGXFSZ);
+	return EFBIG;
+}
+
 int
 sys_fallocate(struct sysmsg *m, int fd, uint32_t mode, int64_t off, int64_t len)
 {
@@ -522,7 +539,11 @@ sys_fallocate(struct sysmsg *m, int fd, uint32_t mode, int64_t off, int64_t len)
 		error = EBADF;
 	else if (fp->f_vnode == NULL || fp->f_vnode->v_type == VFIFO)
 		error = ESPIPE;
+	else if (len > INT64_MAX - off)
+		error = EFBIG;
 	else
+		error = may_allocate(fp->f_vnode, mode, (uint64_t)off + (uint64_t)len);
+	if (error == 0)
 		error = vn_allocate(fp->f_vnode, mode, (uint64_t)off, (uint64_t)len);
 	file_drop(fp);
 	return error;

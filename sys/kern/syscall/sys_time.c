@@ -154,7 +154,7 @@ adjust(struct sysmsg *m, uaddr_t buf)
 
 	if (error != 0)
 		return error;
-	if (tx.modes != 0)
+	if (tx.modes != 0 && tx.modes != ADJ_OFFSET_SS_READ)
 		return cred_capable(cred_current(), CAP_SYS_TIME) ? EINVAL : EPERM;
 	tx = (struct k_timex){
 		.maxerror = 16000000, .esterror = 16000000, .status = STA_UNSYNC, .constant = 2, .precision = 1,
