@@ -56,6 +56,40 @@ errors(void)
 	munmap(p, 4 * T_PAGE);
 }
 
+/* Pages of a file in another order. */
+static void
+other_pages(void)
+{
+	int fd = open("pages", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	char *p, *anon = mmap(NULL, 4 * T_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	T(ftruncate(fd, 4 * T_PAGE));
+	p = mmap(NULL, 4 * T_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	for (int i = 0; i < 4; i++)
+		p[i * T_PAGE] = anon[i * T_PAGE] = (char)('a' + i);
+	for (size_t i = 0; i < 4; i++)
+		T_SYS(remap_file_pages, p + i * T_PAGE, T_PAGE, 0, 3 - i, 0);
+	p[T_PAGE] = 'C';
+	t_say("%c%c%c%c", p[0], p[T_PAGE], p[2 * T_PAGE], p[3 * T_PAGE]);
+	T(pread(fd, anon + 1, 1, 2 * T_PAGE));
+	t_say("in the file %c", anon[1]);
+	T_SYS(remap_file_pages, p + 7, 4 * T_PAGE + 7, 0, 0, 0);
+	t_say("%c%c%c%c", p[0], p[T_PAGE], p[2 * T_PAGE], p[3 * T_PAGE]);
+	T_SYS(remap_file_pages, anon, T_PAGE, 0, 2, 0);
+	t_say("anonymous %c", anon[0]);
+	T_SYS(remap_file_pages, p, T_PAGE, 0, 9, 0);
+	if (t_child("beyond the file") == 0)
+		_exit(p[0]);
+	T_SYS(remap_file_pages, p, T_PAGE, PROT_READ, 0, 0);
+	T_SYS(remap_file_pages, p, 0, 0, 0, 0);
+	T_SYS(remap_file_pages, p, T_PAGE, 0, -1ul, 0);
+	T_SYS(remap_file_pages, -4096ul, 8 * T_PAGE, 0, 0, 0);
+	T(munmap(p + T_PAGE, T_PAGE));
+	T_SYS(remap_file_pages, p, 4 * T_PAGE, 0, 0, 0);
+	p = t_pages(1);
+	T_SYS(remap_file_pages, p, T_PAGE, 0, 0, 0);
+}
+
 static void
 brk_moves(void)
 {
@@ -139,6 +173,7 @@ main(void)
 	shrink_and_grow();
 	moves();
 	errors();
+	other_pages();
 	brk_moves();
 	stack_grows();
 	return 0;

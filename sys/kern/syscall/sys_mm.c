@@ -117,6 +117,22 @@ sys_mremap(struct sysmsg *m, uaddr_t old, uint64_t old_len, uint64_t new_len, ui
 	return error;
 }
 
+/* A mapping of its own for each range, as on Linux since 4.0: what the flags ask for is given anyway. */
+int
+sys_remap_file_pages(struct sysmsg *m, uaddr_t addr, uint64_t len, uint64_t prot, uint64_t index,
+    uint32_t flags)
+{
+	(void)m;
+	(void)flags;
+	addr = page_trunc(addr);
+	len = page_trunc(len);
+	if (prot != 0 || len == 0 || addr >= MD_USER_MAX || len > MD_USER_MAX - addr)
+		return EINVAL;
+	if (index > (UINT64_MAX >> PAGE_SHIFT) - (len >> PAGE_SHIFT))
+		return EINVAL;
+	return vm_remap_object(vmspace_current(), addr, len, index << PAGE_SHIFT);
+}
+
 int
 sys_madvise(struct sysmsg *m, uaddr_t addr, uint64_t len, int advice)
 {

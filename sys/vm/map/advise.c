@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * advise - mremap, madvise, mincore, and questions about spaces.
+ * advise - mremap, remap_file_pages, madvise, mincore, and questions about spaces.
  *
  * mremap moves leaves, not contents: a new entry appears, the leaves move
  * with both reverse-map tokens held, the old entry goes.  So at any moment
@@ -175,6 +175,47 @@ vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, u
 	lk_excl(&vs->vs_lk);
 	error = mremap_locked(vs, old, old_len, new_len, flags, addr);
 	space_unlock(vs);
+	return error;
+}
+
+/* Entries in a row that show one object alike, from addr to end: the first; NULL: they do not. */
+static const struct vm_entry *
+one_object(struct vmspace *vs, uaddr_t addr, uaddr_t end)
+{
+	const struct vm_entry *first = entry_find(vs, addr), *e = first;
+
+	if (e == NULL || e->e_start > addr || (e->e_flags & MAP_SHARED) == 0)
+		return NULL;
+	for (uaddr_t at = e->e_end; at < end; at = e->e_end) {
+		e = entry_next(e);
+		if (e == NULL || e->e_start != at || e->e_obj != first->e_obj || e->e_prot != first->e_prot ||
+		    e->e_flags != first->e_flags)
+			return NULL;
+	}
+	return first;
+}
+
+int
+vm_remap_object(struct vmspace *vs, uaddr_t addr, uint64_t len, uint64_t off)
+{
+	const struct vm_entry *e;
+	struct vmobj *o = NULL;
+	uint32_t prot = 0, max_prot = 0;
+	int error;
+
+	lk_shared(&vs->vs_lk);
+	e = one_object(vs, addr, addr + len);
+	if (e != NULL) {
+		o = e->e_obj;
+		vmobj_hold(o);
+		prot = e->e_prot;
+		max_prot = e->e_max_prot;
+	}
+	lk_release(&vs->vs_lk);
+	if (o == NULL)
+		return EINVAL;
+	error = vm_mmap(vs, &addr, len, prot, MAP_SHARED | MAP_FIXED, o, off, max_prot);
+	vmobj_drop(o);
 	return error;
 }
 

@@ -42,6 +42,8 @@ int	vm_unmap_object(struct vmspace *vs, uaddr_t addr, const struct vmobj_ops *ki
 int	vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot);
 int	vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
 	    uaddr_t *addr);
+/* [addr, +len), all of it one shared mapping, shows its object from `off` on; EINVAL: it is not one. */
+int	vm_remap_object(struct vmspace *vs, uaddr_t addr, uint64_t len, uint64_t off);
 int	vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice);
 int	vm_msync(struct vmspace *vs, uaddr_t addr, uint64_t len);	/* vo_clean of what is shared */
 /*
