@@ -2,6 +2,7 @@
 /* Clocks, sleeps and interval timers - what moves, what waits, what is refused. */
 #include "t.h"
 #include <sys/times.h>
+#include <sys/timex.h>
 
 static volatile sig_atomic_t hits;
 
@@ -36,6 +37,9 @@ clocks(void)
 	t_say("the same time of day: %d", labs(a.tv_sec - tv.tv_sec) <= 1);
 	T(labs(time(NULL) - a.tv_sec) <= 1);
 	T(a.tv_sec > 1700000000);
+	struct timex left = { .modes = ADJ_OFFSET_SS_READ, .offset = 7 };
+	T(adjtimex(&left) >= 0);
+	t_say("left to adjust: %ld", left.offset);
 	struct tms tms;
 	T_OK(times(&tms));
 	struct rusage ru;
@@ -177,6 +181,60 @@ cpu_timers(void)
 	}
 }
 
+/* A period of a nanosecond: one signal waits, whoever takes it is told how many it stands for. */
+static void
+made_timers(void)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
+	struct itimerspec fast = { { 0, 1 }, { 0, 1 } }, off = { { 0, 0 }, { 0, 0 } };
+	struct itimerspec slow = { { 5, 0 }, { 0, 1 } };
+	struct itimerval alarms = { { 0, 300 }, { 0, 1 } };
+	struct timespec now = { 0, 0 };
+	siginfo_t si;
+	sigset_t set;
+	timer_t id;
+	int n = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	T(sigprocmask(SIG_BLOCK, &set, NULL));
+	T(timer_create(CLOCK_MONOTONIC, &ev, &id));
+	T(timer_settime(id, 0, &fast, NULL));
+	t_sleep_ms(20);
+	T(sigtimedwait(&set, &si, &now) == SIGRTMIN);
+	t_say("code %d, overrun as said %d, large %d", si.si_code, si.si_overrun == timer_getoverrun(id),
+	    si.si_overrun > 1000);
+	t_sleep_ms(1);
+	T(timer_settime(id, 0, &off, NULL));
+	while (sigtimedwait(&set, &si, &now) == SIGRTMIN)
+		n++;
+	T(n <= 1);
+
+	/* Taken once it goes on: with a period of seconds it waits for the next. */
+	T(timer_settime(id, 0, &slow, NULL));
+	t_sleep_ms(2);
+	T(timer_gettime(id, &off));
+	t_say("left %d", (int)off.it_value.tv_sec);
+	T(sigtimedwait(&set, &si, &now) == SIGRTMIN);
+	T(si.si_overrun);
+	T(sigtimedwait(&set, &si, &now));
+
+	T(timer_settime(id, 0, &fast, NULL));
+	T(signal(SIGRTMIN, SIG_IGN) == SIG_DFL);
+	T(sigprocmask(SIG_UNBLOCK, &set, NULL));
+	t_sleep_ms(5);
+	t_say("ignored, it stops nobody");
+	T(timer_delete(id));
+
+	t_handle(SIGALRM, on_signal, SA_RESTART);
+	hits = 0;
+	T(setitimer(ITIMER_REAL, &alarms, NULL));
+	while (hits < 100)
+		;
+	memset(&alarms, 0, sizeof alarms);
+	T(setitimer(ITIMER_REAL, &alarms, NULL));
+}
+
 int
 main(void)
 {
@@ -185,5 +243,6 @@ main(void)
 	sleeps();
 	intervals();
 	cpu_timers();
+	made_timers();
 	return 0;
 }

@@ -3,7 +3,8 @@
  * clock - what a process has used, and timers that count it.
  *
  * Time is booked when an lwp crosses between user and kernel and when it
- * leaves the CPU.  ITIMER_REAL is a timer of the time layer; the two that
+ * leaves the CPU.  ITIMER_REAL is a timer of the time layer that is armed
+ * again when its signal has been taken; the two that
  * count CPU time, and RLIMIT_CPU, are looked at by the user loop, which for
  * such processes stops the program every CPU_LOOK_NS.
  *
@@ -64,19 +65,39 @@ void
 proc_alarm_fired(struct timer *t)
 {
 	struct proc *p = container_of(t, struct proc, p_alarm);
-	nsec_t now = time_now();
 
 	spin_lock(&p->p_sig);
-	if (p->p_itimer[REAL][1] == 0) {
+	if (p->p_itimer[REAL][1] == 0)
 		p->p_itimer[REAL][0] = 0;
-	} else {
-		nsec_t behind = now - p->p_itimer[REAL][0];
-
-		p->p_itimer[REAL][0] += (behind / p->p_itimer[REAL][1] + 1) * p->p_itimer[REAL][1];
-		timer_arm(t, p->p_itimer[REAL][0]);
-	}
+	else
+		p->p_alarm_fired = true;
 	spin_unlock(&p->p_sig);
 	sig_post(p, SIGALRM, NULL);
+}
+
+/*
+ * The current process has taken SIGALRM, from whomever.  As Linux has it, a
+ * period whose signal was ignored ends the timer.
+ */
+void
+proc_alarm_taken(void)
+{
+	struct proc *p = curproc;
+	uint64_t *it = p->p_itimer[REAL];
+	bool again;
+
+	if (!p->p_alarm_fired)
+		return;
+	token_get(&p->p_tok);
+	spin_lock(&p->p_sig);
+	again = p->p_alarm_fired;
+	p->p_alarm_fired = false;
+	if (again)
+		it[0] += ((time_now() - it[0]) / it[1] + 1) * it[1];
+	spin_unlock(&p->p_sig);
+	if (again)
+		timer_arm(&p->p_alarm, it[0]);
+	token_release(&p->p_tok);
 }
 
 void
@@ -101,12 +122,15 @@ proc_itimer(int which, const uint64_t val[2], uint64_t old[2])
 		uint64_t next = p->p_itimer[which][0];
 
 		/* Something that is about to fire has at least a microsecond left. */
-		old[0] = next == 0 ? 0 : next > now ? rt_max(next - now, 1000) : 1000;
+		old[0] = next > now ? rt_max(next - now, 1000) : 1000;
+		if (next == 0 || (which == REAL && p->p_alarm_fired))
+			old[0] = 0;
 		old[1] = p->p_itimer[which][1];
 	}
 	if (val != NULL) {
 		p->p_itimer[which][0] = val[0] == 0 ? 0 : now + rt_min(val[0], INT64_MAX);
 		p->p_itimer[which][1] = val[0] == 0 ? 0 : val[1];
+		p->p_alarm_fired = p->p_alarm_fired && which != REAL;
 		proc_cpu_watch(p);
 	}
 	spin_unlock(&p->p_sig);

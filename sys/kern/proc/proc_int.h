@@ -114,6 +114,7 @@ void	view_end(void);				/* the current process is its view's first: the others e
 /* clock.c */
 void	proc_cpu_check(struct lwp *l);
 void	proc_alarm_fired(struct timer *t);
+void	proc_alarm_taken(void);
 
 /* user.c */
 struct vmspace *proc_current_space(void);

@@ -127,16 +127,37 @@ take_locked(struct lwp *l, sigset_t set, struct k_siginfo *info, struct list *fr
 	return sig;
 }
 
+static void (*timer_taken)(struct k_siginfo *info);	/* const after boot */
+
+void
+sig_set_timer_taken(void (*fn)(struct k_siginfo *info))
+{
+	timer_taken = fn;
+}
+
+/* A periodic timer goes on now: one with a tiny period costs what its receiver can bear. */
+static void
+taken(int sig, struct k_siginfo *info)
+{
+	if (sig == SIGALRM)
+		proc_alarm_taken();
+	if (info->si_code == SI_TIMER)
+		timer_taken(info);
+}
+
 int
 sig_take(struct lwp *l, sigset_t set, struct k_siginfo *info)
 {
 	struct list freed = LIST_INIT(freed);
 	int sig;
 
+	ASSERT(l == curlwp);
 	spin_lock(&l->l_proc->p_sig);
 	sig = take_locked(l, set & ~UNBLOCKABLE, info, &freed);
 	spin_unlock(&l->l_proc->p_sig);
 	sig_free_list(&freed);
+	if (sig != 0)
+		taken(sig, info);
 	return sig;
 }
 
@@ -284,13 +305,13 @@ sig_set_watch(void (*fn)(struct proc *p))
 	sig_watch = fn;
 }
 
-/* To lwp l, or thread tid, or (NULL, 0) the process. */
+/* To lwp l, or thread tid, or (NULL, 0) the process.  *queued: the siginfo waits to be taken. */
 static int
-send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo *info)
+send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo *info, bool *queued)
 {
 	struct list freed = LIST_INIT(freed);
 	struct sigq *q = NULL;
-	bool must_queue = sig >= SIGRTMIN && info != NULL && info->si_code != SI_USER;
+	bool must_queue = sig >= SIGRTMIN && info != NULL && info->si_code != SI_USER, ready;
 	int error;
 
 	ASSERT(sig >= 1 && sig <= NSIG);
@@ -306,6 +327,7 @@ send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo
 		}
 		q->q_info.si_signo = sig;
 	}
+	ready = q != NULL;
 	spin_lock(&p->p_sig);
 	if (tid != 0)
 		l = sig_lwp_of(p, tid);
@@ -313,6 +335,7 @@ send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo
 	spin_unlock(&p->p_sig);
 	if (atomic_load(&p->p_sig_watched))
 		sig_watch(p);
+	*queued = ready && q == NULL;
 	kfree(q);
 	sig_free_list(&freed);
 	return error;
@@ -321,13 +344,27 @@ send(struct proc *p, struct lwp *l, int32_t tid, int sig, const struct k_siginfo
 int
 sig_send(struct proc *p, struct lwp *l, int sig, const struct k_siginfo *info)
 {
-	return send(p, l, 0, sig, info);
+	bool queued;
+
+	return send(p, l, 0, sig, info, &queued);
 }
 
 int
 sig_send_tid(struct proc *p, int32_t tid, int sig, const struct k_siginfo *info)
 {
-	return send(p, NULL, tid, sig, info);
+	bool queued;
+
+	return send(p, NULL, tid, sig, info, &queued);
+}
+
+bool
+sig_send_timer(struct proc *p, int32_t tid, const struct k_siginfo *info)
+{
+	bool queued;
+
+	ASSERT(info->si_code == SI_TIMER);
+	(void)send(p, NULL, tid, info->si_signo, info, &queued);
+	return queued;
 }
 
 void
@@ -522,6 +559,8 @@ sig_action(int sig, const struct k_sigaction *act, struct k_sigaction *old)
 		}
 	}
 	spin_unlock(&p->p_sig);
+	list_foreach(e, &freed, struct sigq, q_link)
+		taken(0, &e->q_info);		/* a timer goes on, ignored */
 	sig_free_list(&freed);
 	return 0;
 }
@@ -820,6 +859,8 @@ take_next(struct lwp *l, struct k_siginfo *info, bool *forced)
 		l->l_forced = 0;
 	spin_unlock(&l->l_proc->p_sig);
 	sig_free_list(&freed);
+	if (sig != 0)
+		taken(sig, info);
 	return sig;
 }
 

@@ -7,9 +7,17 @@
  * timer_create() belongs to its process, is found by a small number, and ends
  * with the process or its program.
  *
+ * A periodic timer fires once and goes on when its signal is taken, with the
+ * periods that have passed counted: a period of a nanosecond costs what its
+ * receiver can bear.  When there is nothing to be taken, because the signal is ignored
+ * or one waits already, it goes on by itself, but not faster than UNSEEN_NS.
+ *
+ * Invariants
+ *   I1  pt_timer is not armed while pt_fired is set; who clears that arms it.
+ *
  * Locking: p_tok guards p_ptimers and what is in them; a timer that fires
- * does so on the CPU that armed it, in a critical section, and touches only
- * pt_next and pt_overrun.
+ * does so on the CPU that armed it, in a critical section, and touches
+ * pt_fired and, while that is not set, pt_next and pt_overrun.
  */
 #include <abi/errno.h>
 #include <abi/time.h>
@@ -24,6 +32,7 @@
 #include "timespec.h"
 
 #define PTIMERS_MAX	64		/* of one process */
+#define UNSEEN_NS	1000000u
 #define SIGEV_SIGNAL	0
 #define SIGEV_NONE	1
 #define SIGEV_THREAD_ID	4
@@ -39,9 +48,10 @@ struct ptimer {
 	uint64_t	pt_value;	/* const: for the signal */
 	int		pt_id, pt_signo, pt_notify, pt_clock;	/* const */
 	int32_t		pt_tid;		/* const: SIGEV_THREAD_ID; 0: to the process */
-	nsec_t		pt_next;	/* [cpu] 0: off */
+	_Atomic bool	pt_fired;	/* [atomic] I1: its signal waits to be taken */
+	nsec_t		pt_next;	/* [I1] 0: off */
 	nsec_t		pt_interval;	/* [p_tok] */
-	int		pt_overrun;	/* [cpu] periods that passed unnoticed before the last signal */
+	int		pt_overrun;	/* [I1] periods that passed until the last signal was taken */
 };
 
 /* ------------------------------------------------- alarm, interval timers -- */
@@ -110,32 +120,34 @@ sys_setitimer(struct sysmsg *m, int which, uaddr_t from, uaddr_t to)
 
 /* ----------------------------------------------------------- timer_create -- */
 
+/* The first period that ends after `now`; those between have passed unnoticed. */
+static void
+ptimer_forward(struct ptimer *pt, nsec_t now)
+{
+	uint64_t missed = now > pt->pt_next ? (now - pt->pt_next) / pt->pt_interval : 0;
+
+	pt->pt_next += (missed + 1) * pt->pt_interval;
+	pt->pt_overrun = (int)rt_min(missed, INT32_MAX);
+}
+
 static void
 ptimer_fired(struct timer *t)
 {
 	struct ptimer *pt = container_of(t, struct ptimer, pt_timer);
 	struct k_siginfo info = { .si_signo = pt->pt_signo, .si_code = SI_TIMER };
-	nsec_t now = time_now();
-	uint64_t missed;
+	bool periodic = pt->pt_interval != 0;
 
-	if (pt->pt_interval == 0) {
+	if (!periodic)
 		pt->pt_next = 0;
-		missed = 0;
-	} else {
-		missed = (now - pt->pt_next) / pt->pt_interval;
-		pt->pt_next += (missed + 1) * pt->pt_interval;
-		timer_arm(t, pt->pt_next);
-	}
-	pt->pt_overrun = (int)rt_min(missed, INT32_MAX);
 	if (pt->pt_notify == SIGEV_NONE)
 		return;
 	info.u.timer.id = pt->pt_id;
-	info.u.timer.overrun = pt->pt_overrun;
 	info.u.timer.value = pt->pt_value;
-	if (pt->pt_tid != 0)
-		(void)sig_send_tid(pt->pt_proc, pt->pt_tid, pt->pt_signo, &info);
-	else
-		sig_post(pt->pt_proc, pt->pt_signo, &info);
+	atomic_store(&pt->pt_fired, periodic);
+	if (!sig_send_timer(pt->pt_proc, pt->pt_tid, &info) && atomic_exchange(&pt->pt_fired, false)) {
+		ptimer_forward(pt, time_now() + UNSEEN_NS);
+		timer_arm(t, pt->pt_next);
+	}
 }
 
 /* p_tok held. */
@@ -147,6 +159,23 @@ ptimer_find(struct proc *p, int id)
 		if (pt->pt_id == id)
 			return pt;
 	return NULL;
+}
+
+/* A timer's signal has been taken by the current process. */
+static void
+ptimer_taken(struct k_siginfo *info)
+{
+	struct proc *p = curproc;
+	struct ptimer *pt;
+
+	token_get(&p->p_tok);
+	pt = ptimer_find(p, info->u.timer.id);
+	if (pt != NULL && atomic_exchange(&pt->pt_fired, false)) {
+		ptimer_forward(pt, time_now());
+		info->u.timer.overrun = pt->pt_overrun;
+		timer_arm(&pt->pt_timer, pt->pt_next);
+	}
+	token_release(&p->p_tok);
 }
 
 static int
@@ -214,6 +243,8 @@ ptimer_state(const struct ptimer *pt)
 {
 	nsec_t now = time_now(), left = pt->pt_next == 0 ? 0 : pt->pt_next > now ? pt->pt_next - now : 1;
 
+	if (pt->pt_next != 0 && pt->pt_next <= now && pt->pt_interval != 0)
+		left = pt->pt_interval - (now - pt->pt_next) % pt->pt_interval;		/* it will go on */
 	return (struct k_itimerspec){
 		.it_interval = timespec_of(pt->pt_interval),
 		.it_value = timespec_of(left),
@@ -251,6 +282,7 @@ sys_timer_settime(struct sysmsg *m, int timerid, uint32_t flags, uaddr_t from, u
 		(void)timer_cancel(&pt->pt_timer);
 		old = ptimer_state(pt);
 		pt->pt_interval = value != 0 ? interval : 0;
+		atomic_store(&pt->pt_fired, false);
 		pt->pt_overrun = 0;
 		pt->pt_next = value != 0 ? due_at(pt->pt_clock, (flags & TIMER_ABSTIME) != 0, value) : 0;
 		if (value != 0)
@@ -331,6 +363,7 @@ void
 ptimer_init(void)
 {
 	proc_add_hooks(&ptimer_hooks);
+	sig_set_timer_taken(ptimer_taken);
 }
 
 /* ------------------------------------------------------------- restarting -- */

@@ -109,6 +109,8 @@ struct proc {
 	struct timer	p_alarm;	/* [p_tok to arm and cancel] ITIMER_REAL */
 	/* [p_sig] next (ns, 0 off), interval; of VIRTUAL and PROF in CPU time */
 	uint64_t	p_itimer[3][2];
+	/* [p_sig to change] a periodic ITIMER_REAL waits for its signal to be taken */
+	_Atomic bool	p_alarm_fired;
 	/* [atomic] the user loop must watch CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
 	_Atomic bool	p_cpu_limit;
 	uint64_t	p_cpu_warned;	/* [p_sig] seconds at which SIGXCPU was last sent */

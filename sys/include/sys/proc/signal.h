@@ -44,6 +44,13 @@ void	sig_temp_mask_end(struct lwp *l);		/* put back at once: nothing interrupted
 int	sig_send(struct proc *p, struct lwp *l, int sig, const struct k_siginfo *info);
 /* To thread tid of p: as sig_send, and ESRCH. */
 int	sig_send_tid(struct proc *p, int32_t tid, int sig, const struct k_siginfo *info);
+/*
+ * A timer's signal, to the process or thread tid: is its siginfo queued?  Then fn will be told when
+ * it is taken, by the process itself, and may change it.  fn may sleep.  A program can make such a
+ * siginfo, too.
+ */
+bool	sig_send_timer(struct proc *p, int32_t tid, const struct k_siginfo *info);
+void	sig_set_timer_taken(void (*fn)(struct k_siginfo *info));
 /* May the current process send sig to p: 0 or EPERM. */
 int	sig_permitted(struct proc *p, int sig);
 /* Is sig ignored by p: set to SIG_IGN, or SIG_DFL where the default is to ignore? */
