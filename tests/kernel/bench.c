@@ -232,8 +232,8 @@ KBENCH(names)
 	KCHECK(vfs_bind(lu.lu_ncp, m.lu_ncp, 0) == 0);
 	lookup_done(&lu);
 	lookup_done(&m);
-	measure("lookup of four names", look_up_in_place);
-	measure("the same, two of them below a bind mount", look_up_bound);
-	measure_file("attributes of a file", IN_PLACE);
-	measure_file("the same, found below a bind mount", BOUND);
+	measure("lookup-4-names", look_up_in_place);
+	measure("lookup-4-names-bound", look_up_bound);
+	measure_file("attributes", IN_PLACE);
+	measure_file("attributes-bound", BOUND);
 }
