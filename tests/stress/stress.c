@@ -31,6 +31,7 @@
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -784,6 +785,53 @@ names(void)
 	unlink("to0");
 	unlink("to1");
 	MUST(chdir("/") == 0 && rmdir(dir) == 0);
+}
+
+/* -------------------------------------------------------------- layers -- */
+
+/* One to three letters below `top`, drawn. */
+static char *
+draw_path(const char *top, char *p)
+{
+	size_t n = (size_t)sprintf(p, "%s", top);
+
+	for (uint64_t depth = 1 + random_below(3); depth > 0; depth--)
+		n += (size_t)sprintf(p + n, "/%c", (int)('a' + random_below(3)));
+	return p;
+}
+
+/* An overlay is used while directories move in its layers: what that answers does not matter, but it answers. */
+static void
+layers(void)
+{
+	static const char *const tops[] = { "m", "m", "m", "up", "low" };
+	char dir[] = "/tmp/stress.XXXXXX", p[32], q[32];
+	struct stat st;
+	int status;
+
+	MUST(mkdtemp(dir) != NULL && chdir(dir) == 0);
+	MUST(mkdir("low", 0755) == 0 && mkdir("up", 0755) == 0 && mkdir("work", 0755) == 0 && mkdir("m", 0755) == 0);
+	MUST(mount("o", "m", "overlay", 0, "lowerdir=low,upperdir=up,workdir=work") == 0);
+	for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
+		if (must_fork() != 0)
+			continue;
+		for (int k = 0; k < 60; k++) {
+			draw_path(tops[i], p);
+			draw_path(tops[i], q);
+			switch (random_below(6)) {
+			case 0:
+			case 1:	mkdir(p, 0755); break;
+			case 2:	rmdir(p); break;
+			case 3:	rename(p, q); break;
+			case 4:	syscall(SYS_renameat2, AT_FDCWD, p, AT_FDCWD, q, 2); break;
+			default: stat(p, &st); break;
+			}
+		}
+		_exit(0);
+	}
+	for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++)
+		MUST(wait(&status) > 0 && status == 0);
+	MUST(umount("m") == 0 && chdir("/") == 0);
 }
 
 /* ---------------------------------------------------------------- exec -- */
@@ -1655,7 +1703,7 @@ static const struct {
 } all[] = {
 	{ "tree", tree }, { "orphans", orphans }, { "threads", threads }, { "requeue", requeue }, { "timers", timers },
 	{ "descriptors", descriptors }, { "pipes", pipes }, { "memory", memory }, { "remap", remap },
-	{ "signals", signals }, { "names", names }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
+	{ "signals", signals }, { "names", names }, { "layers", layers }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
 	{ "watches", watches }, { "events", events }, { "splices", splices }, { "lookers", lookers }, { "locks", locks },
 	{ "sysv", sysv }, { "sockets", sockets },
 };

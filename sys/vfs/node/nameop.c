@@ -12,9 +12,14 @@
  *       agree about its names.
  *   O2  a rename between two directories holds mp_rename_lk, so what is an
  *       ancestor of what does not change while it looks.
- *   O3  directories are locked ancestor first, unrelated ones by v_id; a
- *       directory that is removed or replaced is locked last, until the cache
- *       knows, so that nobody finds a name in it that cannot be.
+ *   O3  of two directories that get or lose a name the one with the smaller
+ *       v_id is locked first.  One that is itself removed or replaced is
+ *       locked until the cache knows, so that nobody finds a name in it that
+ *       cannot be; that lock is only tried, and who fails lets go of all he
+ *       has, waits, and begins again.  What stands above what says nothing
+ *       here: others may move directories of hostfs or of an overlay's layer
+ *       behind our back, and one may then have several names, even below
+ *       itself.
  *
  * Locking: mp_rename_lk, then v_lk as O3 says, then the cache's spins.
  */
@@ -224,32 +229,84 @@ remove_file(struct ncp *dir, struct ncp *n, bool slash)
 	return error;
 }
 
+/* O3.  An error with *busy set, held, to wait for once nothing is locked; held and locked else. */
 static int
-remove_dir(struct ncp *dir, struct ncp *n)
+victim_lock(struct vnode *vn, struct vnode **busy)
+{
+	if (lk_held_excl(&vn->v_lk))
+		return EBUSY;		/* another name of where we are */
+	vnode_hold(vn);
+	if (lk_try_excl(&vn->v_lk))
+		return 0;
+	*busy = vn;
+	return EAGAIN;
+}
+
+static void
+victim_unlock(struct vnode *vn)
+{
+	lk_release(&vn->v_lk);
+	vnode_drop(vn);
+}
+
+/* True: begin again. */
+static bool
+victim_wait(struct vnode *busy)
+{
+	if (busy == NULL)
+		return false;
+	lk_excl(&busy->v_lk);
+	victim_unlock(busy);
+	return true;
+}
+
+static int
+remove_dir(struct ncp *dir, struct ncp *n, struct vnode **busy)
 {
 	struct vnode *dvn = dir->n_vnode, *vn = n->n_vnode;
 	int error;
 
 	error = may_delete(dir, n, true);
+	if (error == 0)
+		error = victim_lock(vn, busy);
 	if (error != 0)
 		return error;
-	vnode_hold(vn);
-	lk_excl(&vn->v_lk);
 	error = dvn->v_ops->vop_rmdir == NULL ? EPERM : dvn->v_ops->vop_rmdir(dvn, n->n_name, n->n_len, vn);
 	if (error == 0)
 		ncache_removed(n);
 	else
 		ncp_doubt(n);
-	lk_release(&vn->v_lk);
-	vnode_drop(vn);
+	victim_unlock(vn);
+	return error;
+}
+
+static int
+remove_once(struct ncp *dir, const char *name, size_t len, bool slash, bool directory, struct vnode **busy)
+{
+	struct vnode *dvn = dir->n_vnode;
+	struct ncp *n = NULL;
+	int error;
+
+	lk_excl(&dvn->v_lk);
+	error = check_alive(dir);
+	if (error == 0)
+		error = child_locked(ncp_real(dir), name, len, &n);
+	if (error == 0) {
+		if (n->n_vnode == NULL)
+			error = ENOENT;
+		else
+			error = directory ? remove_dir(dir, n, busy) : remove_file(dir, n, slash);
+	}
+	lk_release(&dvn->v_lk);
+	if (n != NULL)
+		ncp_drop(n);
 	return error;
 }
 
 int
 name_remove(struct ncp *dir, const char *name, size_t len, bool slash, bool directory)
 {
-	struct vnode *dvn = dir->n_vnode;
-	struct ncp *n = NULL;
+	struct vnode *dvn = dir->n_vnode, *busy;
 	int error;
 
 	if (dvn->v_type != VDIR)
@@ -261,19 +318,10 @@ name_remove(struct ncp *dir, const char *name, size_t len, bool slash, bool dire
 	}
 	if (mount_is_ro(dir->n_mount))
 		return EROFS;
-	lk_excl(&dvn->v_lk);
-	error = check_alive(dir);
-	if (error == 0)
-		error = child_locked(ncp_real(dir), name, len, &n);
-	if (error == 0) {
-		if (n->n_vnode == NULL)
-			error = ENOENT;
-		else
-			error = directory ? remove_dir(dir, n) : remove_file(dir, n, slash);
-	}
-	lk_release(&dvn->v_lk);
-	if (n != NULL)
-		ncp_drop(n);
+	do {
+		busy = NULL;
+		error = remove_once(dir, name, len, slash, directory, &busy);
+	} while (victim_wait(busy));
 	return error;
 }
 
@@ -303,7 +351,7 @@ lock_dirs(struct ncp *a, struct ncp *b)
 		return;
 	}
 	lk_excl(&a->n_mount->mp_rename_lk);
-	if (is_ancestor(b, a) || (!is_ancestor(a, b) && vb->v_id < va->v_id)) {
+	if (vb->v_id < va->v_id) {
 		va = b->n_vnode;
 		vb = a->n_vnode;
 	}
@@ -327,6 +375,7 @@ rename_check(const struct rename *r, bool from_slash, bool to_slash)
 {
 	struct vnode *old = r->r_old->n_vnode, *new = r->r_new->n_vnode;
 	bool exchange = (r->r_flags & RENAME_EXCHANGE) != 0;
+	bool apart = r->r_from->n_vnode != r->r_to->n_vnode;	/* else nothing can be, nor is O2 there to look */
 	int error;
 
 	if (new != NULL && (r->r_flags & RENAME_NOREPLACE) != 0)
@@ -337,10 +386,9 @@ rename_check(const struct rename *r, bool from_slash, bool to_slash)
 		return ENOTDIR;
 	if (old->v_type != VDIR && (from_slash || (!exchange && to_slash)))
 		return ENOTDIR;
-	/* Within one directory neither can be: nor is O2 there to look. */
-	if (r->r_from != r->r_to && is_ancestor(r->r_old, r->r_to))
+	if (apart && is_ancestor(r->r_old, r->r_to))
 		return EINVAL;
-	if (r->r_from != r->r_to && new != NULL && is_ancestor(r->r_new, r->r_from))
+	if (apart && new != NULL && is_ancestor(r->r_new, r->r_from))
 		return exchange ? EINVAL : ENOTEMPTY;
 	if (old == new)
 		return 0;
@@ -352,9 +400,9 @@ rename_check(const struct rename *r, bool from_slash, bool to_slash)
 	else
 		error = may_delete(r->r_to, r->r_new, exchange ? new->v_type == VDIR : old->v_type == VDIR);
 	/* A directory that moves gets another "..": that is writing to it. */
-	if (error == 0 && r->r_from != r->r_to && old->v_type == VDIR)
+	if (error == 0 && apart && old->v_type == VDIR)
 		error = vn_access(old, 2, vfs_cred());
-	if (error == 0 && exchange && r->r_from != r->r_to && new->v_type == VDIR)
+	if (error == 0 && exchange && apart && new->v_type == VDIR)
 		error = vn_access(new, 2, vfs_cred());
 	return error;
 }
@@ -381,7 +429,7 @@ rename_cached(struct rename *r)
 }
 
 static int
-rename_locked(struct rename *r)
+rename_locked(struct rename *r, struct vnode **busy)
 {
 	struct vnode *from = r->r_from->n_vnode, *to = r->r_to->n_vnode;
 	struct vnode *old = r->r_old->n_vnode, *new = r->r_new->n_vnode;
@@ -397,12 +445,10 @@ rename_locked(struct rename *r)
 	error = ncache_reserve(n->n_len, &r->r_old_text);
 	if (error == 0 && exchange)
 		error = ncache_reserve(o->n_len, &r->r_new_text);
+	if (error == 0 && lock_victim)
+		error = victim_lock(new, busy);
 	if (error != 0)
 		return error;
-	if (lock_victim) {
-		vnode_hold(new);
-		lk_excl(&new->v_lk);
-	}
 	error = from->v_ops->vop_rename(from, o->n_name, o->n_len, old, to, n->n_name, n->n_len, new,
 	    r->r_flags);
 	if (error == 0) {
@@ -411,31 +457,18 @@ rename_locked(struct rename *r)
 		ncp_doubt(o);
 		ncp_doubt(n);
 	}
-	if (lock_victim) {
-		lk_release(&new->v_lk);
-		vnode_drop(new);
-	}
+	if (lock_victim)
+		victim_unlock(new);
 	return error;
 }
 
-int
-name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags)
+static int
+rename_once(const struct lookup *from, const struct lookup *to, uint32_t flags, struct vnode **busy)
 {
 	struct rename r = { .r_from = ncp_real(from->lu_ncp), .r_to = ncp_real(to->lu_ncp),
 	    .r_flags = flags };
 	int error;
 
-	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
-	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
-		return EINVAL;
-	if (from->lu_ncp->n_mount != to->lu_ncp->n_mount)
-		return EXDEV;
-	if (name_is_dots(from->lu_last, from->lu_last_len))
-		return EBUSY;
-	if (name_is_dots(to->lu_last, to->lu_last_len))
-		return (flags & RENAME_NOREPLACE) != 0 ? EEXIST : EBUSY;
-	if (mount_is_ro(from->lu_ncp->n_mount))
-		return EROFS;
 	lock_dirs(r.r_from, r.r_to);
 	error = check_alive(r.r_from);
 	if (error == 0)
@@ -449,7 +482,7 @@ name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags)
 	if (error == 0)
 		error = rename_check(&r, from->lu_trailing, to->lu_trailing);
 	if (error == 0)
-		error = rename_locked(&r);
+		error = rename_locked(&r, busy);
 	unlock_dirs(r.r_from, r.r_to);
 	if (r.r_old != NULL)
 		ncp_drop(r.r_old);
@@ -457,6 +490,30 @@ name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags)
 		ncp_drop(r.r_new);
 	kfree(r.r_old_text);
 	kfree(r.r_new_text);
+	return error;
+}
+
+int
+name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags)
+{
+	struct vnode *busy;
+	int error;
+
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
+	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return EINVAL;
+	if (from->lu_ncp->n_mount != to->lu_ncp->n_mount)
+		return EXDEV;
+	if (name_is_dots(from->lu_last, from->lu_last_len))
+		return EBUSY;
+	if (name_is_dots(to->lu_last, to->lu_last_len))
+		return (flags & RENAME_NOREPLACE) != 0 ? EEXIST : EBUSY;
+	if (mount_is_ro(from->lu_ncp->n_mount))
+		return EROFS;
+	do {
+		busy = NULL;
+		error = rename_once(from, to, flags, &busy);
+	} while (victim_wait(busy));
 	return error;
 }
 

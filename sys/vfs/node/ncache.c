@@ -10,7 +10,8 @@
  *   N1  a name holds its parent, its vnode and, itself or through its parent,
  *       its mount.
  *   N2  a hashed name has exactly one entry for its (parent, text); a
- *       directory vnode has at most one hashed name.
+ *       directory vnode has at most one hashed name, unless somebody moved it
+ *       behind our back (hostfs, layers of an overlay).
  *   N3  n_refs goes from 0 to 1 and from 1 to 0 only under the spin of the
  *       bucket that n_hash names; but who goes through a parent's children
  *       takes an idle one from 0 to 1 under the parent's n_spin alone, so who
