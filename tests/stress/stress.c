@@ -800,7 +800,7 @@ draw_path(const char *top, char *p)
 	return p;
 }
 
-/* An overlay is used while directories move in its layers: what that answers does not matter, but it answers. */
+/* An overlay is used while directories move in its layers: it answers, whatever that is. */
 static void
 layers(void)
 {
@@ -810,7 +810,8 @@ layers(void)
 	int status;
 
 	MUST(mkdtemp(dir) != NULL && chdir(dir) == 0);
-	MUST(mkdir("low", 0755) == 0 && mkdir("up", 0755) == 0 && mkdir("work", 0755) == 0 && mkdir("m", 0755) == 0);
+	MUST(mkdir("low", 0755) == 0 && mkdir("up", 0755) == 0);
+	MUST(mkdir("work", 0755) == 0 && mkdir("m", 0755) == 0);
 	MUST(mount("o", "m", "overlay", 0, "lowerdir=low,upperdir=up,workdir=work") == 0);
 	for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
 		if (must_fork() != 0)
@@ -1703,7 +1704,8 @@ static const struct {
 } all[] = {
 	{ "tree", tree }, { "orphans", orphans }, { "threads", threads }, { "requeue", requeue }, { "timers", timers },
 	{ "descriptors", descriptors }, { "pipes", pipes }, { "memory", memory }, { "remap", remap },
-	{ "signals", signals }, { "names", names }, { "layers", layers }, { "exec", exec }, { "dirs", dirs }, { "fds", fds },
+	{ "signals", signals }, { "names", names }, { "layers", layers }, { "exec", exec },
+	{ "dirs", dirs }, { "fds", fds },
 	{ "watches", watches }, { "events", events }, { "splices", splices }, { "lookers", lookers }, { "locks", locks },
 	{ "sysv", sysv }, { "sockets", sockets },
 };

@@ -430,7 +430,8 @@ tracer_ends(long options)
 	}
 	waitpid(tracer, NULL, 0);
 	if (options == 0) {
-		t_say("state %c", state_of(pid, &was));
+		/* Running, or asleep again already. */
+		t_say("stopped %d", strchr("RS", state_of(pid, &was)) == NULL);
 		T(was);
 		kill(pid, SIGTERM);
 	}

@@ -375,7 +375,7 @@ rename_check(const struct rename *r, bool from_slash, bool to_slash)
 {
 	struct vnode *old = r->r_old->n_vnode, *new = r->r_new->n_vnode;
 	bool exchange = (r->r_flags & RENAME_EXCHANGE) != 0;
-	bool apart = r->r_from->n_vnode != r->r_to->n_vnode;	/* else nothing can be, nor is O2 there to look */
+	bool apart = r->r_from->n_vnode != r->r_to->n_vnode;	/* else O2 is not there to look */
 	int error;
 
 	if (new != NULL && (r->r_flags & RENAME_NOREPLACE) != 0)
