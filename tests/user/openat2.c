@@ -50,10 +50,15 @@ structure(void)
 static void
 show(int dir, const char *path, uint64_t flags, uint64_t resolve)
 {
-	int fd = open2(dir, path, flags, resolve), e = errno;
 	char text[32] = "", what[128];
 	struct stat st;
+	int fd, e;
 
+	/* EAGAIN: somebody on this machine renamed or mounted something meanwhile. */
+	do {
+		fd = open2(dir, path, flags, resolve);
+		e = errno;
+	} while (fd < 0 && e == EAGAIN && (resolve & CACHED) == 0);
 	snprintf(what, sizeof what, "  %s %#llx %llu", path, (unsigned long long)flags,
 	    (unsigned long long)resolve);
 	if (fd < 0) {

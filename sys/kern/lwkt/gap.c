@@ -7,13 +7,15 @@
  * critical section, lwkt_poll(), idle and the border to user mode.  The
  * kernel argument `gaps` makes each of them take the CPU's own time (wall
  * time would count what the host gives to others) and keeps the longest span
- * and who ended it.  A wait for a spin does not count: its holder may not be
+ * and who ended it.  A host that is a virtual machine itself books now and
+ * then what it lost on whoever runs next, so wall time bounds the span.  A wait for a spin does not count: its holder may not be
  * running, and if it is, the gap is the holder's.  A machine that serves
  * faults by itself looks between two of them, and is asked to come back to
  * the border each time, so that many of them are not taken for one gap.
  * Otherwise it costs nothing: c_watch is 0, and is looked at together with
  * the mailbox.
  */
+#include <core/rt/rt.h>
 #include <machine/clock.h>
 #include <machine/user.h>
 #include <sys/debug/kprint.h>
@@ -24,12 +26,14 @@
 void
 gap_note(struct cpu *c, uint64_t pc)
 {
-	nsec_t now = md_cpu_time(), gap = now - c->c_gap_at;
+	nsec_t used = md_cpu_time(), now = md_now();
+	nsec_t gap = rt_min(used - c->c_gap_used, now - c->c_gap_at);
 
 	if (c->c_gap_at != 0 && gap > c->c_gap_longest) {
 		c->c_gap_longest = gap;
 		c->c_gap_pc = pc;
 	}
+	c->c_gap_used = used;
 	c->c_gap_at = now;
 }
 
@@ -43,7 +47,7 @@ void
 gap_resume(struct cpu *c, nsec_t since)
 {
 	if (since != 0)
-		c->c_gap_at += md_cpu_time() - since;
+		c->c_gap_used += md_cpu_time() - since;
 }
 
 void
