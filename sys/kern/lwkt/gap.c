@@ -8,12 +8,12 @@
  * kernel argument `gaps` makes each of them take the CPU's own time (wall
  * time would count what the host gives to others) and keeps the longest span
  * and who ended it.  A host that is a virtual machine itself books now and
- * then what it lost on whoever runs next, so wall time bounds the span.  A wait for a spin does not count: its holder may not be
- * running, and if it is, the gap is the holder's.  A machine that serves
- * faults by itself looks between two of them, and is asked to come back to
- * the border each time, so that many of them are not taken for one gap.
- * Otherwise it costs nothing: c_watch is 0, and is looked at together with
- * the mailbox.
+ * then what it lost on whoever runs next, so wall time bounds the span.  A
+ * wait for a spin does not count: its holder may not be running, and if it
+ * is, the gap is the holder's.  A machine that serves faults by itself looks
+ * between two of them, and is asked to come back to the border each time, so
+ * that many of them are not taken for one gap.  Otherwise it costs nothing:
+ * c_watch is 0, and is looked at together with the mailbox.
  */
 #include <core/rt/rt.h>
 #include <machine/clock.h>
