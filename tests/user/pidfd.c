@@ -159,11 +159,44 @@ clones(void)
 	close(fd2);
 }
 
+/* A process's folder in /proc serves for signals, too, but not for waiting. */
+static void
+folders(void)
+{
+	char path[64];
+	pid_t pid = fork();
+	int fd;
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	snprintf(path, sizeof path, "/proc/%d", pid);
+	T((fd = open(path, O_RDONLY | O_DIRECTORY)) >= 0);
+	T(send_to(fd, 0));
+	T(send_to(fd, 65));
+	T_SYS(pidfd_send_signal, fd, 0, NULL, 16);
+	show_wait("folder", fd, WEXITED);
+	T(send_to(open(path, O_PATH), 0));
+	T(send_to(open("/proc", O_RDONLY), 0));
+	snprintf(path, sizeof path, "/proc/%d/fd", pid);
+	T(send_to(open(path, O_RDONLY), 0));
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	T(send_to(open(path, O_RDONLY), 0));
+	snprintf(path, sizeof path, "/proc/%d/task/%d", pid, pid);
+	T(send_to(open(path, O_RDONLY), 0));
+	T(send_to(fd, SIGKILL));
+	T(waitpid(pid, NULL, 0) == pid);
+	T(send_to(fd, 0));
+	T(openat(fd, "status", O_RDONLY));
+	close(fd);
+}
+
 int
 main(void)
 {
 	refusals();
 	ends();
 	clones();
+	folders();
 	return 0;
 }

@@ -9,8 +9,9 @@
  * whole, so what one reader sees is consistent and can be sought in.
  *
  * Invariants
- *   F1  a node holds no process: it names one by pid, so an open /proc file
- *       keeps nobody from going away, and reading it then fails with ESRCH.
+ *   F1  a node holds no process: it names one by pid and p_id, so an open
+ *       /proc file keeps nobody from going away, and reading it then fails
+ *       with ESRCH, also when another process has the number.
  *   F2  a text is at most PBUF_MAX bytes.
  *
  * Locking: a snapshot's own lock; processes as proc.h says.
@@ -18,6 +19,7 @@
 #include "procfs_int.h"
 
 #include <abi/errno.h>
+#include <abi/fcntl.h>
 #include <abi/statfs.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
@@ -323,6 +325,13 @@ static const struct pentry fd_link = { "", PK_FDLINK, 0700, procfs_text_fd, proc
 static const struct pentry fd_info = { "", PK_FDINFO, 0400, procfs_text_fdinfo, NULL, NULL, NULL };
 static const struct pentry root_dir = { "", PK_ROOT, 0555, NULL, NULL, NULL, NULL };
 
+/* Folders of whole processes. */
+static bool
+is_process(const struct pnode *n)
+{
+	return n->pn_ent == &pid_dir && n->pn_tid == 0;
+}
+
 static bool
 has_thread(const struct pnode *n, int32_t tid)
 {
@@ -408,16 +417,18 @@ number_node(const struct pnode *dir, int32_t v, struct pnode *out)
 }
 
 static bool
-number_exists(const struct pnode *dir, int32_t v)
+number_exists(const struct pnode *dir, int32_t v, struct pnode *child)
 {
 	if (dir->pn_ent->pe_kind == PK_TASKS)
 		return has_thread(dir, v);
 	if (dir->pn_ent->pe_kind == PK_ROOT) {
 		struct proc *p = proc_find(v);
 
-		if (p != NULL)
-			proc_drop(p);
-		return p != NULL;
+		if (p == NULL)
+			return false;
+		child->pn_id = p->p_id;
+		proc_drop(p);
+		return true;
 	}
 	return next_number(dir, v) == v;
 }
@@ -436,7 +447,7 @@ procfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ou
 		struct proc *p = procfs_proc(n);
 
 		if (p == NULL)
-			return ENOENT;
+			return is_process(n) ? ESRCH : ENOENT;
 		proc_drop(p);
 	}
 	for (; e != NULL && e->pe_name != NULL; e++) {
@@ -449,7 +460,7 @@ procfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ou
 		return node_create(dir->v_mount, &child, type_of(e), out);
 	}
 	v = procfs_number(name, len);
-	if (v < 0 || !number_node(n, v, &child) || !number_exists(n, v))
+	if (v < 0 || !number_node(n, v, &child) || !number_exists(n, v, &child))
 		return ENOENT;
 	return node_create(dir->v_mount, &child, type_of(child.pn_ent), out);
 }
@@ -668,10 +679,21 @@ static const struct vnode_ops procfs_ops = {
 	.vop_inactive = procfs_inactive,
 };
 
+int
+procfs_process(struct file *fp, struct proc **out)
+{
+	const struct vnode *vn = fp->f_vnode;
+
+	if (vn == NULL || vn->v_ops != &procfs_ops || !is_process(vn->v_data) || (fp->f_flags & O_PATH) != 0)
+		return EBADF;
+	*out = procfs_proc(vn->v_data);
+	return *out == NULL ? ESRCH : 0;
+}
+
 static int
 procfs_mount(struct mount *mp, const char *source, const char *options)
 {
-	static const struct pnode root = { &root_dir, 0, 0, -1 };
+	static const struct pnode root = { .pn_ent = &root_dir, .pn_fd = -1 };
 
 	(void)source;
 	(void)options;

@@ -21,6 +21,7 @@ struct pentry;
 struct pnode {
 	const struct pentry *pn_ent;	/* const */
 	int32_t		pn_pid;		/* const; 0: none */
+	uint64_t	pn_id;		/* const: that process's p_id */
 	int32_t		pn_tid;		/* const; 0: the whole process */
 	int		pn_fd;		/* const; -1: none */
 };

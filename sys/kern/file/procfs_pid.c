@@ -39,7 +39,13 @@ procfs_number(const char *name, size_t len)
 struct proc *
 procfs_proc(const struct pnode *n)
 {
-	return proc_find(n->pn_pid);
+	struct proc *p = proc_find(n->pn_pid);
+
+	if (p != NULL && p->p_id != n->pn_id) {
+		proc_drop(p);
+		p = NULL;
+	}
+	return p;
 }
 
 bool

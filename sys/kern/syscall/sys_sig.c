@@ -11,6 +11,7 @@
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
 #include <sys/file/event.h>
+#include <sys/file/procfs.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/sigframe.h>
 #include <sys/proc/sysmsg.h>
@@ -316,25 +317,41 @@ sys_rt_sigqueueinfo(struct sysmsg *m, int32_t pid, int sig, uaddr_t uinfo)
 	return error;
 }
 
+/* The process of a pidfd, or of its folder in /proc; held. */
+static int
+pidfd_target(int pidfd, struct proc **out)
+{
+	struct file *fp;
+	int error;
+
+	if ((error = fd_get(pidfd, &fp)) != 0)
+		return error;
+	if ((*out = pidfd_proc(fp)) != NULL)
+		proc_hold(*out);
+	else
+		error = procfs_process(fp, out);
+	file_drop(fp);
+	if (error == 0 && !view_sees(*out)) {
+		proc_drop(*out);
+		error = EINVAL;		/* as of another pid namespace */
+	}
+	return error;
+}
+
 /* Which of the scopes of flags: none, or the process's: 2.  Its threads are not told apart here. */
 int
 sys_pidfd_send_signal(struct sysmsg *m, int pidfd, int sig, uaddr_t uinfo, uint32_t flags)
 {
 	struct k_siginfo info = info_of(sig, SI_USER);
-	struct file *fp;
 	struct proc *p;
 	int error;
 
 	(void)m;
 	if (flags != 0 && flags != PIDFD_SIGNAL_THREAD_GROUP)
 		return EINVAL;
-	if ((error = fd_get(pidfd, &fp)) != 0)
+	if ((error = pidfd_target(pidfd, &p)) != 0)
 		return error;
-	if ((p = pidfd_proc(fp)) == NULL)
-		error = EBADF;
-	else if (!view_sees(p))
-		error = EINVAL;		/* as of another pid namespace */
-	else if (uinfo != 0 && (error = copyin(&info, uinfo, sizeof(info))) == 0 && info.si_signo != sig)
+	if (uinfo != 0 && (error = copyin(&info, uinfo, sizeof(info))) == 0 && info.si_signo != sig)
 		error = EINVAL;
 	else if (error == 0 && uinfo != 0 && p != curproc && (info.si_code >= 0 || info.si_code == SI_TKILL))
 		error = EPERM;
@@ -342,7 +359,7 @@ sys_pidfd_send_signal(struct sysmsg *m, int pidfd, int sig, uaddr_t uinfo, uint3
 		error = EINVAL;
 	if (error == 0)
 		error = p->p_state == P_REAPED ? ESRCH : kill_proc(p, sig, &info);
-	file_drop(fp);
+	proc_drop(p);
 	return error;
 }
 

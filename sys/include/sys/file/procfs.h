@@ -9,5 +9,8 @@ int	procfs_init(void);
 typedef void (*procfs_unix_fn)(void (*line)(void *arg, const char *text), void *arg);
 void	procfs_set_net_unix(procfs_unix_fn fn);
 
+struct file;
 struct proc;
+/* fp is a process's folder: the process, held.  EBADF; ESRCH: it is gone. */
+int	procfs_process(struct file *fp, struct proc **out);
 bool	procfs_may_look(struct proc *p);	/* the current process at p's memory, as ptrace would allow */
