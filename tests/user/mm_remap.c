@@ -38,6 +38,27 @@ moves(void)
 	T(munmap(to, 4 * T_PAGE));
 }
 
+/* To just before the old place, or behind it: one table of the machine's is then of both. */
+static void
+neighbours(bool below)
+{
+	size_t two = 2u << 20, len = 3u << 20, room = 12u << 20;
+	char *base = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *from, *to, *q;
+	size_t good = 0;
+
+	from = (char *)(((uintptr_t)base + two - 1) & ~(two - 1)) + 2 * two + T_PAGE * 3;
+	to = below ? from - len : from + len;
+	mmap(from, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	madvise(from, len, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < len; i += T_PAGE)
+		*(size_t *)(from + i) = i + 1;
+	q = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	for (size_t i = 0; q == to && i < len; i += T_PAGE)
+		good += *(size_t *)(to + i) == i + 1;
+	t_say("moved to the neighbour: %zu of %zu pages", good, len / T_PAGE);
+	munmap(base, room);
+}
+
 static void
 errors(void)
 {
@@ -172,6 +193,8 @@ main(void)
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	shrink_and_grow();
 	moves();
+	neighbours(true);
+	neighbours(false);
 	errors();
 	other_pages();
 	brk_moves();
