@@ -2,10 +2,11 @@
 /*
  * deny - run a command on a host that lacks some system calls.
  *
- *   deny NUMBER[=ERRNO][,...] COMMAND [ARG]...
+ *   deny NUMBER[/FIRST][=ERRNO][,...] COMMAND [ARG]...
  *
  * They fail with ERRNO (ENOSYS unless said otherwise) in the command and all
- * that it starts, by a seccomp filter.
+ * that it starts, by a seccomp filter; but not if FIRST is given and is their
+ * first argument.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -20,24 +21,41 @@
 
 #define DENIED_MAX	16
 
+static struct sock_filter code[2 + 5 * DENIED_MAX];
+static unsigned short n;
+
+static void
+put(unsigned op, unsigned k, unsigned char then, unsigned char otherwise)
+{
+	code[n++] = (struct sock_filter){ (unsigned short)op, then, otherwise, k };
+}
+
+static void
+deny(const char *item)
+{
+	const char *eq = strchr(item, '='), *first = strchr(item, '/');
+
+	put(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(item), 0, first == NULL ? 1 : 4);
+	if (first != NULL) {
+		put(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args), 0, 0);
+		put(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(first + 1), 0, 1);
+		put(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
+	}
+	put(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (eq == NULL ? ENOSYS : (unsigned)atoi(eq + 1)), 0, 0);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct sock_filter code[2 + 2 * DENIED_MAX];
 	struct sock_fprog prog = { .filter = code };
-	unsigned short n = 0;
+	int items = 0;
 
 	if (argc < 3)
 		return 2;
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	for (char *t = strtok(argv[1], ","); t != NULL && n < 2 * DENIED_MAX; t = strtok(NULL, ",")) {
-		char *eq = strchr(t, '=');
-		unsigned nr = (unsigned)atoi(t), error = eq == NULL ? ENOSYS : (unsigned)atoi(eq + 1);
-
-		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1);
-		code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error);
-	}
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	put(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+	for (char *t = strtok(argv[1], ","); t != NULL && items < DENIED_MAX; t = strtok(NULL, ","), items++)
+		deny(t);
+	put(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
 	prog.len = n;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0) {
 		perror("deny");
