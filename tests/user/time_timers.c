@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Clocks, sleeps and interval timers - what moves, what waits, what is refused. */
 #include "t.h"
+#include <pthread.h>
 #include <sys/times.h>
 #include <sys/timex.h>
 
@@ -73,6 +74,64 @@ cpu_time(void)
 	getrusage(RUSAGE_CHILDREN, &ru);
 	t_say("children's time: %d", ru.ru_utime.tv_sec * 1000 + ru.ru_utime.tv_usec / 1000 +
 	    ru.ru_stime.tv_sec * 1000 + ru.ru_stime.tv_usec / 1000 >= 60);
+}
+
+/* The same clocks by the number of a process, or of a thread of our own. */
+static void *
+burn(void *arg)
+{
+	struct timespec now;
+	pid_t *tid = arg;
+
+	*tid = (pid_t)syscall(SYS_gettid);
+	do
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	while (now.tv_nsec < 50000000 && now.tv_sec == 0);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static int64_t
+used_ms(int clock)
+{
+	struct timespec ts;
+
+	return syscall(SYS_clock_gettime, clock, &ts) != 0 ? -errno : ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+#define OF(pid, kind)	((int)(~(unsigned)(pid) << 3 | (kind)))
+
+static void
+cpu_clocks(void)
+{
+	pid_t tid = 0, child;
+	struct timespec ts = { 1, 0 };
+	pthread_t t;
+
+	if ((child = fork()) == 0)
+		burn(&tid);
+	T_UNTIL(used_ms(OF(child, 2)) >= 50);
+	t_say("of a child: %d %d", used_ms(OF(child, 0)) >= 0, used_ms(OF(child, 1)) >= 0);
+	T(used_ms(OF(child, 3)));
+	T(used_ms(OF(child, 6)));
+	T_SYS(clock_settime, OF(child, 2), &ts);
+	kill(child, SIGKILL);
+	T(waitpid(child, NULL, 0) == child);
+	T(used_ms(OF(child, 2)));
+	T_SYS(clock_settime, OF(child, 2), &ts);
+	T_SYS(clock_getres, OF(child, 2), NULL);
+	T_SYS(clock_getres, OF(0, 2), &ts);
+	t_say("resolution %ld", ts.tv_nsec);
+	t_need(pthread_create(&t, NULL, burn, &tid) == 0, "thread");
+	T_UNTIL(tid != 0 && used_ms(OF(tid, 6)) >= 50);
+	t_say("a thread as a process: %d", (int)used_ms(OF(tid, 2)));
+	t_say("ours: %d %d %d", used_ms(OF(getpid(), 2)) >= 50, used_ms(OF(0, 2)) >= 50, used_ms(OF(0, 6)) >= 0);
+	T(used_ms(OF(0, 7)));
+	T(used_ms(OF(0, 3)));
+	T(used_ms(OF(getppid(), 6)));
+	T(used_ms(OF(getppid(), 2)) >= 0);
+	T(used_ms(OF(0x0fffffff, 2)));
 }
 
 static void
@@ -244,5 +303,6 @@ main(void)
 	intervals();
 	cpu_timers();
 	made_timers();
+	cpu_clocks();
 	return 0;
 }

@@ -14,6 +14,11 @@
 #define CLOCK_TAI			11
 #define CLOCK_REALTIME_ALARM		8
 #define CLOCK_BOOTTIME_ALARM		9
+/* Clocks below 0: ~id << 3 | thread << 2 | which time, of a process or a thread. */
+#define CPUCLOCK_WHICH			3
+#define CPUCLOCK_VIRT			1
+#define CPUCLOCK_SCHED			2
+#define CPUCLOCK_PERTHREAD		4
 #define TIMER_ABSTIME			1u
 #define TFD_TIMER_ABSTIME		1u
 #define TFD_TIMER_CANCEL_ON_SET		2u

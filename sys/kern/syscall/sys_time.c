@@ -18,13 +18,65 @@
 
 #include "timespec.h"
 
+#define OWN(which)	(~0 * 8 | (which))	/* the CPU clock of whoever asks */
 #define SEC_MAX		((int64_t)(INT64_MAX / (int64_t)NSEC_PER_SEC))
+
+/* Of a thread of this process; 0: the current one. */
+static bool
+thread_times(int32_t tid, struct rusage_acc *ru)
+{
+	bool found = false;
+
+	lwp_account(curlwp, time_now(), false);
+	*ru = curlwp->l_ru;
+	if (tid == 0 || tid == curlwp->l_tid)
+		return true;
+	spin_lock(&curproc->p_sig);
+	list_foreach(l, &curproc->p_lwps, struct lwp, l_link) {
+		if (l->l_tid != tid)
+			continue;
+		ru->ru_utime = figure(&l->l_ru.ru_utime);
+		ru->ru_stime = figure(&l->l_ru.ru_stime);
+		found = true;
+	}
+	spin_unlock(&curproc->p_sig);
+	return found;
+}
+
+static bool
+process_times(int32_t pid, struct rusage_acc *ru)
+{
+	struct proc *p;
+
+	if (pid == 0 || pid == curlwp->l_tid)
+		pid = curproc->p_pid;
+	p = proc_find(pid);
+	if (p == NULL)
+		return false;
+	proc_times(p, ru);
+	proc_drop(p);
+	return true;
+}
+
+/* What clock_getcpuclockid() and pthread_getcpuclockid() give. */
+static int
+cpu_clock_read(int clock, nsec_t *out)
+{
+	int which = clock & CPUCLOCK_WHICH;
+	int32_t id = ~(clock >> 3);
+	struct rusage_acc ru;
+
+	if (which > CPUCLOCK_SCHED)
+		return EINVAL;
+	if (!((clock & CPUCLOCK_PERTHREAD) != 0 ? thread_times(id, &ru) : process_times(id, &ru)))
+		return EINVAL;
+	*out = ru.ru_utime + (which == CPUCLOCK_VIRT ? 0 : ru.ru_stime);
+	return 0;
+}
 
 static int
 clock_read(int clock, nsec_t *out)
 {
-	struct rusage_acc ru;
-
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
@@ -38,15 +90,11 @@ clock_read(int clock, nsec_t *out)
 		*out = time_told_mono();
 		return 0;
 	case CLOCK_PROCESS_CPUTIME_ID:
-		proc_times(curproc, &ru);
-		*out = ru.ru_utime + ru.ru_stime;
-		return 0;
+		return cpu_clock_read(OWN(CPUCLOCK_SCHED), out);
 	case CLOCK_THREAD_CPUTIME_ID:
-		lwp_account(curlwp, time_now(), false);
-		*out = curlwp->l_ru.ru_utime + curlwp->l_ru.ru_stime;
-		return 0;
+		return cpu_clock_read(OWN(CPUCLOCK_SCHED | CPUCLOCK_PERTHREAD), out);
 	default:
-		return EINVAL;
+		return clock < 0 ? cpu_clock_read(clock, out) : EINVAL;
 	}
 }
 
@@ -94,6 +142,8 @@ sys_clock_settime(struct sysmsg *m, int clock, uaddr_t from)
 	int error;
 
 	(void)m;
+	if (clock < 0 && clock_read(clock, &t) == 0)
+		return EPERM;
 	if (clock != CLOCK_REALTIME)
 		return EINVAL;
 	error = timespec_copyin(from, &t);
