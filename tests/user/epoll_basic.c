@@ -114,6 +114,24 @@ counters(void)
 	close(e), close(s), close(ep);
 }
 
+/* All that is ready, if there is room for it. */
+static void
+many_at_once(void)
+{
+	enum { N = 700 };
+	static struct epoll_event ev[N];
+	int ep = epoll_create1(0), e = eventfd(1, 0);
+
+	for (int i = 0; i < N; i++)
+		t_need(control(ep, EPOLL_CTL_ADD, dup(e), EPOLLIN, (uint32_t)i) == 0, "add");
+	T(epoll_wait(ep, ev, N, 0));
+	T(epoll_wait(ep, ev, 10, 0));
+	T(epoll_wait(ep, (void *)8, N, 0));
+	T(epoll_wait(ep, ev, N, -1));
+	for (int fd = 3; fd < N + 10; fd++)
+		close(fd);
+}
+
 static void
 woken_by_another(void)
 {
@@ -141,5 +159,6 @@ main(void)
 	refusals();
 	counters();
 	woken_by_another();
+	many_at_once();
 	return 0;
 }

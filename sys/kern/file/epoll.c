@@ -271,20 +271,40 @@ epoll_look(struct epoll *ep, struct k_epoll_event *ev, uint32_t max)
 	return n;
 }
 
+/* The same, into an array for all that may be ready now; what becomes ready later is for the next call. */
+static int
+epoll_take(struct epoll *ep, uint32_t max, struct k_epoll_event **ev, uint32_t *n)
+{
+	spin_lock(&ep->ep_spin);
+	max = (uint32_t)rt_min((uint64_t)max, ep->ep_nready);
+	spin_unlock(&ep->ep_spin);
+	if (max == 0)
+		return 0;
+	*ev = kmalloc_array(max, sizeof(**ev), KM_WAIT);
+	if (*ev == NULL)
+		return ENOMEM;
+	*n = epoll_look(ep, *ev, max);
+	if (*n == 0)
+		kfree(*ev);
+	return 0;
+}
+
 int
-epoll_collect(struct file *epfp, struct k_epoll_event *ev, uint32_t max, nsec_t deadline, uint32_t *n)
+epoll_collect(struct file *epfp, uint32_t max, nsec_t deadline, struct k_epoll_event **ev, uint32_t *n)
 {
 	struct epoll *ep = epfp->f_data;
 	struct waiter w;
-	int error = 0;
+	int error = 0, nomem;
 
 	*n = 0;
 	if (epfp->f_ops != &epoll_ops)
 		return EINVAL;
 	wait_begin(&ep->ep_waitq, &w);
-	while ((*n = epoll_look(ep, ev, max)) == 0 && deadline != 0 && error == 0)
+	while ((nomem = epoll_take(ep, max, ev, n)) == 0 && *n == 0 && deadline != 0 && error == 0)
 		error = wait_sleep(&w, deadline, WAIT_INTR);
 	wait_end(&w);
+	if (nomem != 0)
+		return nomem;
 	return error == ETIMEDOUT || *n > 0 ? 0 : error;
 }
 

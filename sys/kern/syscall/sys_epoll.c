@@ -10,7 +10,6 @@
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
 
-#define COLLECT_MAX	256u		/* events a call returns at once: more are there at the next */
 #define NSEC_PER_MSEC	1000000ull
 
 static int
@@ -90,19 +89,18 @@ sys_epoll_wait(struct sysmsg *m, int epfd, uaddr_t events, int maxevents, int ti
 	nsec_t deadline = timeout < 0 ? NSEC_NEVER : timeout == 0 ? 0 : time_now() + (nsec_t)timeout * NSEC_PER_MSEC;
 	struct k_epoll_event *ev;
 	struct file *ep;
-	uint32_t n, max;
+	uint32_t n;
 	int error;
 
 	if (maxevents <= 0 || (uint32_t)maxevents > INT32_MAX / sizeof(*ev))
 		return EINVAL;
 	if ((error = fd_get(epfd, &ep)) != 0)
 		return error;
-	max = (uint32_t)rt_min((uint64_t)maxevents, COLLECT_MAX);
-	ev = kmalloc_array(max, sizeof(*ev), KM_WAIT);
-	error = ev == NULL ? ENOMEM : epoll_collect(ep, ev, max, deadline, &n);
-	if (error == 0 && n > 0)
+	error = epoll_collect(ep, (uint32_t)maxevents, deadline, &ev, &n);
+	if (error == 0 && n > 0) {
 		error = copyout(events, ev, n * sizeof(*ev));
-	kfree(ev);
+		kfree(ev);
+	}
 	file_drop(ep);
 	if (error == 0)
 		m->sm_result = n;
