@@ -14,7 +14,7 @@
 set -u
 . tests/tap.sh
 python=/usr/bin/python3.11
-limit=300
+limit=600
 
 # Cases that without a network wait for ever, on any host.
 waits='-i test_drain_raises -i "test_listen_config_*" -i "*ServerTestCase*"'
