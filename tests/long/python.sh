@@ -43,7 +43,8 @@ one() {
 	file=$1
 	at=$2/$1
 	mkdir "$at"
-	set -- env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 TZ=UTC0 HOME="$at" TMPDIR="$at/tmp" sh -c "$inside" "$file"
+	set -- env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 TZ=UTC0 HOME="$at" TMPDIR="$at/tmp" \
+	    sh -c "$inside" "$file"
 	(cd "$at" && exec timeout -k 5 $limit "$BUILD/system/deny" 41/1=97 "$@" </dev/null >"$at.host" 2>&1)
 	rm -rf "$at"
 	results <"$at.host" >"$at.host.cases"
@@ -101,6 +102,6 @@ for f in $files; do
 	[ -s "$t/$f.differs" ] || passed=$((passed + 1))
 	same "$f" "" "$(judge "$f")"
 done
-echo "# $(echo "$files" | wc -w) files, $judged pass on the host in what needs no network, of them $passed here"
-[ -n "${FILES:-}" ] || holds "of the files at least 85 % pass" [ "$judged" -gt 0 -a $((passed * 100)) -ge $((judged * 85)) ]
+echo "# $(echo "$files" | wc -w) files, $judged do something that needs no network, $passed of them the same here"
+[ -n "${FILES:-}" ] || holds "at least 85 % of the files pass" [ $((passed * 100)) -ge $((judged * 85 + !judged)) ]
 finish

@@ -10,8 +10,8 @@ int	epoll_create(struct file **out);
 /* EBADF: ep is none; EPERM: what cannot be waited for; EEXIST, ENOENT; EINVAL: ep itself, or another epoll. */
 int	epoll_change(struct file *ep, int op, int fd, struct file *target, const struct k_epoll_event *ev);
 /*
- * Up to `max` events in an array that the caller kfree()s; *n 0, and none, after the deadline (0: do not wait).
- * EINTR, ENOMEM.
+ * Up to `max` events in an array that the caller kfree()s; *n 0, and none, after the deadline (0: do not
+ * wait).  EINTR, ENOMEM.
  */
 int	epoll_collect(struct file *ep, uint32_t max, nsec_t deadline, struct k_epoll_event **ev, uint32_t *n);
 void	epoll_file_gone(struct file *fp);	/* last reference: nobody waits for it any more */
