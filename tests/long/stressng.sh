@@ -15,7 +15,7 @@
 #   nobody   why it does not run as root here
 #   words    more words for stress-ng
 #
-#   SECONDS_EACH=5  INSTANCES=2  CPUS=4  MEMORY=1G  ONLY="fork pipe"
+#   SECONDS_EACH=5  INSTANCES=2  CPUS=4  MEMORY=2G  ONLY="fork pipe"
 set -u
 . tests/tap.sh
 list=tests/long/stressng.tsv
@@ -60,7 +60,7 @@ on_ours() {
 	user=0:0
 	! listed "$name" nobody >/dev/null || user=65534:65534
 	script="PATH=$PATH; mkdir tmp.s && exec stress-ng $words --pathological --temp-path /tmp/tmp.s"
-	"$VKERNEL" -q --root=/ -c "${CPUS:-4}" -m "${MEMORY:-1G}" -u $user -w /tmp \
+	"$VKERNEL" -q --root=/ -c "${CPUS:-4}" -m "${MEMORY:-2G}" -u $user -w /tmp \
 	    --timeout=$((seconds * 10 + 60))s --status-fd=3 -- sh -c "$script" \
 	    3>"$t/how.$name" >"$t/out.$name" 2>&1 </dev/null
 	full $? "$t/out.$name"

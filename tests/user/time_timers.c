@@ -41,6 +41,13 @@ clocks(void)
 	struct timex left = { .modes = ADJ_OFFSET_SS_READ, .offset = 7 };
 	T(adjtimex(&left) >= 0);
 	t_say("left to adjust: %ld", left.offset);
+	if (t_child("adjusted by nothing") == 0) {
+		left = (struct timex){ .modes = ADJ_OFFSET_SINGLESHOT };
+		T(adjtimex(&left) >= 0);
+		T(setuid(1));
+		T(adjtimex(&left));
+		_exit(0);
+	}
 	struct tms tms;
 	T_OK(times(&tms));
 	struct rusage ru;

@@ -40,4 +40,5 @@ struct k_timex {
 _Static_assert(sizeof(struct k_timex) == 208, "struct timex is 208 bytes");
 #define TIME_OK		0
 #define STA_UNSYNC	0x0040
-#define ADJ_OFFSET_SS_READ	0xa001	/* adjtime(3): what is left of an adjustment */
+#define ADJ_OFFSET_SINGLESHOT	0x8001	/* adjtime(3) */
+#define ADJ_OFFSET_SS_READ	0xa001	/* what is left of its adjustment */

@@ -204,10 +204,15 @@ adjust(struct sysmsg *m, uaddr_t buf)
 
 	if (error != 0)
 		return error;
-	if (tx.modes != 0 && tx.modes != ADJ_OFFSET_SS_READ)
-		return cred_capable(cred_current(), CAP_SYS_TIME) ? EINVAL : EPERM;
+	if (tx.modes != 0 && tx.modes != ADJ_OFFSET_SS_READ) {
+		if (!cred_capable(cred_current(), CAP_SYS_TIME))
+			return EPERM;
+		if (tx.modes != ADJ_OFFSET_SINGLESHOT || tx.offset != 0)
+			return EINVAL;
+	}
 	tx = (struct k_timex){
-		.maxerror = 16000000, .esterror = 16000000, .status = STA_UNSYNC, .constant = 2, .precision = 1,
+		.modes = tx.modes, .maxerror = 16000000, .esterror = 16000000, .status = STA_UNSYNC,
+		.constant = 2, .precision = 1,
 		.tolerance = 32768000, .tick = 10000,
 		.time = { (int64_t)(t / NSEC_PER_SEC), (int64_t)(t % NSEC_PER_SEC / 1000) },
 	};
