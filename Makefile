@@ -320,7 +320,7 @@ $(launch_o): | $(O)/gen/include/gen/version.h
 deps		:= find $(O) \( -path $(O)/asan -o -path $(O)/tsan -o -path $(O)/ubsan \) -prune -o -name '*.d' -print
 
 # ----------------------------------------------------------------- targets --
-.PHONY: all kernel-objects unit user helpers explorers programs setup setup-run setup-bench \
+.PHONY: all kernel-objects unit user helpers explorers programs setup setup-run setup-bench setup-long \
 	run test test-unit test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
@@ -344,6 +344,8 @@ setup-run:
 	@sh scripts/run/setup run
 setup-bench:
 	@sh scripts/run/setup bench
+setup-long:
+	@sh scripts/run/setup long
 
 ## run          a shell on our kernel (RUNFLAGS='-m 256M')
 run: setup-run
@@ -356,7 +358,7 @@ test: setup
 	@CC='$(CC)' sh scripts/run/tests $(if $(T),-t $(T)) $(O) check unit kernel user busybox system
 
 ## test-long    the counts and the hours; T=NAME runs one
-test-long: setup
+test-long: setup-long
 	@$(MAKE) --no-print-directory programs $(O)/perf/bench
 	@CC='$(CC)' sh scripts/run/tests $(if $(T),-t $(T)) $(O) long
 
