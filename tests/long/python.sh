@@ -17,7 +17,7 @@ python=/usr/bin/python3.11
 limit=600
 
 # Cases that without a network wait for ever, on any host.
-waits='-i test_drain_raises -i "test_listen_config_*" -i "*ServerTestCase*"'
+waits='-i test_drain_raises -i "test_listen_*" -i "*Server*TestCase*" -i RequestHandlerLoggingTestCase'
 
 # What runs on both sides, in a folder of its own: status, log and the results, in this order.
 inside="mkdir tmp; $python -m test --junit-xml=r.xml $waits"' "$0" >log 2>&1
