@@ -379,14 +379,15 @@ KTEST(vm_objects_shared_private_and_truncated)
 static uint32_t fills;
 
 static int
-fill_slowly(struct vmobj *o, uint64_t index, struct page *pg)
+fill_slowly(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t *n)
 {
 	(void)o;
+	KCHECK(*n == 1);
 	if (index == 13)
 		return EIO;
 	for (int i = 0; i < 5; i++)
 		lwkt_yield();			/* the token is lost here */
-	*(uint64_t *)page_va(pg) = index + 1000;
+	*(uint64_t *)page_va(pg[0]) = index + 1000;
 	fills++;
 	return 0;
 }
@@ -438,6 +439,59 @@ KTEST(vm_pages_are_filled_once_whoever_comes)
 	KCHECK(frees == 0);
 	vmspace_drop(vs);
 	KCHECK(frees == 1);
+}
+
+/* A cache: pages 0 to 19 can be had, those of the second block 5 at a time, 27 never. */
+static int
+fill_cache(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t *n)
+{
+	(void)o;
+	fills++;
+	lwkt_yield();
+	if (index == 27)
+		return EIO;
+	if (index >= VMOBJ_FILL_MAX && *n > 5)
+		*n = 5;
+	for (uint32_t i = 0; i < *n; i++)
+		*(uint64_t *)page_va(pg[i]) = index + i;
+	return 0;
+}
+
+static int clean_cache(struct vmobj *o, bool try) { (void)o, (void)try; return 0; }
+static const struct vmobj_ops cache_ops = { .vo_fill = fill_cache, .vo_clean = clean_cache };
+
+/* Of the pages from `index` on, held, `want` at most: how many.  0: an error. */
+static uint32_t
+pages_at(struct vmobj *o, uint64_t index, uint32_t want)
+{
+	struct page *pg[2 * VMOBJ_FILL_MAX];
+	uint32_t n = want;
+
+	if (vmobj_pages(o, index, 0, pg, &n) != 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		KCHECK(*(uint64_t *)page_va(pg[i]) == index + i && pg[i]->pg_refs == 2);
+		page_drop(pg[i]);
+	}
+	return n;
+}
+
+KTEST(vm_caches_are_filled_by_the_block)
+{
+	struct counts was = counts();
+	struct vmobj *o = NULL;
+
+	fills = 0;
+	KCHECK(vmobj_create(&cache_ops, NULL, 40 * PG - 5, &o) == 0);
+	KCHECK(pages_at(o, 3, 1) == 1 && fills == 1 && o->o_npages == 13);
+	KCHECK(pages_at(o, 3, 32) == 13 && fills == 1);
+	KCHECK(pages_at(o, 0, 32) == 16 && fills == 2 && o->o_npages == 16);	/* no further than what is there */
+	KCHECK(pages_at(o, 18, 32) == 5 && fills == 3 && o->o_npages == 21);	/* what was not filled is not there */
+	KCHECK(pages_at(o, 17, 32) == 6 && fills == 4 && pages_at(o, 17, 2) == 2 && fills == 4);
+	KCHECK(pages_at(o, 27, 4) == 0 && fills == 5 && o->o_npages == 22);	/* an error leaves nothing */
+	KCHECK(pages_at(o, 39, 9) == 1 && o->o_npages == 23);			/* nor is there more than the end */
+	vmobj_drop(o);
+	check_counts(was);
 }
 
 KTEST(vm_revoke_reaches_every_mapping)

@@ -619,10 +619,11 @@ KTEST(nothing_of_a_cut_object_stays_mapped)
 }
 
 static int
-fill(struct vmobj *o, uint64_t index, struct page *pg)
+fill(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t *n)
 {
 	(void)o;
-	*(uint64_t *)page_va(pg) = index;
+	*(uint64_t *)page_va(pg[0]) = index;
+	*n = 1;
 	return 0;
 }
 

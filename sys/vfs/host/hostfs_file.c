@@ -37,13 +37,27 @@
 /* --------------------------------------------------------------- object -- */
 
 static int
-hobj_fill(struct vmobj *o, uint64_t index, struct page *pg)
+hobj_fill(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t *n)
 {
 	struct hnode *h = o->o_arg;
 	struct fs_req r = { .fr_op = FS_READ, .fr_node = h->h_id, .fr_off = index << PAGE_SHIFT };
+	uint64_t got, filled;
+	int error;
 
-	hreq_buffer(&r, page_va(pg), PAGE_BYTES);
-	return hreq_ask(h->h_mount, &r);
+	_Static_assert(VMOBJ_FILL_MAX <= FS_SEGS, "one request for what is filled at once");
+	for (; r.fr_nseg < *n; r.fr_nseg++) {
+		r.fr_seg[r.fr_nseg].pa = page_pa(pg[r.fr_nseg]);
+		r.fr_seg[r.fr_nseg].len = PAGE_BYTES;
+	}
+	error = hreq_ask(h->h_mount, &r);
+	if (error != 0)
+		return error;
+	/* After less than all comes the end, or something that only who asks for it shall hear of. */
+	got = rt_min(r.fr_count, (uint64_t)*n << PAGE_SHIFT);
+	filled = rt_max(page_round(got), PAGE_BYTES);
+	*n = (uint32_t)(filled >> PAGE_SHIFT);
+	memset((char *)page_va(pg[*n - 1]) + PAGE_BYTES - (filled - got), 0, filled - got);
+	return 0;
 }
 
 static int
@@ -160,9 +174,6 @@ int
 hfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 {
 	struct hnode *h = vn_hnode(vn);
-	struct vmobj *o = vn->v_obj;
-	struct page *pg;
-	uint64_t n, in;
 	int error;
 
 	(void)ioflag;
@@ -172,16 +183,7 @@ hfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 	if (error != 0)
 		return error;
 	lk_shared(&h->h_lk);
-	while (error == 0 && u->u_resid > 0 && u->u_off < o->o_bytes) {
-		in = u->u_off & PAGE_MASK;
-		n = rt_min(rt_min(PAGE_BYTES - in, u->u_resid), o->o_bytes - u->u_off);
-		error = vmobj_page(o, u->u_off >> PAGE_SHIFT, 0, &pg);
-		if (error != 0)
-			break;
-		error = uio_move((char *)page_va(pg) + in, n, u);
-		page_drop(pg);
-		lwkt_poll();
-	}
+	error = vobj_read(vn->v_obj, u);
 	lk_release(&h->h_lk);
 	return error;
 }

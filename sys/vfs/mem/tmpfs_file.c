@@ -36,12 +36,13 @@ struct tdata {
 };
 
 static int
-data_fill(struct vmobj *o, uint64_t index, struct page *pg)
+data_fill(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t *n)
 {
 	struct tdata *td = o->o_arg;
 
 	(void)index;
 	(void)pg;
+	ASSERT(*n == 1);
 	if (!budget_take(&td->td_mount->tm_pages, 1))
 		return ENOSPC;
 	atomic_fetch_add(&td->td_charged, 1);
@@ -141,7 +142,7 @@ tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 	if (vn->v_type != VREG)
 		return EINVAL;
 	range_lock(&vn->v_range, &r, u->u_off, end_of(u->u_off, u->u_resid), false);
-	error = vobj_read(vn->v_obj, vn->v_obj->o_bytes, u);
+	error = vobj_read(vn->v_obj, u);
 	range_unlock(&vn->v_range, &r);
 	/* As relatime has it, without its rule about a day. */
 	if ((ioflag & IO_NOATIME) == 0 && ((int64_t)t->t_atime <= (int64_t)t->t_mtime ||

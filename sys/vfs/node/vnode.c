@@ -27,6 +27,8 @@
 #include <sys/proc/proc.h>
 #include <sys/vm/kmem.h>
 
+#define READ_PAGES	16u		/* looked up at once */
+
 static struct serial vnode_ids;
 
 int
@@ -342,32 +344,36 @@ vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out)
 }
 
 /*
- * Reading: a hole is answered with zeros and stays a hole.  The page is held,
- * not busy, while user memory is touched, so a fault there may use this very
- * object.
+ * Reading: a hole is answered with zeros and stays a hole, unless the pages are
+ * a cache.  The pages are held, not busy, while user memory is touched, so a
+ * fault there may use this very object.
  */
 int
-vobj_read(struct vmobj *o, uint64_t size, struct uio *u)
+vobj_read(struct vmobj *o, struct uio *u)
 {
-	struct page *pg;
-	uint64_t n, in;
-	int error;
+	uint32_t flags = vmobj_is_cache(o) ? 0 : VMOBJ_NOCREATE, n;
+	struct page *run[READ_PAGES];
+	uint64_t in, left, len;
+	int error = 0;
 
-	while (u->u_resid > 0 && u->u_off < size) {
+	while (error == 0 && u->u_resid > 0 && u->u_off < o->o_bytes) {
 		in = u->u_off & PAGE_MASK;
-		n = rt_min(rt_min(PAGE_BYTES - in, u->u_resid), size - u->u_off);
-		error = vmobj_page(o, u->u_off >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg);
+		left = rt_min(u->u_resid, o->o_bytes - u->u_off);
+		n = (uint32_t)rt_min(READ_PAGES, page_round(in + rt_min(left, READ_PAGES << PAGE_SHIFT)) >> PAGE_SHIFT);
+		error = vmobj_pages(o, u->u_off >> PAGE_SHIFT, flags, run, &n);
 		if (error == ENOENT) {
-			error = uio_zero(n, u);
-		} else if (error == 0) {
-			error = uio_move((char *)page_va(pg) + in, n, u);
-			page_drop(pg);
+			error = uio_zero(rt_min(PAGE_BYTES - in, left), u);
+			n = 0;
 		}
-		if (error != 0)
-			return error;
+		for (uint32_t i = 0; error == 0 && i < n; i++, left -= len, in = 0) {
+			len = rt_min(PAGE_BYTES - in, left);
+			error = uio_move((char *)page_va(run[i]) + in, len, u);
+		}
+		while (n > 0)
+			page_drop(run[--n]);
 		lwkt_poll();
 	}
-	return 0;
+	return error;
 }
 
 int

@@ -160,33 +160,67 @@ wait_busy(struct vmobj *o, uint64_t index)
 	wait_end(&w);
 }
 
-/* A new page goes in, busy if it must be filled.  The caller has looked: there is none. */
+/*
+ * Pages from `index` on that are to be filled at once, `first` and fresh ones, go in busy: how many.  What is a
+ * cache is filled to the end of its block while there is memory: the neighbours are wanted next, most likely.
+ */
+static uint32_t
+pages_enter(struct vmobj *o, uint64_t index, struct page *first, struct page *run[VMOBJ_FILL_MAX])
+{
+	uint64_t end = index + 1;
+	struct page *next;
+	uint32_t n = 1;
+
+	if (vmobj_is_cache(o) && page_plenty()) {
+		end = rt_min((index | (VMOBJ_FILL_MAX - 1)) + 1, page_round(o->o_bytes) >> PAGE_SHIFT);
+		next = vmobj_lookup_from(o, index);
+		if (next != NULL)
+			end = rt_min(end, next->pg_index);
+	}
+	for (run[0] = first; index + n < end && (run[n] = page_alloc(0)) != NULL; n++)
+		;
+	for (uint32_t i = 0; i < n; i++) {
+		page_link(o, run[i], index + i);
+		page_flag_add(run[i], PG_BUSY);
+	}
+	return n;
+}
+
+/* A new page goes in and is filled if need be.  The caller has looked: there is none. */
 static int
 page_create(struct vmobj *o, uint64_t index, struct page *pg)
 {
-	int error = 0;
+	struct page *run[VMOBJ_FILL_MAX];
+	uint32_t n, filled;
+	int error;
 
-	page_link(o, pg, index);
 	page_hold(pg);				/* the caller's */
-	if (o->o_ops == NULL || o->o_ops->vo_fill == NULL)
+	if (o->o_ops == NULL || o->o_ops->vo_fill == NULL) {
+		page_link(o, pg, index);
 		return 0;
-	page_flag_add(pg, PG_BUSY);
+	}
+	filled = n = pages_enter(o, index, pg, run);
 	md_point(MD_PT_PTE, index);
-	error = o->o_ops->vo_fill(o, index, pg);
+	error = o->o_ops->vo_fill(o, index, run, &filled);
 	token_assert_held(&o->o_tok);
-	page_flag_take(pg, PG_BUSY);	/* O3: it is still ours */
+	ASSERT(error != 0 || (filled > 0 && filled <= n));
+	for (uint32_t i = 0; i < n; i++) {
+		page_flag_take(run[i], PG_BUSY);	/* O3: it is still ours */
+		if (error != 0 || i >= filled) {
+			page_unlink(o, run[i]);
+			page_drop(run[i]);
+		}
+	}
 	wake_all(&o->o_waitq);
-	if (error == 0)
-		return 0;
-	page_unlink(o, pg);
-	page_drop(pg);
-	page_drop(pg);
+	if (error != 0)
+		page_drop(pg);
 	return error;
 }
 
 int
 vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out)
 {
+	uint32_t how = vmobj_is_cache(o) ? 0 : PAGE_ZERO;
 	struct page *pg, *fresh = NULL;
 	int error = 0;
 
@@ -201,10 +235,10 @@ vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page *
 			break;
 		if ((flags & VMOBJ_NOCREATE) != 0)
 			return ENOENT;
-		fresh = page_alloc(PAGE_ZERO);
+		fresh = page_alloc(how);
 		if (fresh != NULL)
 			break;
-		fresh = page_alloc(PAGE_ZERO | PAGE_WAIT);	/* sleeps: look again */
+		fresh = page_alloc(how | PAGE_WAIT);	/* sleeps: look again */
 		if (fresh == NULL)
 			return ENOMEM;
 	}
@@ -230,11 +264,30 @@ vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page *
 int
 vmobj_page(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out)
 {
+	uint32_t n = 1;
+
+	return vmobj_pages(o, index, flags, out, &n);
+}
+
+int
+vmobj_pages(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out, uint32_t *n)
+{
+	uint32_t got = 1;
+	struct page *pg;
 	int error;
 
+	ASSERT(*n == 1 || (flags & VMOBJ_DIRTY) == 0);
 	token_get(&o->o_tok);
 	error = vmobj_page_locked(o, index, flags, out);
+	for (pg = error == 0 && *n > 1 ? vmobj_lookup(o, index + 1) : NULL; pg != NULL; pg = vmobj_next(pg)) {
+		if (got == *n || pg->pg_index != index + got || (page_flags(pg) & PG_BUSY) != 0)
+			break;
+		page_hold(pg);
+		page_flag_add(pg, PG_REFERENCED);
+		out[got++] = pg;
+	}
 	token_release(&o->o_tok);
+	*n = got;
 	return error;
 }
 

@@ -168,7 +168,7 @@ const struct cred *vfs_cred(void);		/* the current process's, or the kernel's ow
 /* Until the next call vfs_cred() is `cr` for this thread; NULL: itself again.  Returns what it was. */
 const struct cred *vfs_act_as(const struct cred *cr);
 /* Contents in v_obj: for the read and write operations of memory filesystems.  The caller holds the range. */
-int	vobj_read(struct vmobj *o, uint64_t size, struct uio *u);
+int	vobj_read(struct vmobj *o, struct uio *u);
 int	vobj_write(struct vmobj *o, struct uio *u);
 void	vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out);
 

@@ -13,8 +13,11 @@
 
 struct vmobj;
 struct vmobj_ops {
-	/* Fill a busy, zeroed page for `index`; NULL op: zero is the content. */
-	int	(*vo_fill)(struct vmobj *o, uint64_t index, struct page *pg);
+	/*
+	 * Fill *n busy pages from `index` on, of which *n were done at the end, one at least.  More than one
+	 * only, and not zeroed only, if they are a cache.  NULL op: zero is the content.
+	 */
+	int	(*vo_fill)(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t *n);
 	void	(*vo_free)(struct vmobj *o);	/* last reference: pages are gone already */
 	/* o_tok held, must not sleep: one map entry more or less shows it.  NULL op: nothing */
 	void	(*vo_shown)(struct vmobj *o, bool more);
@@ -25,6 +28,7 @@ struct vmobj_ops {
 	int	(*vo_write)(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t n);
 	int	(*vo_clean)(struct vmobj *o, bool try);
 };
+#define VMOBJ_FILL_MAX	16u		/* pages that vo_fill gets at most; a power of two */
 #define VMOBJ_WRITE_MAX	16u		/* pages that vo_write gets at most */
 struct vmobj {
 	struct token	o_tok;
@@ -57,6 +61,8 @@ vmobj_is_cache(const struct vmobj *o)
 #define VMOBJ_NOCREATE	1u
 #define VMOBJ_DIRTY	2u	/* the caller will change it: PG_DIRTY, serial grows */
 int	vmobj_page(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out);
+/* The same, and of the following pages those that are there without a gap, all held: *n at most, then so many. */
+int	vmobj_pages(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out, uint32_t *n);
 /* New size.  Shrinking removes mappings and pages beyond it and zeroes the rest of the last page. */
 int	vmobj_resize(struct vmobj *o, uint64_t bytes);
 /* Free whole pages in [first, last) (punch hole), mappings removed first. */
