@@ -63,7 +63,12 @@ explore(uint32_t depth)
 		if (live[slot])
 			continue;
 		for (uint32_t k = 0; k < KINDS; k++) {
-			(void)range_enter(&rl, &req[slot], kind[k].first, kind[k].end, kind[k].excl);
+			uint64_t first = kind[k].first, end = kind[k].end;
+			bool could = range_try(&rl, &req[slot], first, end, kind[k].excl);
+
+			if (could)
+				range_unlock(&rl, &req[slot]);
+			wrong += could != range_enter(&rl, &req[slot], first, end, kind[k].excl);
 			live[slot] = true;
 			req_kind[slot] = k;
 			order[nlive++] = slot;

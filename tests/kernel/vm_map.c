@@ -485,11 +485,14 @@ KTEST(vm_caches_are_filled_by_the_block)
 	KCHECK(vmobj_create(&cache_ops, NULL, 40 * PG - 5, &o) == 0);
 	KCHECK(pages_at(o, 3, 1) == 1 && fills == 1 && o->o_npages == 13);
 	KCHECK(pages_at(o, 3, 32) == 13 && fills == 1);
-	KCHECK(pages_at(o, 0, 32) == 16 && fills == 2 && o->o_npages == 16);	/* no further than what is there */
-	KCHECK(pages_at(o, 18, 32) == 5 && fills == 3 && o->o_npages == 21);	/* what was not filled is not there */
+	/* No further than what is there. */
+	KCHECK(pages_at(o, 0, 32) == 16 && fills == 2 && o->o_npages == 16);
+	/* What was not filled is not there. */
+	KCHECK(pages_at(o, 18, 32) == 5 && fills == 3 && o->o_npages == 21);
 	KCHECK(pages_at(o, 17, 32) == 6 && fills == 4 && pages_at(o, 17, 2) == 2 && fills == 4);
-	KCHECK(pages_at(o, 27, 4) == 0 && fills == 5 && o->o_npages == 22);	/* an error leaves nothing */
-	KCHECK(pages_at(o, 39, 9) == 1 && o->o_npages == 23);			/* nor is there more than the end */
+	/* An error leaves nothing; there is no more than the end. */
+	KCHECK(pages_at(o, 27, 4) == 0 && fills == 5 && o->o_npages == 22);
+	KCHECK(pages_at(o, 39, 9) == 1 && o->o_npages == 23);
 	vmobj_drop(o);
 	check_counts(was);
 }

@@ -19,12 +19,12 @@
  *       the last object, until its pages are gone: under hm_spin the memory of
  *       both is there, and a reference can be had unless the count is 0.
  *   H3  an answer about attributes counts only if h_changes is what it was
- *       when it was asked for; a lookup, which does not know its node yet,
- *       has hm_changes, of all nodes.
+ *       when it was asked for, and no change is under way; a lookup, which
+ *       does not know its node yet, has hm_changes, of all nodes.
  *
  * Permission is twice: our own mode bits and owners, as the driver tells them,
  * and whatever the driver refuses.
- * Locking: v_lk of directories as vnode.h says; h_lk for contents.
+ * Locking: v_lk of directories as vnode.h says; h_range for contents.
  * Not here: symbolic links' meaning, extended attributes.
  */
 #include "hostfs_int.h"
@@ -184,7 +184,7 @@ hnode_get(struct hmount *hm, const struct fs_req *r, struct hnode **out)
 		fresh->h_mount = hm;
 		fresh->h_id = r->fr_found;
 		fresh->h_type = type_of(r->fr_attr.fa_mode);
-		lk_init(&fresh->h_lk, LR_vnode);
+		range_lock_init(&fresh->h_range);
 		spin_init(&fresh->h_spin, LR_hostfs_node);
 		store_attr(fresh, &r->fr_attr);
 		atomic_fetch_add(&hm->hm_refs, 1);
@@ -254,7 +254,7 @@ hnode_told(struct hnode *h, const struct fs_attr *a, uint32_t changes)
 	bool outdated = false;
 
 	spin_lock(&h->h_spin);
-	if (h->h_changes == changes) {			/* H3 */
+	if (h->h_changes == changes && h->h_changing == 0) {		/* H3 */
 		outdated = h->h_type == VREG &&
 		    (a->fa_mtime != h->h_attr.fa_mtime || a->fa_size != h->h_attr.fa_size);
 		store_attr(h, a);
@@ -264,13 +264,38 @@ hnode_told(struct hnode *h, const struct fs_attr *a, uint32_t changes)
 		hfile_outdated(h);
 }
 
-void
-hnode_changed(struct hnode *h, const struct fs_attr *a)
+static void
+count_change(struct hnode *h)
 {
-	spin_lock(&h->h_spin);
 	h->h_changes++;
 	atomic_fetch_add(&h->h_mount->hm_changes, 1);
-	store_attr(h, a);
+}
+
+void
+hnode_change(struct hnode *h)
+{
+	spin_lock(&h->h_spin);
+	count_change(h);
+	h->h_changing++;
+	spin_unlock(&h->h_spin);
+}
+
+void
+hnode_changed(struct hnode *h, const struct fs_attr *a, bool sized)
+{
+	uint64_t size;
+
+	spin_lock(&h->h_spin);
+	ASSERT(h->h_changing > 0);
+	count_change(h);
+	h->h_changing--;
+	size = a != NULL && sized ? a->fa_size : h->h_attr.fa_size;
+	/* Of changes at the same time, what was answered last may be older. */
+	if (a != NULL && (h->h_changing == 0 || a->fa_ctime >= h->h_attr.fa_ctime))
+		store_attr(h, a);
+	h->h_attr.fa_size = size;
+	if (a == NULL)
+		h->h_until = 0;
 	spin_unlock(&h->h_spin);
 }
 
@@ -279,8 +304,7 @@ hnode_expire(struct hnode *h)
 {
 	spin_lock(&h->h_spin);
 	h->h_until = 0;
-	h->h_changes++;
-	atomic_fetch_add(&h->h_mount->hm_changes, 1);
+	count_change(h);
 	spin_unlock(&h->h_spin);
 }
 
@@ -398,9 +422,9 @@ hostfs_setattr(struct vnode *vn, const struct vattr *va)
 		.fa_mode = va->va_mode, .fa_uid = va->va_uid, .fa_gid = va->va_gid,
 		.fa_atime = (int64_t)va->va_atime, .fa_mtime = (int64_t)va->va_mtime,
 	};
+	hnode_change(h);
 	error = hreq_ask(h->h_mount, &r);
-	if (error == 0)
-		hnode_changed(h, &r.fr_attr);
+	hnode_changed(h, error == 0 ? &r.fr_attr : NULL, false);
 	return error;
 }
 

@@ -124,16 +124,16 @@ hdir_symlink(struct vnode *dir, const char *name, size_t len, const char *target
 int
 hdir_link(struct vnode *dir, const char *name, size_t len, struct vnode *target)
 {
-	struct hnode *h = vn_hnode(dir);
+	struct hnode *h = vn_hnode(dir), *file = vn_hnode(target);
 	struct named *q = named_make(FS_LINK, dir, name, len);
 	int error;
 
 	if (q == NULL)
 		return ENOMEM;
-	q->r.fr_moved = vn_hnode(target)->h_id;
+	q->r.fr_moved = file->h_id;
+	hnode_change(file);
 	error = hreq_ask(h->h_mount, &q->r);
-	if (error == 0)
-		hnode_changed(vn_hnode(target), &q->r.fr_attr);
+	hnode_changed(file, error == 0 ? &q->r.fr_attr : NULL, false);
 	hnode_expire(h);
 	kfree(q);
 	return error;

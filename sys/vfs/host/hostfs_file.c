@@ -12,11 +12,15 @@
  * Invariants
  *   F1  a page that is not dirty has what the driver answered last, or a
  *       write of ours since.
- *   F2  write-back and writes exclude each other (h_lk), or an older page
- *       would go out over a newer write.
- *   F3  o_bytes changes under h_lk exclusive, and is then h_attr.fa_size.
+ *   F2  write-back and writes exclude each other, or an older page would go out
+ *       over a newer write: who writes back has the whole range.
+ *   F3  o_bytes changes under the range from the smaller size on, and is then
+ *       h_attr.fa_size.
  *
- * A fault fills pages and takes no h_lk, so the buffer of a read or write may
+ * Locking: h_range, as range.c says, for as long as the driver needs; so
+ * those who want other bytes of the file need not wait for it.
+ *
+ * A fault fills pages and takes no range, so the buffer of a read or write may
  * be a mapping of the same file: a write tells the driver first and the pages
  * second, whichever of the two a fill came between it has the new bytes.
  */
@@ -77,11 +81,11 @@ hobj_write(struct vmobj *o, uint64_t index, struct page *const *pg, uint32_t n)
 	}
 	if (want == 0)
 		return 0;		/* beyond the end: nobody's */
+	hnode_change(h);
 	error = hreq_ask(h->h_mount, &r);
 	if (error == 0 && r.fr_count != want)
 		error = EIO;
-	if (error == 0)
-		hnode_changed(h, &r.fr_attr);
+	hnode_changed(h, error == 0 ? &r.fr_attr : NULL, false);
 	return error;
 }
 
@@ -89,16 +93,15 @@ static int
 hobj_clean(struct vmobj *o, bool try)
 {
 	struct hnode *h = o->o_arg;
+	struct range r;
 	int error;
 
-	if (try) {
-		if (!lk_try_excl(&h->h_lk))
-			return EAGAIN;
-	} else {
-		lk_excl(&h->h_lk);
-	}
+	if (!try)
+		range_lock(&h->h_range, &r, 0, RANGE_END, true);
+	else if (!range_try(&h->h_range, &r, 0, RANGE_END, true))
+		return EAGAIN;
 	error = vmobj_flush(o);
-	lk_release(&h->h_lk);
+	range_unlock(&h->h_range, &r);
 	return error;
 }
 
@@ -157,14 +160,15 @@ void
 hfile_outdated(struct hnode *h)
 {
 	struct vmobj *o = object_now(h, NULL);
+	struct range r;
 
 	if (o == NULL)
 		return;
-	lk_excl(&h->h_lk);
+	range_lock(&h->h_range, &r, 0, RANGE_END, true);
 	(void)vmobj_flush(o);		/* what fails is lost: the file is another now */
 	(void)vmobj_resize(o, h->h_attr.fa_size);
 	vmobj_remove(o, 0, INDEX_MAX);
-	lk_release(&h->h_lk);
+	range_unlock(&h->h_range, &r);
 	vmobj_drop(o);
 }
 
@@ -174,6 +178,7 @@ int
 hfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 {
 	struct hnode *h = vn_hnode(vn);
+	struct range r;
 	int error;
 
 	(void)ioflag;
@@ -182,9 +187,9 @@ hfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 	error = hnode_refresh(h);
 	if (error != 0)
 		return error;
-	lk_shared(&h->h_lk);
+	range_lock(&h->h_range, &r, u->u_off, range_end(u->u_off, u->u_resid), false);
 	error = vobj_read(vn->v_obj, u);
-	lk_release(&h->h_lk);
+	range_unlock(&h->h_range, &r);
 	return error;
 }
 
@@ -196,14 +201,16 @@ drop_setid(struct hnode *h)
 {
 	struct fs_req r = { .fr_op = FS_SETATTR, .fr_node = h->h_id, .fr_mask = FSA_MODE };
 	uint32_t mode = h->h_attr.fa_mode, kill = mode & S_ISUID;
+	int error;
 
 	if ((mode & (S_ISGID | 010)) == (S_ISGID | 010))
 		kill |= S_ISGID;
 	if (kill == 0 || cred_capable(vfs_cred(), CAP_FSETID))
 		return;
 	r.fr_attr.fa_mode = mode & ~kill;
-	if (hreq_ask(h->h_mount, &r) == 0)
-		hnode_changed(h, &r.fr_attr);
+	hnode_change(h);
+	error = hreq_ask(h->h_mount, &r);
+	hnode_changed(h, error == 0 ? &r.fr_attr : NULL, false);
 }
 
 /* The driver has these bytes: so have the pages that are there.  F2 */
@@ -228,7 +235,7 @@ update_pages(struct vmobj *o, uint64_t off, const char *buf, uint64_t len)
 	return 0;
 }
 
-/* The size is `bytes` now.  What a mapping wrote beyond the old end shall not come to light.  h_lk held. */
+/* The size is `bytes` now.  What a mapping wrote beyond the old end shall not come to light.  [h_range] */
 static int
 set_size(struct vmobj *o, uint64_t bytes)
 {
@@ -242,73 +249,84 @@ set_size(struct vmobj *o, uint64_t bytes)
 	return vmobj_resize(o, bytes);
 }
 
-/* One step of a write: the bytes go to the driver, the attributes and the size follow.  h_lk held. */
+struct step {
+	struct vnode	*vn;
+	char		*buf;
+	uint64_t	off;		/* where; of an append, then where it was */
+	bool		append;
+	bool		tail;		/* the range goes on for ever: the size is ours */
+};
+
+/* The first `len` bytes of buf go to the driver, then into the pages; *done of them did.  [h_range] */
 static int
-write_step(struct hnode *h, struct vmobj *o, char *buf, uint64_t len, uint64_t *off, bool append,
-    uint64_t *done)
+write_step(struct step *s, uint64_t len, uint64_t *done)
 {
-	struct fs_req r = { .fr_op = FS_WRITE, .fr_node = h->h_id, .fr_off = *off };
+	struct hnode *h = vn_hnode(s->vn);
+	struct vmobj *o = s->vn->v_obj;
+	struct fs_req r = { .fr_op = FS_WRITE, .fr_node = h->h_id, .fr_off = s->off };
 	uint64_t expect;
 	int error;
 
-	if (append)
+	if (s->append)
 		r.fr_flags = FSF_APPEND;
-	hreq_buffer(&r, buf, len);
+	hreq_buffer(&r, s->buf, len);
+	hnode_change(h);
 	error = hreq_ask(h->h_mount, &r);
+	hnode_changed(h, error == 0 ? &r.fr_attr : NULL, s->tail);
 	if (error != 0)
 		return error;
 	*done = rt_min(r.fr_count, len);
-	if (append)
-		*off = r.fr_attr.fa_size - rt_min(*done, r.fr_attr.fa_size);
-	expect = rt_max(o->o_bytes, *off + *done);
-	hnode_changed(h, &r.fr_attr);
-	error = set_size(o, r.fr_attr.fa_size);
+	if (s->append)
+		s->off = r.fr_attr.fa_size - rt_min(*done, r.fr_attr.fa_size);
+	expect = rt_max(o->o_bytes, s->off + *done);
+	if (s->tail)
+		error = set_size(o, r.fr_attr.fa_size);
 	if (error == 0)
-		error = update_pages(o, *off, buf, *done);
-	if (r.fr_attr.fa_size != expect || (append && *off + *done != expect))
+		error = update_pages(o, s->off, s->buf, *done);
+	if (s->tail && (r.fr_attr.fa_size != expect || (s->append && s->off + *done != expect)))
 		vmobj_remove(o, 0, INDEX_MAX);		/* somebody else wrote, too */
-	*off += *done;
+	s->off += *done;
 	return error == 0 && *done < len ? EAGAIN : error;
 }
 
 int
 hfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
 {
-	bool append = (ioflag & IO_APPEND) != 0;
 	struct hnode *h = vn_hnode(vn);
-	uint64_t before = u->u_resid, want, got, done;
-	char *buf;
+	struct step s = { .vn = vn, .append = (ioflag & IO_APPEND) != 0 };
+	uint64_t before = u->u_resid, resid, want, done;
+	struct range r;
 	int error = 0, copy_error = 0;
 
 	if (vn->v_type != VREG)
 		return EINVAL;
 	if (before == 0)
 		return 0;
-	if (!append && u->u_off >= FILE_BYTES_MAX)
+	if (!s.append && u->u_off >= FILE_BYTES_MAX)
 		return EFBIG;
-	buf = kmalloc(rt_min(before, STEP_BYTES), KM_WAIT);
-	if (buf == NULL)
+	s.buf = kmalloc(rt_min(before, STEP_BYTES), KM_WAIT);
+	if (s.buf == NULL)
 		return ENOMEM;
-	lk_excl(&h->h_lk);
+	vobj_lock_write(vn->v_obj, &h->h_range, &r, s.append ? UINT64_MAX : u->u_off, before);
+	s.tail = r.r_end == RANGE_END;
 	while (u->u_resid > 0 && error == 0 && copy_error == 0) {
-		uint64_t off = u->u_off, resid = u->u_resid;
-
+		resid = u->u_resid;
+		s.off = u->u_off;
 		want = rt_min(resid, STEP_BYTES);
-		if (!append)
-			want = rt_min(want, FILE_BYTES_MAX - off);
-		copy_error = want == 0 ? EFBIG : uio_move(buf, want, u);
-		got = resid - u->u_resid;
+		if (!s.append)
+			want = rt_min(want, FILE_BYTES_MAX - s.off);
+		copy_error = want == 0 ? EFBIG : uio_move(s.buf, want, u);
 		done = 0;
-		if (got > 0)
-			error = write_step(h, vn->v_obj, buf, got, &off, append, &done);
+		if (resid > u->u_resid)
+			error = write_step(&s, resid - u->u_resid, &done);
 		u->u_resid = resid - done;		/* what did not leave was not taken */
-		u->u_off = off;
+		u->u_off = s.off;
 		lwkt_poll();
 	}
 	if (u->u_resid != before)
 		drop_setid(h);
-	lk_release(&h->h_lk);
-	kfree(buf);
+	range_unlock(&h->h_range, &r);
+	kfree(s.buf);
 	if (error == EAGAIN)
 		error = 0;		/* less than all: the next call hears why */
 	return error != 0 ? error : copy_error;
@@ -318,20 +336,22 @@ int
 hfile_resize(struct vnode *vn, uint64_t bytes)
 {
 	struct hnode *h = vn_hnode(vn);
-	struct fs_req r = { .fr_op = FS_SETATTR, .fr_node = h->h_id, .fr_mask = FSA_SIZE };
+	struct fs_req q = { .fr_op = FS_SETATTR, .fr_node = h->h_id, .fr_mask = FSA_SIZE };
+	struct range r;
 	int error;
 
 	if (bytes > FILE_BYTES_MAX)
 		return EFBIG;
-	r.fr_attr.fa_size = bytes;
-	lk_excl(&h->h_lk);
-	error = hreq_ask(h->h_mount, &r);
+	q.fr_attr.fa_size = bytes;
+	vobj_lock_size(vn->v_obj, &h->h_range, &r, bytes);
+	hnode_change(h);
+	error = hreq_ask(h->h_mount, &q);
+	hnode_changed(h, error == 0 ? &q.fr_attr : NULL, true);
 	if (error == 0) {
-		hnode_changed(h, &r.fr_attr);
-		error = set_size(vn->v_obj, r.fr_attr.fa_size);
+		error = set_size(vn->v_obj, q.fr_attr.fa_size);
 		drop_setid(h);
 	}
-	lk_release(&h->h_lk);
+	range_unlock(&h->h_range, &r);
 	return error;
 }
 

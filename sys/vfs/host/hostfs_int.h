@@ -24,11 +24,12 @@ struct hnode {
 	struct hnode	*h_next;	/* [hm_spin] */
 	struct vnode	*h_vnode;	/* [hm_spin] not held; may be on its way out */
 	struct vmobj	*h_obj;		/* [hm_spin] likewise; VREG */
-	struct lk	h_lk;		/* contents: shared to read, exclusive to change and to write back */
+	struct range_lock h_range;	/* contents: the bytes concerned; all of them to write back */
 	struct spin	h_spin;
 	struct fs_attr	h_attr;		/* [h_spin] as the driver told last */
 	nsec_t		h_until;	/* [h_spin] how long that counts */
-	uint32_t	h_changes;	/* [h_spin] of our own: an answer asked for before one is old */
+	uint32_t	h_changes;	/* [h_spin] of our own, begun or done: earlier questions are old */
+	uint32_t	h_changing;	/* [h_spin] of our own under way: no answer counts but theirs */
 };
 
 #define vn_hnode(vn)	((struct hnode *)(vn)->v_data)
@@ -45,8 +46,12 @@ void	hreq_buffer(struct fs_req *r, void *buf, size_t len);
 int	hnode_vnode(struct mount *mp, const struct fs_req *r, uint32_t changes, struct vnode **out);
 void	hnode_hold(struct hnode *h);
 void	hnode_drop(struct hnode *h);
-/* Our own change was answered with these attributes. */
-void	hnode_changed(struct hnode *h, const struct fs_attr *a);
+/*
+ * Around each request that changes the file's own attributes or contents.
+ * The answer's attributes, or NULL: it failed; sized: with the size (F3).
+ */
+void	hnode_change(struct hnode *h);
+void	hnode_changed(struct hnode *h, const struct fs_attr *a, bool sized);
 int	hnode_refresh(struct hnode *h);			/* attributes that count */
 void	hnode_expire(struct hnode *h);			/* ask again next time */
 

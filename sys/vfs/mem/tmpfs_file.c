@@ -96,42 +96,6 @@ recount(struct vmobj *o)
 		budget_force(&td->td_mount->tm_pages, is - was);
 }
 
-static uint64_t
-end_of(uint64_t off, uint64_t len)
-{
-	return len > RANGE_END - off ? RANGE_END : off + len;
-}
-
-/*
- * Everything from the smaller of `at` and the size on.  The size may become
- * smaller still until the lock is there.
- */
-static void
-lock_size(struct vnode *vn, struct range *r, uint64_t at)
-{
-	for (;;) {
-		range_lock(&vn->v_range, r, rt_min(at, vn->v_obj->o_bytes), RANGE_END, true);
-		if (r->r_first <= vn->v_obj->o_bytes)
-			return;
-		range_unlock(&vn->v_range, r);
-	}
-}
-
-/* What a write needs: its bytes, or if it makes the file longer everything from its end on. */
-static void
-lock_write(struct vnode *vn, struct range *r, uint64_t off, uint64_t len, bool append)
-{
-	uint64_t end = end_of(off, len);
-
-	if (!append && end <= vn->v_obj->o_bytes) {
-		range_lock(&vn->v_range, r, off, end, true);
-		if (end <= vn->v_obj->o_bytes)
-			return;
-		range_unlock(&vn->v_range, r);		/* truncated meanwhile */
-	}
-	lock_size(vn, r, append ? UINT64_MAX : off);
-}
-
 int
 tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 {
@@ -141,7 +105,7 @@ tfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag)
 
 	if (vn->v_type != VREG)
 		return EINVAL;
-	range_lock(&vn->v_range, &r, u->u_off, end_of(u->u_off, u->u_resid), false);
+	range_lock(&vn->v_range, &r, u->u_off, range_end(u->u_off, u->u_resid), false);
 	error = vobj_read(vn->v_obj, u);
 	range_unlock(&vn->v_range, &r);
 	/* As relatime has it, without its rule about a day. */
@@ -207,7 +171,7 @@ tfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag)
 		return EINVAL;
 	if (u->u_resid == 0)
 		return 0;
-	lock_write(vn, &r, u->u_off, u->u_resid, append);
+	vobj_lock_write(vn->v_obj, &vn->v_range, &r, append ? UINT64_MAX : u->u_off, u->u_resid);
 	if (append)
 		u->u_off = vn->v_obj->o_bytes;
 	error = write_locked(vn, u);
@@ -224,7 +188,7 @@ tfile_resize(struct vnode *vn, uint64_t bytes)
 
 	if (bytes > FILE_BYTES_MAX)
 		return EFBIG;
-	lock_size(vn, &r, bytes);
+	vobj_lock_size(vn->v_obj, &vn->v_range, &r, bytes);
 	error = tseal_resize(vn_tnode(vn), bytes);
 	if (error == 0 && bytes != o->o_bytes) {
 		error = vmobj_resize(o, bytes);
@@ -317,7 +281,7 @@ tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 	if ((mode & FALLOC_PUNCH_HOLE) != 0)
 		range_lock(&vn->v_range, &r, off, end, true);
 	else
-		lock_size(vn, &r, off);
+		vobj_lock_size(o, &vn->v_range, &r, off);
 	if ((mode & FALLOC_PUNCH_HOLE) != 0)
 		error = tseal_write(vn_tnode(vn), 0, &none);
 	else

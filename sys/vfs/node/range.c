@@ -96,6 +96,21 @@ range_lock(struct range_lock *rl, struct range *r, uint64_t first, uint64_t end,
 	spin_unlock(&rl->rl_spin);
 }
 
+bool
+range_try(struct range_lock *rl, struct range *r, uint64_t first, uint64_t end, bool excl)
+{
+	bool held;
+
+	*r = (struct range){ .r_first = first, .r_end = end, .r_excl = excl };
+	spin_lock(&rl->rl_spin);
+	list_push_back(&rl->rl_queue, &r->r_link);
+	held = is_held(rl, r);
+	if (!held)
+		list_remove(&r->r_link);	/* it was last: in nobody's way */
+	spin_unlock(&rl->rl_spin);
+	return held;
+}
+
 void
 range_unlock(struct range_lock *rl, struct range *r)
 {

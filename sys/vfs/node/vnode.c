@@ -353,13 +353,14 @@ vobj_read(struct vmobj *o, struct uio *u)
 {
 	uint32_t flags = vmobj_is_cache(o) ? 0 : VMOBJ_NOCREATE, n;
 	struct page *run[READ_PAGES];
-	uint64_t in, left, len;
+	uint64_t in, left, len, want;
 	int error = 0;
 
 	while (error == 0 && u->u_resid > 0 && u->u_off < o->o_bytes) {
 		in = u->u_off & PAGE_MASK;
 		left = rt_min(u->u_resid, o->o_bytes - u->u_off);
-		n = (uint32_t)rt_min(READ_PAGES, page_round(in + rt_min(left, READ_PAGES << PAGE_SHIFT)) >> PAGE_SHIFT);
+		want = rt_min(in + left, READ_PAGES << PAGE_SHIFT);
+		n = (uint32_t)(page_round(want) >> PAGE_SHIFT);
 		error = vmobj_pages(o, u->u_off >> PAGE_SHIFT, flags, run, &n);
 		if (error == ENOENT) {
 			error = uio_zero(rt_min(PAGE_BYTES - in, left), u);
@@ -396,4 +397,29 @@ vobj_write(struct vmobj *o, struct uio *u)
 		lwkt_poll();
 	}
 	return 0;
+}
+
+void
+vobj_lock_size(struct vmobj *o, struct range_lock *rl, struct range *r, uint64_t at)
+{
+	for (;;) {
+		range_lock(rl, r, rt_min(at, o->o_bytes), RANGE_END, true);
+		if (r->r_first <= o->o_bytes)
+			return;
+		range_unlock(rl, r);		/* smaller still meanwhile */
+	}
+}
+
+void
+vobj_lock_write(struct vmobj *o, struct range_lock *rl, struct range *r, uint64_t off, uint64_t len)
+{
+	uint64_t end = range_end(off, len);
+
+	if (end <= o->o_bytes) {
+		range_lock(rl, r, off, end, true);
+		if (end <= o->o_bytes)
+			return;
+		range_unlock(rl, r);		/* truncated meanwhile */
+	}
+	vobj_lock_size(o, rl, r, off);
 }

@@ -161,8 +161,9 @@ wait_busy(struct vmobj *o, uint64_t index)
 }
 
 /*
- * Pages from `index` on that are to be filled at once, `first` and fresh ones, go in busy: how many.  What is a
- * cache is filled to the end of its block while there is memory: the neighbours are wanted next, most likely.
+ * Pages from `index` on that are to be filled at once, `first` and fresh ones,
+ * go in busy: how many.  A cache is filled to the end of the block while there
+ * is memory: the neighbours are wanted next, most likely.
  */
 static uint32_t
 pages_enter(struct vmobj *o, uint64_t index, struct page *first, struct page *run[VMOBJ_FILL_MAX])

@@ -17,9 +17,16 @@ struct range {
 	bool		r_excl;		/* const while queued */
 };
 
+static inline uint64_t
+range_end(uint64_t off, uint64_t len)
+{
+	return len > RANGE_END - off ? RANGE_END : off + len;
+}
+
 void	range_lock_init(struct range_lock *rl);
 /* Waits, not to be interrupted.  `r` belongs to the lock until range_unlock(). */
 void	range_lock(struct range_lock *rl, struct range *r, uint64_t first, uint64_t end, bool excl);
+bool	range_try(struct range_lock *rl, struct range *r, uint64_t first, uint64_t end, bool excl);
 void	range_unlock(struct range_lock *rl, struct range *r);
 
 /* The steps of which these are made; tests take them one by one. */

@@ -170,6 +170,10 @@ const struct cred *vfs_act_as(const struct cred *cr);
 /* Contents in v_obj: for the read and write operations of memory filesystems.  The caller holds the range. */
 int	vobj_read(struct vmobj *o, struct uio *u);
 int	vobj_write(struct vmobj *o, struct uio *u);
+/* Everything from the smaller of `at` and the size on, exclusively. */
+void	vobj_lock_size(struct vmobj *o, struct range_lock *rl, struct range *r, uint64_t at);
+/* What a write needs: its bytes; all from the end on if the file gets longer, or off is UINT64_MAX. */
+void	vobj_lock_write(struct vmobj *o, struct range_lock *rl, struct range *r, uint64_t off, uint64_t len);
 void	vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out);
 
 /* A filesystem. */

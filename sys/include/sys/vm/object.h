@@ -61,7 +61,7 @@ vmobj_is_cache(const struct vmobj *o)
 #define VMOBJ_NOCREATE	1u
 #define VMOBJ_DIRTY	2u	/* the caller will change it: PG_DIRTY, serial grows */
 int	vmobj_page(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out);
-/* The same, and of the following pages those that are there without a gap, all held: *n at most, then so many. */
+/* The same, and of the following pages those that are there without a gap, held: of *n at most so many. */
 int	vmobj_pages(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out, uint32_t *n);
 /* New size.  Shrinking removes mappings and pages beyond it and zeroes the rest of the last page. */
 int	vmobj_resize(struct vmobj *o, uint64_t bytes);
