@@ -382,13 +382,16 @@ shared_bits(const struct fault *f)
 	return bits;
 }
 
-/* Map pages of the object that are there in the window.  o_tok held. */
+/*
+ * Map pages of the object that are there in the window.  Of a cache none but
+ * the one that is wanted may be written: what is dirty is written back.  o_tok held.
+ */
 static int
 map_around(struct fault *f)
 {
 	struct vmobj *o = f->e->e_obj;
 	uaddr_t start, end;
-	uint64_t *p, bits = shared_bits(f), first, old;
+	uint64_t *p, bits = shared_bits(f), own, first, old;
 
 	window(f->e, f->va, &start, &end);
 	first = obj_index(f->e, start);
@@ -403,11 +406,12 @@ map_around(struct fault *f)
 		old = __atomic_load_n(q, __ATOMIC_RELAXED);
 		if ((page_flags(pg) & PG_BUSY) != 0 || (old != 0 && !(wanted && (old & PTE_PA) == page_pa(pg))))
 			continue;
-		if ((bits & PTE_D) != 0)
+		own = wanted || !vmobj_is_cache(o) ? bits : bits & ~(PTE_W | PTE_D);
+		if ((own & PTE_D) != 0)
 			page_flag_add(pg, PG_DIRTY);
 		if (old == 0)
 			page_hold(pg);
-		pmap_set(f->vs, q, page_pa(pg) | bits);
+		pmap_set(f->vs, q, page_pa(pg) | own);
 	}
 	spin_unlock(&f->vs->vs_pt);
 	return p == NULL ? STEP_SPARE : VMF_OK;

@@ -288,7 +288,7 @@ vmobj_pages(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out, 
 		out[got++] = pg;
 	}
 	token_release(&o->o_tok);
-	*n = got;
+	*n = error == 0 ? got : 0;
 	return error;
 }
 
@@ -387,7 +387,8 @@ vmobj_resize(struct vmobj *o, uint64_t bytes)
 	error = vmobj_page_locked(o, bytes >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg);
 	if (error == 0) {
 		memset((char *)page_va(pg) + (bytes & PAGE_MASK), 0, PAGE_BYTES - (bytes & PAGE_MASK));
-		page_flag_add(pg, PG_DIRTY);
+		if (!vmobj_is_cache(o))		/* what it is a cache of is cut already */
+			page_flag_add(pg, PG_DIRTY);
 		pg->pg_serial++;
 		page_drop(pg);
 	}
