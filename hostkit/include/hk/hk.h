@@ -356,18 +356,26 @@ enum hk_fop {
 	HK_FOP_FSYNC,		/* q_node */
 	HK_FOP_READDIR,		/* q_node, q_off cookie, one q_seg: q_done bytes of getdents64's records */
 	HK_FOP_READLINK,	/* q_node, one q_seg: q_done */
-	HK_FOP_CREATE,		/* q_node, q_name, q_attr type, mode, owner: q_found, q_attr */
+	HK_FOP_CREATE,		/* q_node, q_name or NULL, q_attr type, mode, owner: q_found, q_attr */
 	HK_FOP_SYMLINK,		/* q_node, q_name, q_name2 text, q_attr owner: q_found, q_attr */
 	HK_FOP_LINK,		/* q_moved file; q_node, q_name: q_attr of the file */
 	HK_FOP_UNLINK,		/* q_node, q_name; q_victim */
 	HK_FOP_RMDIR,		/* the same */
 	HK_FOP_RENAME,		/* q_node, q_name to q_dir2, q_name2; q_moved, q_victim; q_mask: RENAME_* */
 	HK_FOP_STATFS,		/* q_node: q_statfs */
+	HK_FOP_ALLOCATE,	/* q_node, q_mask FALLOC_*, q_off, q_attr size: so many bytes; q_attr */
+	HK_FOP_SEEK,		/* q_node, q_off, q_mask 0 data, 1 a hole: q_done where */
+	HK_FOP_GETXATTR,	/* q_node, q_name, q_seg or none: q_done its length */
+	HK_FOP_SETXATTR,	/* q_node, q_name, q_seg or none, q_mask XATTR_*; HK_FQ_REMOVE */
+	HK_FOP_LISTXATTR,	/* q_node, q_seg or none: q_done the names' length */
+	HK_FOP_COUNT
 };
 enum {				/* q_flags */
 	HK_FQ_READ	= 1u << 0,
 	HK_FQ_WRITE	= 1u << 1,
 	HK_FQ_APPEND	= 1u << 2,
+	HK_FQ_NOLINK	= 1u << 3,	/* what has no name shall never have one */
+	HK_FQ_REMOVE	= 1u << 4,	/* there shall be no such attribute */
 };
 enum {				/* q_mask of SETATTR */
 	HK_FA_MODE = 1, HK_FA_UID = 2, HK_FA_GID = 4, HK_FA_SIZE = 8, HK_FA_ATIME = 16, HK_FA_MTIME = 32,

@@ -42,9 +42,11 @@ SAME(fr_statfs, q_statfs);
 SAME(fr_statfs.fs_namelen, q_statfs.namelen);
 _Static_assert(FS_SEGS == HK_FSEGS && sizeof(struct fs_attr) == sizeof(struct hk_fattr), "one request");
 _Static_assert((int)FS_LOOKUP == HK_FOP_LOOKUP && (int)FS_READ == HK_FOP_READ &&
-    (int)FS_READDIR == HK_FOP_READDIR && (int)FS_LINK == HK_FOP_LINK && (int)FS_STATFS == HK_FOP_STATFS,
+    (int)FS_READDIR == HK_FOP_READDIR && (int)FS_LINK == HK_FOP_LINK && (int)FS_STATFS == HK_FOP_STATFS &&
+    (int)FS_SEEK == HK_FOP_SEEK && (int)FS_LISTXATTR == HK_FOP_LISTXATTR,
     "operations have the same numbers");
-_Static_assert(FSF_READ == HK_FQ_READ && FSF_WRITE == HK_FQ_WRITE && FSF_APPEND == HK_FQ_APPEND,
+_Static_assert(FSF_READ == HK_FQ_READ && FSF_WRITE == HK_FQ_WRITE && FSF_APPEND == HK_FQ_APPEND &&
+    FSF_NOLINK == HK_FQ_NOLINK && FSF_REMOVE == HK_FQ_REMOVE,
     "flags too");
 _Static_assert(FSA_MODE == HK_FA_MODE && FSA_SIZE == HK_FA_SIZE && FSA_MTIME == HK_FA_MTIME, "and masks");
 

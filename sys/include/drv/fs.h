@@ -25,17 +25,24 @@ enum fs_op {
 	FS_FSYNC,		/* fr_node */
 	FS_READDIR,		/* fr_node, fr_off cookie, one fr_seg: fr_count bytes of struct k_dirent64 */
 	FS_READLINK,		/* fr_node, one fr_seg: fr_count */
-	FS_CREATE,		/* fr_node, fr_name, fr_attr type, mode, owner: fr_found, fr_attr */
+	FS_CREATE,		/* fr_node, fr_name or NULL, fr_attr type, mode, owner: fr_found, fr_attr */
 	FS_SYMLINK,		/* fr_node, fr_name, fr_name2 text, fr_attr owner: fr_found, fr_attr */
 	FS_LINK,		/* fr_moved file; fr_node, fr_name: fr_attr of the file */
 	FS_UNLINK,		/* fr_node, fr_name; fr_victim */
 	FS_RMDIR,		/* the same */
 	FS_RENAME,		/* fr_node, fr_name to fr_dir2, fr_name2; fr_moved, fr_victim; fr_mask */
 	FS_STATFS,		/* fr_node: fr_statfs */
+	FS_ALLOCATE,		/* fr_node, fr_mask FALLOC_*, fr_off, fr_attr size: so many bytes; fr_attr */
+	FS_SEEK,		/* fr_node, fr_off, fr_mask 0 data, 1 a hole: fr_count where that is */
+	FS_GETXATTR,		/* fr_node, fr_name, one fr_seg or none: fr_count its length */
+	FS_SETXATTR,		/* fr_node, fr_name, one fr_seg or none, fr_mask XATTR_*; FSF_REMOVE */
+	FS_LISTXATTR,		/* fr_node, one fr_seg or none: fr_count the length of all names */
 };
 #define FSF_READ	(1u << 0)	/* fr_flags */
 #define FSF_WRITE	(1u << 1)
 #define FSF_APPEND	(1u << 2)
+#define FSF_NOLINK	(1u << 3)	/* what has no name shall never have one */
+#define FSF_REMOVE	(1u << 4)	/* there shall be no such attribute */
 
 #define FSA_MODE	(1u << 0)	/* fr_mask of FS_SETATTR */
 #define FSA_UID		(1u << 1)

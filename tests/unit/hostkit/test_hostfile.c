@@ -3,7 +3,7 @@
  * Trees of the host's files: what requests answer, that no name leads outside,
  * that files which others replaced are lost and not mistaken, and that the
  * host may refuse the n-th call, for every n: then a request fails and no
- * descriptor is left.
+ * descriptor is left.  What the host is slow to answer is not waited for.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +29,8 @@ is_refusable(long nr)
 	static const long calls[] = {
 		SYS_openat2, SYS_openat, SYS_statx, SYS_preadv2, SYS_pwritev2, SYS_fsync, SYS_lseek,
 		SYS_getdents64, SYS_fstatfs, SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_ftruncate,
-		SYS_fchownat, SYS_fchmodat, SYS_prlimit64,
+		SYS_fchownat, SYS_fchmodat, SYS_prlimit64, SYS_fallocate, SYS_getxattr, SYS_setxattr,
+		SYS_listxattr, SYS_removexattr,
 	};
 
 	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
@@ -141,6 +142,81 @@ names_and_contents(void)
 	CHECK_EQ(ask_data(HK_FOP_READ, file, 0, 8, &q), EINVAL);
 }
 
+static int
+ask_xattr(uint32_t op, uint64_t node, const char *name, uint64_t len, uint32_t flags, struct hk_freq *q)
+{
+	*q = (struct hk_freq){ .q_op = op, .q_node = node, .q_name = name, .q_flags = flags };
+	q->q_nseg = len > 0;
+	q->q_seg[0].pa = buf_pa;
+	q->q_seg[0].len = len;
+	return ask(q);
+}
+
+static void
+holes_and_attributes(void)
+{
+	uint64_t root = root_of(false), file;
+	struct hk_freq q;
+	int error;
+
+	CHECK_EQ(ask_name(HK_FOP_CREATE, root, "f", &q), 0);
+	file = q.q_found;
+	q = (struct hk_freq){ .q_op = HK_FOP_ALLOCATE, .q_node = file, .q_off = 65536, .q_attr.size = 4096 };
+	error = ask(&q);
+	CHECK(error == EOPNOTSUPP || (error == 0 && q.q_attr.size == 65536 + 4096));
+	CHECK_EQ(ask_data(HK_FOP_WRITE, file, 0, 100, &q), 0);
+	q = (struct hk_freq){ .q_op = HK_FOP_SEEK, .q_node = file, .q_off = 10 };
+	CHECK(ask(&q) == 0 && q.q_done == 10);
+	q = (struct hk_freq){ .q_op = HK_FOP_SEEK, .q_node = file, .q_off = 10, .q_mask = 1 };
+	CHECK(ask(&q) == 0 && q.q_done >= 100);
+	q = (struct hk_freq){ .q_op = HK_FOP_SEEK, .q_node = file, .q_off = 1 << 30 };
+	CHECK_EQ(ask(&q), ENXIO);
+
+	memcpy(ram_at(buf_pa), "value", 5);
+	CHECK_EQ(ask_xattr(HK_FOP_SETXATTR, file, NULL, 5, 0, &q), EINVAL);
+	error = ask_xattr(HK_FOP_SETXATTR, file, "user.a", 5, 0, &q);
+	if (error == EOPNOTSUPP)
+		return;
+	CHECK_EQ(error, 0);
+	CHECK(ask_xattr(HK_FOP_GETXATTR, file, "user.a", 0, 0, &q) == 0 && q.q_done == 5);
+	memset(ram_at(buf_pa), 0, 100);
+	CHECK(ask_xattr(HK_FOP_GETXATTR, file, "user.a", 100, 0, &q) == 0 && q.q_done == 5);
+	CHECK(memcmp(ram_at(buf_pa), "value", 6) == 0);
+	CHECK_EQ(ask_xattr(HK_FOP_GETXATTR, file, "user.a", 4, 0, &q), ERANGE);
+	CHECK(ask_xattr(HK_FOP_LISTXATTR, file, NULL, 100, 0, &q) == 0 && q.q_done >= 7);
+	CHECK_EQ(ask_xattr(HK_FOP_SETXATTR, file, "user.a", 0, HK_FQ_REMOVE, &q), 0);
+	CHECK_EQ(ask_xattr(HK_FOP_GETXATTR, file, "user.a", 0, 0, &q), ENODATA);
+}
+
+static void
+files_without_names(void)
+{
+	uint64_t root = root_of(false), file;
+	struct hk_freq q;
+	struct stat st;
+	int error = ask_name(HK_FOP_CREATE, root, NULL, &q);
+
+	if (error == EOPNOTSUPP)
+		return;
+	CHECK(error == 0 && q.q_attr.nlink == 0);
+	file = q.q_found;
+	CHECK_EQ(ask_data(HK_FOP_WRITE, file, 0, 100, &q), 0);
+	q = (struct hk_freq){ .q_op = HK_FOP_GETATTR, .q_node = file };
+	CHECK(ask(&q) == 0 && q.q_attr.size == 100 && q.q_attr.nlink == 0);
+	q = (struct hk_freq){ .q_op = HK_FOP_LINK, .q_node = root, .q_name = "got", .q_moved = file };
+	CHECK(ask(&q) == 0 && q.q_attr.nlink == 1);
+	CHECK(stat(path("got"), &st) == 0 && st.st_size == 100);
+	CHECK(ask_name(HK_FOP_LOOKUP, root, "got", &q) == 0 && q.q_found == file);
+	/* One that shall never have a name; and nothing but a regular file has none. */
+	q = (struct hk_freq){ .q_op = HK_FOP_CREATE, .q_node = root, .q_attr.mode = S_IFREG | 0600,
+	    .q_flags = HK_FQ_NOLINK };
+	CHECK_EQ(ask(&q), 0);
+	q = (struct hk_freq){ .q_op = HK_FOP_LINK, .q_node = root, .q_name = "not", .q_moved = q.q_found };
+	CHECK_EQ(ask(&q), ENOENT);
+	q = (struct hk_freq){ .q_op = HK_FOP_CREATE, .q_node = root, .q_attr.mode = S_IFDIR | 0700 };
+	CHECK_EQ(ask(&q), EINVAL);
+}
+
 static void
 nothing_leads_outside(void)
 {
@@ -233,7 +309,18 @@ some_of_everything(void)
 		(void)ask(&q);
 		q = (struct hk_freq){ .q_op = HK_FOP_FSYNC, .q_node = file };
 		(void)ask(&q);
+		q = (struct hk_freq){ .q_op = HK_FOP_ALLOCATE, .q_node = file, .q_attr.size = 8192 };
+		(void)ask(&q);
+		q = (struct hk_freq){ .q_op = HK_FOP_SEEK, .q_node = file, .q_mask = 1 };
+		(void)ask(&q);
+		(void)ask_xattr(HK_FOP_SETXATTR, file, "user.x", 10, 0, &q);
+		(void)ask_xattr(HK_FOP_GETXATTR, file, "user.x", 10, 0, &q);
+		(void)ask_xattr(HK_FOP_LISTXATTR, file, NULL, 100, 0, &q);
 		q = (struct hk_freq){ .q_op = HK_FOP_FORGET, .q_node = file, .q_off = 1 };
+		(void)ask(&q);
+	}
+	if (ask_name(HK_FOP_CREATE, dir, NULL, &q) == 0) {
+		q = (struct hk_freq){ .q_op = HK_FOP_FORGET, .q_node = q.q_found, .q_off = 1 };
 		(void)ask(&q);
 	}
 	(void)ask_data(HK_FOP_READDIR, dir, 0, 4096, &q);
@@ -285,6 +372,8 @@ in_new_directory(void (*body)(void))
 		in_new_directory(name);			\
 	}
 CASE(names_and_contents)
+CASE(holes_and_attributes)
+CASE(files_without_names)
 CASE(nothing_leads_outside)
 CASE(what_others_replaced_is_lost)
 CASE(read_only_means_it)
@@ -331,15 +420,72 @@ the_host_may_refuse_any_call(void **state)
 	assert_int_equal(rmdir(top), 0);
 }
 
+static _Atomic bool slowly;
+
+/* statx takes its time. */
+static long
+slow_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
+{
+	struct timespec ts = { 0, 3000000 };
+
+	if (nr == SYS_statx && atomic_load(&slowly))
+		(void)real_call(SYS_nanosleep, (long)&ts, 0, 0, 0, 0, 0);
+	return real_call(nr, a0, a1, a2, a3, a4, a5);
+}
+
+/* Whether somebody else answers. */
+static bool
+handed_over(uint64_t root)
+{
+	struct hk_freq q = { .q_op = HK_FOP_LOOKUP, .q_node = root, .q_name = "f" }, *done;
+
+	if (hk_files_ask(&q, false) == HK_OK)
+		return false;
+	while ((done = hk_files_done()) == NULL)
+		hk_yield();
+	CHECK(done == &q && q.q_error == 0);
+	return true;
+}
+
+static void
+slow_body(void)
+{
+	uint64_t root = root_of(false);
+	unsigned int n;
+
+	put("f", "text");
+	atomic_store(&slowly, true);
+	CHECK(!handed_over(root));		/* nobody could know */
+	CHECK(handed_over(root));
+	CHECK(handed_over(root));
+	atomic_store(&slowly, false);
+	for (n = 0; handed_over(root); n++)
+		CHECK(n < 1000000);
+	CHECK(n > 10);
+}
+
+static void
+what_takes_long_is_handed_over(void **state)
+{
+	(void)state;
+	real_call = hk_sysops.call;
+	hk_sysops.call = slow_call;
+	in_new_directory(slow_body);
+	hk_sysops.call = real_call;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(case_names_and_contents),
+		cmocka_unit_test(case_holes_and_attributes),
+		cmocka_unit_test(case_files_without_names),
 		cmocka_unit_test(case_nothing_leads_outside),
 		cmocka_unit_test(case_what_others_replaced_is_lost),
 		cmocka_unit_test(case_read_only_means_it),
 		cmocka_unit_test(the_host_may_refuse_any_call),
+		cmocka_unit_test(what_takes_long_is_handed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
