@@ -78,13 +78,14 @@ same "a FIFO of the host is one of the guest's" "through" \
 
 # The same programs, on the host's files and here.
 if [ "$(id -u)" = 0 ]; then
-	for p in fs_dir fs_names fs_open fs_race mm_file range; do
+	for p in fs_dir fs_names fs_open fs_race fs_sparse mm_file range tmpfile xattr; do
 		cp "$BUILD/user/$p" "$t/bin"
 		mkdir "$t/n.$p" "$t/g.$p"
 		there=$(cd "$t/n.$p" && "$t/bin/$p" 2>&1 </dev/null)
 		same "$p does as on the host" "$there" \
 		    "$(guest -c 2 "--share=$t/g.$p:/g" "--share=$t/bin:/b,ro" -w /g -- "/b/$p" 2>&1)"
-		same "$p leaves the same" "$(tree "$t/n.$p")" "$(tree "$t/g.$p")"
+		# Whose write was last is chance.
+		[ "$p" = range ] || same "$p leaves the same" "$(tree "$t/n.$p")" "$(tree "$t/g.$p")"
 	done
 else
 	skip "programs do as on the host" "not as root"
@@ -97,6 +98,48 @@ if unshare -m true 2>/dev/null; then
 		    dd if=/dev/zero of=/s/f bs=64k count=9 2>&1"' sh "$t" "$VKERNEL" </dev/null | sed -n 's/.*: //p' | head -n 1)"
 else
 	skip "a full disk is told to who writes" "no mount namespaces"
+fi
+
+# What the host refuses arrives as what it is.
+mkdir "$t/e"
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	mkdir "$t/e/own"
+	echo secret >"$t/e/closed"
+	chmod 0 "$t/e/closed"
+	chmod 700 "$t/e/own"
+	chmod 755 "$t"
+	same "what the caller may not do on the host, nobody may: EACCES" "$(printf '%s: Permission denied\n' cat ls sh)" \
+	    "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$VKERNEL" --timeout=100s -u root "--share=$t/e:/e" -- sh -c '
+		cat /e/closed; ls /e/own; echo x >/e/new' 2>&1 </dev/null | sed -n 's/^\([a-z]*\): .*: \(Permission denied\)$/\1: \2/p')"
+else
+	skip "what the caller may not do on the host, nobody may: EACCES" "not as root, or no setpriv"
+fi
+# refused FILE CALL ERROR COMMAND: what the command says when such calls of the host's about that file fail.
+refused() {
+	strace -f -qq -o /dev/null -P "$t/$1" -e "trace=$2" -e "inject=$2:error=$3" \
+	    "$VKERNEL" --timeout=100s "--share=$t/e:/e" -- sh -c "cd /e; $4" 2>&1 </dev/null | sed 's/.*: //' | head -n 1
+}
+if command -v strace >/dev/null; then
+	echo text >"$t/e/f"
+	same "EIO from a read" "Input/output error" "$(refused e/f preadv2 EIO 'cat f')"
+	same "ENOSPC from a write" "No space left on device" "$(refused e/f pwritev2 ENOSPC 'echo more >>f')"
+	same "EIO from fsync" "Input/output error" "$(refused e/f fsync EIO 'dd if=/dev/null of=f conv=notrunc,fsync')"
+	same "ENOSPC from mkdir" "No space left on device" "$(refused e mkdirat ENOSPC 'mkdir d')"
+	same "EIO from unlink" "Input/output error" "$(refused e unlinkat EIO 'rm -f f')"
+	same "EACCES from rename" "Permission denied" "$(refused e renameat2 EACCES 'mv f g')"
+	same "and nothing was changed" "text" "$(cat "$t/e/f")"
+	# Slow in all that it is asked.
+	for p in fs_dir fs_names; do
+		cp "$BUILD/user/$p" "$t/bin"
+		mkdir "$t/e/here" "$t/e/there"
+		calls=statx,openat2,getdents64,unlinkat,renameat2,mkdirat,preadv2,pwritev2
+		there=$(cd "$t/e/there" && "$t/bin/$p" 2>&1 </dev/null)
+		same "$p on a slow host" "$there" "$(strace -f -qq -o /dev/null -e trace=$calls -e inject=$calls:delay_enter=600 \
+		    "$VKERNEL" -c 2 --timeout=100s "--share=$t/e:/e" "--share=$t/bin:/b,ro" -w /e/here -- "/b/$p" 2>&1 </dev/null)"
+		rm -rf "$t/e/here" "$t/e/there"
+	done
+else
+	skip "errors of the host arrive as such, and it may be slow" "no strace"
 fi
 
 # Stores through a mapping reach the file without being asked to, from more pages than there is memory.

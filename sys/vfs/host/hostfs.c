@@ -25,7 +25,7 @@
  * Permission is twice: our own mode bits and owners, as the driver tells them,
  * and whatever the driver refuses.
  * Locking: v_lk of directories as vnode.h says; h_range for contents.
- * Not here: symbolic links' meaning, extended attributes.
+ * Not here: symbolic links' meaning; access lists.
  */
 #include "hostfs_int.h"
 
@@ -58,6 +58,7 @@ hreq_ask(struct hmount *hm, struct fs_req *r)
 	int error;
 
 	r->fr_done = answered;
+	atomic_store_explicit(&r->fr_answered, false, memory_order_relaxed);	/* it may be used again */
 	if (hm->hm_dev->fd_ops->ask(hm->hm_dev, r) == FS_LATER)
 		WAIT_FOR(&answers, atomic_load_explicit(&r->fr_answered, memory_order_acquire), NSEC_NEVER, 0,
 		    error);
@@ -466,7 +467,9 @@ hostfs_access(struct vnode *vn, uint32_t want, const struct cred *cr)
 	if (error == 0)
 		error = vn_access_mode(vn->v_type, va.va_mode, va.va_uid, va.va_gid, want, cr);
 	/* Whether the driver may, too. */
-	if (error != 0 || vn->v_type != VREG || (want & 6) == 0)
+	if (vn->v_type == VDIR)
+		want &= 4;
+	if (error != 0 || (vn->v_type != VREG && vn->v_type != VDIR) || (want & 6) == 0)
 		return error;
 	r.fr_flags = ((want & 4) != 0 ? FSF_READ : 0) | ((want & 2) != 0 ? FSF_WRITE : 0);
 	return hreq_ask(h->h_mount, &r);
@@ -500,6 +503,11 @@ const struct vnode_ops hostfs_ops = {
 	.vop_access = hostfs_access,
 	.vop_read = hfile_read,
 	.vop_write = hfile_write,
+	.vop_allocate = hfile_allocate,
+	.vop_seek = hfile_seek,
+	.vop_getxattr = hxattr_get,
+	.vop_setxattr = hxattr_set,
+	.vop_listxattr = hxattr_list,
 	.vop_fsync = hfile_fsync,
 	.vop_inactive = hostfs_inactive,
 };

@@ -22,7 +22,7 @@
 #include <sys/proc/cred.h>
 #include <sys/vm/kmem.h>
 
-#define READDIR_BYTES	32768u
+#define READDIR_BYTES	8192u
 
 struct named {
 	struct fs_req	r;
@@ -100,11 +100,13 @@ hdir_create(struct vnode *dir, const char *name, size_t len, enum v_type type, u
 	struct named *q;
 
 	(void)rdev;
-	if (name == NULL)
-		return EOPNOTSUPP;		/* a file without a name */
-	q = named_make(FS_CREATE, dir, name, len);
+	q = named_make(FS_CREATE, dir, name != NULL ? name : "", name != NULL ? len : 0);
 	if (q == NULL)
 		return ENOMEM;
+	if (name == NULL) {
+		q->r.fr_name = NULL;
+		q->r.fr_flags = len == 0 ? FSF_NOLINK : 0;
+	}
 	q->r.fr_attr.fa_mode = mode_of(type) | (mode & 07777);
 	return make(dir, q, cr, out);
 }

@@ -37,6 +37,8 @@
 #define STEP_BYTES	65536u
 #define FILE_BYTES_MAX	((uint64_t)INT64_MAX)
 #define INDEX_MAX	(FILE_BYTES_MAX >> PAGE_SHIFT)
+#define FALLOC_ZEROES	0x12u		/* punch a hole, zero a range */
+#define FALLOC_MOVES	0x28u		/* take a range out, put one in */
 
 /* --------------------------------------------------------------- object -- */
 
@@ -352,6 +354,58 @@ hfile_resize(struct vnode *vn, uint64_t bytes)
 		drop_setid(h);
 	}
 	range_unlock(&h->h_range, &r);
+	return error;
+}
+
+/* What mappings wrote goes first, as the driver looks at what it has. */
+int
+hfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
+{
+	struct hnode *h = vn_hnode(vn);
+	struct vmobj *o = vn->v_obj;
+	struct fs_req q = { .fr_op = FS_ALLOCATE, .fr_node = h->h_id, .fr_mask = mode, .fr_off = off };
+	uint64_t end = range_end(off, len);
+	struct range r;
+	int error;
+
+	if (vn->v_type != VREG)
+		return vn->v_type == VDIR ? EISDIR : ENODEV;
+	if (end > FILE_BYTES_MAX)
+		return EFBIG;
+	q.fr_attr.fa_size = len;
+	range_lock(&h->h_range, &r, 0, RANGE_END, true);
+	error = vmobj_flush(o);
+	if (error == 0) {
+		hnode_change(h);
+		error = hreq_ask(h->h_mount, &q);
+		hnode_changed(h, error == 0 ? &q.fr_attr : NULL, true);
+	}
+	if (error == 0) {
+		error = set_size(o, q.fr_attr.fa_size);
+		if ((mode & FALLOC_MOVES) != 0)
+			vmobj_remove(o, off >> PAGE_SHIFT, INDEX_MAX);
+		else if ((mode & FALLOC_ZEROES) != 0 && error == 0)
+			error = vobj_punch(o, off, end);
+		drop_setid(h);
+	}
+	range_unlock(&h->h_range, &r);
+	return error;
+}
+
+int
+hfile_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result)
+{
+	struct hnode *h = vn_hnode(vn);
+	struct fs_req q = { .fr_op = FS_SEEK, .fr_node = h->h_id, .fr_mask = !data, .fr_off = off };
+	int error;
+
+	if (vn->v_type != VREG)
+		return EINVAL;
+	error = hobj_clean(vn->v_obj, false);
+	if (error == 0)
+		error = hreq_ask(h->h_mount, &q);
+	if (error == 0)
+		*result = q.fr_count;
 	return error;
 }
 

@@ -73,6 +73,13 @@ int	hfile_object(struct hnode *h, struct vmobj **out);	/* the node's object, hel
 int	hfile_read(struct vnode *vn, struct uio *u, uint32_t ioflag);
 int	hfile_write(struct vnode *vn, struct uio *u, uint32_t ioflag);
 int	hfile_resize(struct vnode *vn, uint64_t bytes);
+int	hfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
+int	hfile_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result);
 int	hfile_fsync(struct vnode *vn);
 /* Somebody else changed the contents: the pages are old. */
 void	hfile_outdated(struct hnode *h);
+
+/* hostfs_xattr.c */
+int	hxattr_get(struct vnode *vn, const char *name, void *buf, size_t size, size_t *len);
+int	hxattr_set(struct vnode *vn, const char *name, const void *value, size_t size, uint32_t flags);
+int	hxattr_list(struct vnode *vn, bool trusted, char *buf, size_t size, size_t *len);

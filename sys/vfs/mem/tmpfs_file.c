@@ -200,42 +200,6 @@ tfile_resize(struct vnode *vn, uint64_t bytes)
 	return error;
 }
 
-static int
-zero_part(struct vmobj *o, uint64_t from, uint64_t to)
-{
-	struct page *pg;
-	int error;
-
-	if (from >= to)
-		return 0;
-	error = vmobj_page(o, from >> PAGE_SHIFT, VMOBJ_NOCREATE | VMOBJ_DIRTY, &pg);
-	if (error == ENOENT)
-		return 0;
-	if (error != 0)
-		return error;
-	memset((char *)page_va(pg) + (from & PAGE_MASK), 0, to - from);
-	page_drop(pg);
-	return 0;
-}
-
-static int
-punch(struct vmobj *o, uint64_t off, uint64_t end)
-{
-	uint64_t first = page_round(off), last = page_trunc(end);
-	int error;
-
-	if (first > last)		/* within one page */
-		return zero_part(o, off, end);
-	error = zero_part(o, off, first);
-	if (error == 0)
-		error = zero_part(o, last, end);
-	if (error == 0 && first < last) {
-		vmobj_remove(o, first >> PAGE_SHIFT, last >> PAGE_SHIFT);
-		recount(o);
-	}
-	return error;
-}
-
 /* All or nothing against the limit: what is missing is counted before the first page is made. */
 static int
 fill(struct vmobj *o, uint64_t first, uint64_t last)
@@ -287,7 +251,9 @@ tfile_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 	else
 		error = end > o->o_bytes ? tseal_resize(vn_tnode(vn), end) : 0;
 	if (error == 0 && (mode & FALLOC_PUNCH_HOLE) != 0) {
-		error = punch(o, off, rt_min(end, page_round(o->o_bytes)));
+		error = vobj_punch(o, off, rt_min(end, page_round(o->o_bytes)));
+		if (error == 0)
+			recount(o);
 	} else if (error == 0) {
 		error = fill(o, off >> PAGE_SHIFT, page_round(end) >> PAGE_SHIFT);
 		if (error == 0 && (mode & FALLOC_KEEP_SIZE) == 0 && end > o->o_bytes)

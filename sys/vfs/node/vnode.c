@@ -289,6 +289,8 @@ vn_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result)
 		return error;
 	if (off >= va.va_size)
 		return ENXIO;
+	if (vn->v_ops->vop_seek != NULL)
+		return vn->v_ops->vop_seek(vn, off, data, result);
 	if (vn->v_obj == NULL || vmobj_is_cache(vn->v_obj)) {
 		*result = data ? off : va.va_size;
 		return 0;
@@ -397,6 +399,41 @@ vobj_write(struct vmobj *o, struct uio *u)
 		lwkt_poll();
 	}
 	return 0;
+}
+
+static int
+zero_part(struct vmobj *o, uint64_t from, uint64_t to)
+{
+	uint32_t dirty = vmobj_is_cache(o) ? 0 : VMOBJ_DIRTY;
+	struct page *pg;
+	int error;
+
+	if (from >= to)
+		return 0;
+	error = vmobj_page(o, from >> PAGE_SHIFT, VMOBJ_NOCREATE | dirty, &pg);
+	if (error == ENOENT)
+		return 0;
+	if (error != 0)
+		return error;
+	memset((char *)page_va(pg) + (from & PAGE_MASK), 0, to - from);
+	page_drop(pg);
+	return 0;
+}
+
+int
+vobj_punch(struct vmobj *o, uint64_t off, uint64_t end)
+{
+	uint64_t first = page_round(off), last = page_trunc(end);
+	int error;
+
+	if (first > last)		/* within one page */
+		return zero_part(o, off, end);
+	error = zero_part(o, off, first);
+	if (error == 0)
+		error = zero_part(o, last, end);
+	if (error == 0 && first < last)
+		vmobj_remove(o, first >> PAGE_SHIFT, last >> PAGE_SHIFT);
+	return error;
 }
 
 void

@@ -98,6 +98,12 @@ overlay_allocate(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len)
 }
 
 static int
+overlay_seek(struct vnode *vn, uint64_t off, bool data, uint64_t *result)
+{
+	return vn_seek(real_of(vn), off, data, result);
+}
+
+static int
 overlay_fsync(struct vnode *vn)
 {
 	return vn_onode(vn)->on_upper != NULL ? vn_fsync(real_of(vn)) : 0;
@@ -126,6 +132,7 @@ const struct vnode_ops overlay_ops = {
 	.vop_read = overlay_read,
 	.vop_write = overlay_write,
 	.vop_allocate = overlay_allocate,
+	.vop_seek = overlay_seek,
 	.vop_getxattr = overlay_getxattr,
 	.vop_setxattr = overlay_setxattr,
 	.vop_listxattr = overlay_listxattr,

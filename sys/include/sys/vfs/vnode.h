@@ -96,6 +96,8 @@ struct vnode_ops {
 	uint32_t (*vop_poll)(struct vnode *vn, struct pollnote *note);
 	/* EOPNOTSUPP */
 	int	(*vop_allocate)(struct vnode *vn, uint32_t mode, uint64_t off, uint64_t len);
+	/* By v_obj; off is less than the size.  ENXIO: no data from there on */
+	int	(*vop_seek)(struct vnode *vn, uint64_t off, bool data, uint64_t *result);
 	/* EINVAL; F_SEAL_* to add (NULL: only ask); *now: those there are */
 	int	(*vop_seal)(struct vnode *vn, const uint32_t *add, uint32_t *now);
 	/*
@@ -170,6 +172,8 @@ const struct cred *vfs_act_as(const struct cred *cr);
 /* Contents in v_obj: for the read and write operations of memory filesystems.  The caller holds the range. */
 int	vobj_read(struct vmobj *o, struct uio *u);
 int	vobj_write(struct vmobj *o, struct uio *u);
+/* [off, end) reads as zeros, whole pages in it go.  A cache's owner has seen to that already. */
+int	vobj_punch(struct vmobj *o, uint64_t off, uint64_t end);
 /* Everything from the smaller of `at` and the size on, exclusively. */
 void	vobj_lock_size(struct vmobj *o, struct range_lock *rl, struct range *r, uint64_t at);
 /* What a write needs: its bytes; all from the end on if the file gets longer, or off is UINT64_MAX. */
