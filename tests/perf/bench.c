@@ -2,7 +2,7 @@
 /*
  * bench - what the operations of a kernel cost, from a program's view.
  *
- *   bench [-d DIR] [NAME...]             one round; DIR: a tmpfs (/tmp)
+ *   bench [-d DIR] [-h DIR] [NAME...]    one round; DIR: a tmpfs (/tmp); files of the host (/share)
  *   bench -x                             exit (what fork+exec runs)
  *   bench -w COUNT COMMAND [ARG]...      wall time of COMMAND, start to exit
  *   bench -s COUNT START [DIR]           COUNT processes at once, each row from second START on
@@ -19,6 +19,7 @@
  * As process 1 (User Mode Linux) it makes itself a console and a tmpfs, and
  * powers the machine off at the end.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -43,6 +44,7 @@
 #define TOUCH_BYTES	(16u << 20)
 #define IO_BYTES	65536u
 #define IO_FILE_BYTES	(16u * IO_BYTES)
+#define HOST_BYTES	(16u << 20)
 
 static char self[PATH_MAX];
 static uint64_t target_ns = 60000000;
@@ -80,7 +82,8 @@ now_ns(void)
 static void
 report(const char *name, double ns)
 {
-	printf("BENCH %s %.1f\n", name, ns);
+	if (ns >= 0)
+		printf("BENCH %s %.1f\n", name, ns);
 	fflush(stdout);
 }
 
@@ -349,6 +352,75 @@ run_read(void)
 	return run_io(op_read);
 }
 
+/* Files that belong to the host: one to read, cached, and a tree to walk.  None there: nothing to say. */
+static const char *host_dir = "/share";
+
+static void
+op_host_read(uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		must(pread(io_fd, io_buf, IO_BYTES, (off_t)(i * IO_BYTES % HOST_BYTES)) == IO_BYTES, "read");
+}
+
+static double
+run_host_read(void)
+{
+	char path[PATH_MAX];
+	double ns;
+
+	snprintf(path, sizeof path, "%s/file", host_dir);
+	io_fd = open(path, O_RDONLY);
+	if (io_fd < 0)
+		return -1;
+	op_host_read(HOST_BYTES / IO_BYTES);
+	ns = measure(op_host_read, 16);
+	close(io_fd);
+	return ns;
+}
+
+/* The files below a directory, as find -type f counts them. */
+static uint64_t
+walk(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat st;
+	uint64_t n = 0;
+
+	must(d != NULL && fstat(fd, &st) == 0, name);
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_type == DT_REG)
+			n++;
+		else if (e->d_type == DT_DIR && e->d_name[0] != '.')
+			n += walk(fd, e->d_name);
+	}
+	closedir(d);
+	return n;
+}
+
+static void
+op_host_walk(uint64_t n)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/tree", host_dir);
+	while (n-- > 0)
+		must(walk(AT_FDCWD, path) > 0, "walk");
+}
+
+static double
+run_host_walk(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/tree", host_dir);
+	if (access(path, F_OK) != 0)
+		return -1;
+	op_host_walk(1);
+	return measure(op_host_walk, 1);
+}
+
 /* First touch of anonymous memory, per page. */
 static double
 touch(void)
@@ -435,6 +507,8 @@ static const struct row rows[] = {
 	{ "mmap-munmap", NULL, op_mmap },
 	{ "tmpfs-write-64k", run_write, NULL },
 	{ "tmpfs-read-64k", run_read, NULL },
+	{ "host-read-64k", run_host_read, NULL },
+	{ "host-walk", run_host_walk, NULL },
 	{ "compute", run_compute, NULL },
 };
 
@@ -616,10 +690,13 @@ main(int argc, char **argv)
 		become_init();
 	if (ms != NULL)
 		target_ns = strtoull(ms, NULL, 10) * 1000000;
-	while ((c = getopt(argc, argv, "d:")) != -1) {
-		if (c != 'd')
+	while ((c = getopt(argc, argv, "d:h:")) != -1) {
+		if (c == 'd')
+			dir = optarg;
+		else if (c == 'h')
+			host_dir = optarg;
+		else
 			return 2;
-		dir = optarg;
 	}
 	must(chdir(dir) == 0, dir);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
