@@ -25,7 +25,7 @@ same "programs of a directory run; what they write is there" "one two
 2
 left
 0755
-dev etc proc" "$(guest --root="$t/r" -- sh -c '
+dev etc proc sys" "$(guest --root="$t/r" -- sh -c '
 	b=busybox; cd /etc; echo two >>conf; echo $($b cat conf); $b mv /sub/deep /sub/moved 2>/dev/null || { $b mkdir /sub/moved
 	    $b mv /sub/deep/f /sub/moved/f; $b rmdir /sub/deep; }; echo $($b ls -R /sub | $b grep -c f$)
 	$b rm /bin/nothing 2>/dev/null; echo left >/new; $b cat /new; $b mkdir /own; $b stat -c 0%a /own
@@ -40,8 +40,10 @@ same "a root that can be written to is refused" "125 1" "$? $(grep -c 'in an ove
 if [ -r /usr/bin/bash ]; then
 	name=damselfly-root-test.$$
 	same "the host's own shell and tools" "$(bash -c 'ls /usr/bin | wc -l; cksum </usr/bin/bash; head -n 3 /etc/passwd; id -u')" \
-	    "$(guest --root=/ -- bash -c 'ls /usr/bin | wc -l; cksum </usr/bin/bash; head -n 3 /etc/passwd; id -u' | sed "s/^0\$/$(id -u)/")"
-	same "files are made, changed and removed for the guest only" "x gone" "$(guest --root=/ -- bash -c "
+	    "$(guest --root=/ -- bash -c 'ls /usr/bin | wc -l; cksum </usr/bin/bash; head -n 3 /etc/passwd; id -u')"
+	same "the command is its caller's, as outside" "$(id; umask)" "$(guest --root=/ -- bash -c 'id; umask')"
+	same "-u is another" "root 0 022" "$(umask 077; guest --root=/ -u root -- sh -c 'echo $USER $(id -u) $(umask | tail -c 4)')"
+	same "files are made, changed and removed for the guest only" "x gone" "$(guest --root=/ -u root -- bash -c "
 	    cd /etc && echo x >$name && cat $name | tr '\n' ' ' && rm -f passwd && [ ! -e passwd ] && echo gone")"
 	holds "not for the host" test ! -e "/etc/$name" -a -s /etc/passwd
 	mkdir "$t/out"

@@ -29,6 +29,7 @@ struct options {
 	uint32_t	o_ncpu;
 	uint32_t	o_boot_flags;	/* VKB_* */
 	uint32_t	o_enosys;	/* enum vkb_enosys */
+	uint32_t	o_umask;	/* CMD's */
 	int		o_status_fd;	/* -1: none */
 	uint64_t	o_seed;		/* VKB_DETERMINISTIC */
 	bool		o_spin;

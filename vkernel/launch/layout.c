@@ -119,6 +119,7 @@ fill_boot(struct vkboot *b, const struct options *o, const struct archive *a, co
 		.b_flags = o->o_boot_flags,
 		.b_seed = o->o_seed,
 		.b_enosys = o->o_enosys,
+		.b_umask = o->o_umask,
 		.b_argc = o->o_argc,
 		.b_envc = o->o_envc,
 	};

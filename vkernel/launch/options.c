@@ -88,7 +88,8 @@ static const char help_text[] =
     "      --init=PATH        run PATH as process 1 instead of the kernel's own\n"
     "  -e, --env=KEY=VALUE    add to COMMAND's environment (repeatable)\n"
     "  -w, --workdir=DIR      start COMMAND in DIR (/)\n"
-    "  -u, --user=NAME        run COMMAND as NAME of the root's passwd, or as UID[:GID] (root)\n"
+    "  -u, --user=NAME        run COMMAND as NAME of the root's passwd, or as UID[:GID[:GROUP,...]]\n"
+    "                         (root; for a directory as the root, who calls)\n"
     "  -a, --append=ARGS      arguments for the kernel (repeatable)\n"
     "      --host-cpus=LIST   host processors to use, such as 0-3,6\n"
     "      --spin             wait by spinning: only with two idle host processors for each CPU\n"
@@ -423,6 +424,34 @@ ram_for_system(void)
 	return quarter < RAM_DEFAULT ? RAM_DEFAULT : quarter & ~(uint64_t)(HK_BLOCK - 1);
 }
 
+/*
+ * With a directory as the root the command is the caller's own, in its files: the same ids and umask.
+ * The kernel keeps the first groups, as many as it can.
+ */
+static bool
+become_caller(struct options *o)
+{
+	static char who[1024];
+	int n = getgroups(0, NULL), len;
+	gid_t *groups = n < 0 ? NULL : calloc((size_t)n + 1, sizeof *groups);
+	mode_t mask = umask(0);
+
+	umask(mask);
+	o->o_umask = mask;
+	if (groups == NULL || (n = getgroups(n, groups)) < 0) {
+		say_error("say who with --user", "groups: %s", strerror(errno));
+		free(groups);
+		return false;
+	}
+	len = snprintf(who, sizeof who, "%u:%u:", (unsigned)getuid(), (unsigned)getgid());
+	for (int i = 0; i < n && (size_t)len < sizeof who - 16; i++)
+		len += snprintf(who + len, sizeof who - (size_t)len, "%s%u", i == 0 ? "" : ",",
+		    (unsigned)groups[i]);
+	free(groups);
+	o->o_user = who;
+	return true;
+}
+
 /* One option.  False: told. */
 static bool
 set_option(struct options *o, int c, const char *arg)
@@ -516,7 +545,7 @@ options_parse(int argc, char **argv, struct options *o)
 		.o_status_fd = -1,
 		.o_name = "damselfly",
 		.o_workdir = "/",
-		.o_user = "",
+		.o_umask = 022,
 	};
 	default_environment(o);
 	argv[0] = tool;		/* getopt_long names the tool in its messages */
@@ -549,6 +578,10 @@ options_parse(int argc, char **argv, struct options *o)
 	}
 	if (o->o_ram_bytes == 0)
 		o->o_ram_bytes = o->o_root_dir ? ram_for_system() : RAM_DEFAULT;
+	if (o->o_user == NULL && o->o_root_dir && !become_caller(o))
+		return OPTIONS_BAD;
+	if (o->o_user == NULL)
+		o->o_user = "";
 	if ((o->o_boot_flags & VKB_DETERMINISTIC) != 0)
 		fixed_environment(o);
 	if (o->o_argc == 0 && o->o_init == NULL)

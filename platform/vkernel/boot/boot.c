@@ -78,6 +78,7 @@ vk_entry(void *arg)
 		.b_init = b->b_strings + b->b_init_off,
 		.b_workdir = b->b_strings + b->b_workdir_off,
 		.b_user = b->b_strings + b->b_user_off,
+		.b_umask = b->b_umask & 0777,
 		.b_append = b->b_strings + b->b_append_off,
 		.b_name = b->b_strings + b->b_name_off,
 	};

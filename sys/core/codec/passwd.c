@@ -83,18 +83,30 @@ passwd_find(const char *text, size_t len, const char *name, uint32_t uid, struct
 	return false;
 }
 
+/* Cuts off what is before the first comma; false: nothing was left. */
+static bool
+next_item(struct field *list, struct field *item)
+{
+	size_t i = 0;
+
+	if (list->at == NULL)
+		return false;
+	while (i < list->len && list->at[i] != ',')
+		i++;
+	*item = (struct field){ list->at, i };
+	*list = i == list->len ? (struct field){ NULL, 0 } :
+	    (struct field){ list->at + i + 1, list->len - i - 1 };
+	return true;
+}
+
 static bool
 is_member(struct field list, const char *name, size_t len)
 {
-	for (size_t i = 0; i <= list.len;) {
-		size_t start = i;
+	struct field item;
 
-		while (i < list.len && list.at[i] != ',')
-			i++;
-		if (is((struct field){ list.at + start, i - start }, name, len))
+	while (next_item(&list, &item))
+		if (is(item, name, len))
 			return true;
-		i++;
-	}
 	return false;
 }
 
@@ -112,11 +124,24 @@ group_ids(const char *text, size_t len, const char *name, size_t name_len, uint3
 }
 
 bool
-passwd_numbers(const char *text, uint32_t *uid, uint32_t *gid)
+passwd_numbers(const char *text, uint32_t *uid, uint32_t *gid, uint32_t *groups, size_t max,
+    size_t *ngroups)
 {
-	size_t len = strlen(text);
-	struct field f[FIELDS];
+	size_t len = strlen(text), found = 0;
+	struct field f[FIELDS], item;
 	size_t n = next_line(&text, &len, f);
+	uint32_t group;
 
-	return len == 0 && n <= 2 && number(f[0], uid) && (n == 1 || number(f[1], gid));
+	if (len != 0 || n > 3 || !number(f[0], uid) || (n > 1 && !number(f[1], gid)))
+		return false;
+	if (n < 3)
+		return true;
+	for (bool more = f[2].len > 0; more && next_item(&f[2], &item);) {
+		if (!number(item, &group))
+			return false;
+		if (found < max)
+			groups[found++] = group;
+	}
+	*ngroups = found;
+	return true;
 }

@@ -15,5 +15,9 @@ struct passwd {
 bool	passwd_find(const char *text, size_t len, const char *name, uint32_t uid, struct passwd *out);
 /* The groups that list this name as a member: at most max of them are stored. */
 size_t	group_ids(const char *text, size_t len, const char *name, size_t name_len, uint32_t *gids, size_t max);
-/* "UID" or "UID:GID" in decimal; without GID it is left alone. */
-bool	passwd_numbers(const char *text, uint32_t *uid, uint32_t *gid);
+/*
+ * "UID", "UID:GID" or "UID:GID:GROUPS" in decimal, GROUPS separated by commas or empty; what is not there is
+ * left alone.  Of GROUPS, at most max are stored.
+ */
+bool	passwd_numbers(const char *text, uint32_t *uid, uint32_t *gid, uint32_t *groups, size_t max,
+	    size_t *ngroups);

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define VKBOOT_MAGIC	0x4c46534d41444b56ull
-#define VKBOOT_VERSION	2
+#define VKBOOT_VERSION	3
 #define VKB_TREES_MAX	16	/* trees of the host's files */
 
 enum {
@@ -49,6 +49,7 @@ struct vkboot {
 	uint32_t	b_append_off;		/* -a: kernel arguments */
 	uint32_t	b_name_off;		/* -n: host name of the guest */
 	uint32_t	b_user_off;		/* -u: who CMD runs as */
+	uint32_t	b_umask;		/* of CMD */
 	uint64_t	b_seed;			/* of the order of everything, VKB_DETERMINISTIC */
 	/*
 	 * Trees of the host's files: their root nodes (hk.h), and as many texts from b_tree_off on:

@@ -24,7 +24,8 @@ struct md_boot {
 	const char	*b_env;		/* envc strings likewise */
 	const char	*b_init;	/* "" or the program to run as process 1 */
 	const char	*b_workdir;	/* "" or where the command starts */
-	const char	*b_user;	/* "" or who the command runs as: NAME, UID or UID:GID */
+	const char	*b_user;	/* "" or who the command runs as: NAME, UID[:GID[:GROUP,...]] */
+	uint32_t	b_umask;	/* the command's */
 	const char	*b_append;	/* kernel arguments */
 	const char	*b_name;	/* host name */
 };

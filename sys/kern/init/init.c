@@ -183,6 +183,7 @@ command_main(void *arg)
 		proc_exit(125 << 8);
 	}
 	env_default(e, "HOME", "/root");
+	fsctx_current()->fc_umask = b->b_umask;		/* nobody else has it yet */
 	error = enter_workdir();
 	if (error != 0) {
 		complain(b->b_workdir, error);

@@ -3,7 +3,7 @@
  * user - who the command runs as, when its starter says so.
  *
  * A name is looked up in the root's /etc/passwd and /etc/group, as login
- * would; numbers need no files.
+ * would; numbers need no files, and groups that are given as numbers are all.
  */
 #include "init_int.h"
 
@@ -66,9 +66,9 @@ int
 user_become(const char *who, struct env *e)
 {
 	uint32_t uid = 0, gid = UINT32_MAX, groups[NGROUPS_MAX];
-	size_t plen, glen, ngroups = 0;
+	size_t plen, glen, ngroups = SIZE_MAX;
 	char *people = slurp("/etc/passwd", &plen), *text = slurp("/etc/group", &glen);
-	bool numbers = passwd_numbers(who, &uid, &gid), found;
+	bool numbers = passwd_numbers(who, &uid, &gid, groups, NGROUPS_MAX, &ngroups), found;
 	struct passwd pw;
 	int error;
 
@@ -77,12 +77,15 @@ user_become(const char *who, struct env *e)
 	if (error == 0 && found) {
 		uid = pw.pw_uid;
 		gid = gid == UINT32_MAX ? pw.pw_gid : gid;
-		ngroups = group_ids(text, glen, pw.pw_name, pw.pw_name_len, groups, NGROUPS_MAX);
+		if (ngroups == SIZE_MAX)
+			ngroups = group_ids(text, glen, pw.pw_name, pw.pw_name_len, groups, NGROUPS_MAX);
 		tell(e, "HOME", pw.pw_home, pw.pw_home_len);
 		tell(e, "USER", pw.pw_name, pw.pw_name_len);
 		tell(e, "LOGNAME", pw.pw_name, pw.pw_name_len);
 	}
 	kfree(people);
 	kfree(text);
+	if (ngroups == SIZE_MAX)
+		ngroups = 0;
 	return error != 0 ? error : become(uid, gid == UINT32_MAX ? uid : gid, groups, ngroups);
 }

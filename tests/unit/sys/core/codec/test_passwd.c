@@ -75,17 +75,25 @@ members_of_groups_are_counted(void **state)
 static void
 numbers_stand_for_themselves(void **state)
 {
-	static const char *const bad[] = { "", ":", "1:", ":1", "a", "1:b", "-1", "1:2:3", "4294967295", "99999999999", "1\n2" };
-	uint32_t uid = 5, gid = 6;
+	static const char *const bad[] = { "", ":", "1:", ":1", "a", "1:b", "-1",
+	    "1:2:a", "1:2:3,", "1:2:,3", "1:2:3:4", "4294967295", "99999999999", "1\n2" };
+	uint32_t uid = 5, gid = 6, g[2];
+	size_t n = 7;
 
 	(void)state;
-	assert_true(passwd_numbers("12", &uid, &gid));
+	assert_true(passwd_numbers("12", &uid, &gid, g, 2, &n));
 	assert_int_equal(uid, 12);
 	assert_int_equal(gid, 6);
-	assert_true(passwd_numbers("0:4294967294", &uid, &gid));
+	assert_true(passwd_numbers("0:4294967294", &uid, &gid, g, 2, &n));
 	assert_int_equal(gid, 4294967294u);
+	assert_int_equal(n, 7);
+	assert_true(passwd_numbers("1:2:", &uid, &gid, g, 2, &n));
+	assert_int_equal(n, 0);
+	assert_true(passwd_numbers("1:2:3,4,5", &uid, &gid, g, 2, &n));
+	assert_int_equal(n, 2);
+	assert_int_equal(g[1], 4);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		assert_false(passwd_numbers(bad[i], &uid, &gid));
+		assert_false(passwd_numbers(bad[i], &uid, &gid, g, 2, &n));
 }
 
 int
