@@ -27,7 +27,8 @@ struct kmem_cpu {
 struct vm_cpu {
 	struct list	v_pages;	/* [cpu] free single pages, newest first */
 	figure_t	v_npages;	/* [cpu] */
-	figure_t	v_anon, v_cache;	/* [cpu] pages that became such here, minus those that ceased to be */
+	/* [cpu] pages that became such here, minus those that ceased to be; shmem: those of no cache */
+	figure_t	v_anon, v_cache, v_shmem;
 	figure_t	v_kmem_bytes;	/* [cpu] likewise */
 	struct kmem_cpu	v_kmem[KMEM_CLASSES];	/* [cpu] */
 	uint64_t	v_kstack[KSTACK_CACHE];	/* [cpu] mapped stacks, newest last */

@@ -17,6 +17,7 @@
 #define PR_CAPBSET_READ		23
 #define PR_CAPBSET_DROP		24
 #define PR_GET_TSC		25
+#define PR_SET_TSC		26
 #define PR_GET_SECUREBITS	27
 #define PR_SET_SECUREBITS	28
 #define PR_SET_TIMERSLACK	29
@@ -27,6 +28,18 @@
 #define PR_GET_NO_NEW_PRIVS	39
 #define PR_GET_TID_ADDRESS	40
 #define PR_CAP_AMBIENT		47
+#define PR_CAP_AMBIENT_IS_SET	1
+#define PR_CAP_AMBIENT_RAISE	2
+#define PR_CAP_AMBIENT_LOWER	3
+#define PR_CAP_AMBIENT_CLEAR_ALL 4
+#define PR_TSC_ENABLE		1
+
+/* Each has a bit above it that locks it. */
+#define SECBIT_NOROOT		0x01u
+#define SECBIT_NO_SETUID_FIXUP	0x04u
+#define SECBIT_KEEP_CAPS	0x10u
+#define SECBIT_NO_AMBIENT_RAISE	0x40u
+#define SECBITS_ALL		0x55u
 
 #define PER_MASK	0xffu
 #define PER_LINUX32	8u

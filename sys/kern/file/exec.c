@@ -26,6 +26,7 @@
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <abi/mman.h>
+#include <abi/prctl.h>
 #include <abi/resource.h>
 #include <core/rt/rt.h>
 #include <machine/cpu.h>
@@ -703,6 +704,7 @@ take_identity(struct exec *x)
 	struct vattr va;
 	int error = vn_getattr(x->x_prog.i_vn, &va);
 	bool suid = (va.va_mode & S_ISUID) != 0, sgid = (va.va_mode & (S_ISGID | 010)) == (S_ISGID | 010);
+	bool root;
 
 	if (error != 0)
 		return error;
@@ -718,11 +720,13 @@ take_identity(struct exec *x)
 		cr->cr_egid = va.va_gid;
 	cr->cr_suid = cr->cr_fsuid = cr->cr_euid;
 	cr->cr_sgid = cr->cr_fsgid = cr->cr_egid;
-	if (cr->cr_euid == 0 || cr->cr_uid == 0)
+	root = (cr->cr_securebits & SECBIT_NOROOT) == 0;
+	if (root && (cr->cr_euid == 0 || cr->cr_uid == 0))
 		cr->cr_cap_perm = cr->cr_cap_bnd | cr->cr_cap_inh;
 	else
 		cr->cr_cap_perm = cr->cr_cap_amb;
-	cr->cr_cap_eff = cr->cr_euid == 0 ? cr->cr_cap_perm : cr->cr_cap_amb;
+	cr->cr_cap_eff = root && cr->cr_euid == 0 ? cr->cr_cap_perm : cr->cr_cap_amb;
+	cr->cr_securebits &= ~SECBIT_KEEP_CAPS;
 	x->x_secure = cr->cr_euid != cr->cr_uid || cr->cr_egid != cr->cr_gid;
 	token_get(&p->p_tok);
 	proc_set_cred(cr);
@@ -760,8 +764,8 @@ remember(struct exec *x)
 	token_get(&p->p_tok);
 	old = p->p_exe;
 	p->p_exe = x->x_prog.i_ncp;
-	strlcpy(p->p_comm, base != NULL ? base + 1 : x->x_path, sizeof(p->p_comm));
 	token_release(&p->p_tok);
+	proc_set_comm(p, p->p_pid, base != NULL ? base + 1 : x->x_path);
 	exe_drop(old);
 }
 

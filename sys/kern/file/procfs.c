@@ -3,10 +3,11 @@
  * procfs - what the kernel knows, as files.
  *
  * The tree is tables; processes, threads and descriptors are the tables'
- * rows repeated.  Nothing is cached: every lookup makes a node, which is
- * three numbers and a table row, and asks again whether it still means
- * something.  A file's text is made when reading begins at its start, as a
- * whole, so what one reader sees is consistent and can be sought in.
+ * rows repeated.  sysfs.c has a tree of its own, of the same kind.  Nothing
+ * is cached: every lookup makes a node, which is three numbers and a table
+ * row, and asks again whether it still means something.  A file's text is
+ * made when reading begins at its start, as a whole, so what one reader sees
+ * is consistent and can be sought in.
  *
  * Invariants
  *   F1  a node holds no process: it names one by pid and p_id, so an open
@@ -153,7 +154,7 @@ snap_write(struct file *fp, struct uio *u)
 {
 	const struct pnode *n = fp->f_vnode->v_data;
 	char text[256];
-	size_t len = u->u_resid;
+	size_t len = u->u_resid, all = len;
 	int error;
 
 	if (n->pn_ent->pe_write == NULL || len >= sizeof text)
@@ -164,7 +165,10 @@ snap_write(struct file *fp, struct uio *u)
 	text[len] = '\0';
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
 		text[--len] = '\0';
-	return n->pn_ent->pe_write(text, len);
+	error = n->pn_ent->pe_write(n, text, len);
+	if (error != 0)
+		u->u_resid = all;	/* nothing was written */
+	return error;
 }
 
 static int
@@ -280,12 +284,14 @@ type_of(const struct pentry *e)
 static uint64_t
 ino_of(const struct pnode *n)
 {
-	uint64_t row = (uint64_t)n->pn_ent / sizeof(struct pentry) & 0x3ff;
+	uint64_t place = (uint64_t)n->pn_ent / sizeof(uint64_t), row = place & 0x3ff;
 	uint64_t who = (uint32_t)(n->pn_tid != 0 ? n->pn_tid : n->pn_pid);
 	uint64_t thread = n->pn_tid != 0 ? 1u << 30 : 0;
 
+	if (n->pn_ent->pe_name[0] == '\0' && n->pn_pid == 0 && n->pn_fd < 0)
+		return 1;		/* the root */
 	if (n->pn_pid == 0)
-		return n->pn_ent->pe_kind == PK_ROOT ? 1 : 0x400 | row;
+		return 1ull << 31 | (uint64_t)(n->pn_fd + 1) << 20 | (place & 0xfffff);
 	return who << 32 | thread | (uint64_t)(n->pn_fd + 1) << 11 | row | 0x400;
 }
 
@@ -304,26 +310,11 @@ node_create(struct mount *mp, const struct pnode *like, enum v_type type, struct
 	return error;
 }
 
-/* Rows of a directory's fixed part; NULL: it has none. */
-static const struct pentry *
-table_of(const struct pnode *n)
-{
-	switch (n->pn_ent->pe_kind) {
-	case PK_DIR:
-		return n->pn_ent->pe_children;
-	case PK_ROOT:
-		return procfs_root_table;
-	case PK_PID:
-		return procfs_pid_table;
-	default:
-		return NULL;
-	}
-}
-
-static const struct pentry pid_dir = { "", PK_PID, 0555, NULL, NULL, NULL, NULL };
+static const struct pentry pid_dir = { "", PK_PID, 0555, NULL, NULL, NULL, procfs_pid_table };
+static const struct pentry cpu_dir = { "", PK_DIR, 0555, NULL, NULL, NULL, sysfs_cpu_table };
 static const struct pentry fd_link = { "", PK_FDLINK, 0700, procfs_text_fd, procfs_jump_fd, NULL, NULL };
 static const struct pentry fd_info = { "", PK_FDINFO, 0400, procfs_text_fdinfo, NULL, NULL, NULL };
-static const struct pentry root_dir = { "", PK_ROOT, 0555, NULL, NULL, NULL, NULL };
+static const struct pentry root_dir = { "", PK_ROOT, 0555, NULL, NULL, NULL, procfs_root_table };
 
 /* Folders of whole processes. */
 static bool
@@ -369,6 +360,8 @@ next_number(const struct pnode *n, int32_t from)
 	struct seek s = { from, -1 };
 	struct proc *p;
 
+	if (n->pn_ent->pe_kind == PK_CPUS)
+		return (uint32_t)from < cpu_count ? from : -1;
 	if (n->pn_ent->pe_kind == PK_ROOT) {
 		(void)proc_foreach(seek_pid, &s);
 		return s.best;
@@ -406,6 +399,10 @@ number_node(const struct pnode *dir, int32_t v, struct pnode *out)
 		out->pn_ent = &pid_dir;
 		out->pn_tid = v;
 		return true;
+	case PK_CPUS:
+		out->pn_ent = &cpu_dir;
+		out->pn_fd = v;
+		return true;
 	case PK_FDS:
 	case PK_FDINFOS:
 		out->pn_ent = dir->pn_ent->pe_kind == PK_FDS ? &fd_link : &fd_info;
@@ -414,6 +411,13 @@ number_node(const struct pnode *dir, int32_t v, struct pnode *out)
 	default:
 		return false;
 	}
+}
+
+/* What stands before the numbers in their names. */
+static const char *
+number_prefix(const struct pnode *dir)
+{
+	return dir->pn_ent->pe_kind == PK_CPUS ? "cpu" : "";
 }
 
 static bool
@@ -437,7 +441,9 @@ static int
 procfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **out)
 {
 	const struct pnode *n = dir->v_data;
-	const struct pentry *e = table_of(n);
+	const struct pentry *e = n->pn_ent->pe_children;
+	const char *prefix = number_prefix(n);
+	size_t plen = strlen(prefix);
 	struct pnode child;
 	int32_t v;
 
@@ -459,7 +465,7 @@ procfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ou
 		child.pn_ent = e;
 		return node_create(dir->v_mount, &child, type_of(e), out);
 	}
-	v = procfs_number(name, len);
+	v = len > plen && memcmp(name, prefix, plen) == 0 ? procfs_number(name + plen, len - plen) : -1;
 	if (v < 0 || !number_node(n, v, &child) || !number_exists(n, v, &child))
 		return ENOENT;
 	return node_create(dir->v_mount, &child, type_of(child.pn_ent), out);
@@ -469,7 +475,7 @@ static int
 procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 {
 	const struct pnode *n = dir->v_data;
-	const struct pentry *table = table_of(n);
+	const struct pentry *table = n->pn_ent->pe_children;
 	struct pnode child;
 	char name[16];
 	int32_t v;
@@ -493,7 +499,7 @@ procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 	v = cookie < COOKIE_DYNAMIC ? 0 : (int32_t)rt_min(cookie - COOKIE_DYNAMIC, INT32_MAX);
 	while ((v = next_number(n, v)) >= 0) {
 		number_node(n, v, &child);
-		rt_snprintf(name, sizeof name, "%d", v);
+		rt_snprintf(name, sizeof name, "%s%d", number_prefix(n), v);
 		if (!emit(arg, name, strlen(name), ino_of(&child), type_of(child.pn_ent),
 		    COOKIE_DYNAMIC + (uint64_t)v + 1))
 			return 0;
@@ -690,22 +696,34 @@ procfs_process(struct file *fp, struct proc **out)
 	return *out == NULL ? ESRCH : 0;
 }
 
+int
+ptree_mount(struct mount *mp, const struct pentry *root)
+{
+	const struct pnode n = { .pn_ent = root, .pn_fd = -1 };
+
+	return node_create(mp, &n, VDIR, &mp->mp_root);
+}
+
+int
+ptree_statfs(struct statfs_info *out, uint64_t magic)
+{
+	*out = (struct statfs_info){ .type = magic, .bsize = PAGE_BYTES, .namelen = 255 };
+	return 0;
+}
+
 static int
 procfs_mount(struct mount *mp, const char *source, const char *options)
 {
-	static const struct pnode root = { .pn_ent = &root_dir, .pn_fd = -1 };
-
 	(void)source;
 	(void)options;
-	return node_create(mp, &root, VDIR, &mp->mp_root);
+	return ptree_mount(mp, &root_dir);
 }
 
 static int
 procfs_statfs(struct mount *mp, struct statfs_info *out)
 {
 	(void)mp;
-	*out = (struct statfs_info){ .type = PROC_SUPER_MAGIC, .bsize = PAGE_BYTES, .namelen = 255 };
-	return 0;
+	return ptree_statfs(out, PROC_SUPER_MAGIC);
 }
 
 static const struct fs_ops procfs_fs = {

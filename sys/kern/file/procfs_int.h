@@ -17,17 +17,17 @@ void	pb_printf(struct pbuf *b, const char *fmt, ...) __attribute__((format(print
 void	pb_bytes(struct pbuf *b, const void *data, size_t n);
 
 struct pentry;
-/* A node: an entry of a table, for a process, a thread of it, or one of its descriptors. */
+/* A node: an entry of a table, for a process, a thread of it, or one of its descriptors; or for a CPU. */
 struct pnode {
 	const struct pentry *pn_ent;	/* const */
 	int32_t		pn_pid;		/* const; 0: none */
 	uint64_t	pn_id;		/* const: that process's p_id */
 	int32_t		pn_tid;		/* const; 0: the whole process */
-	int		pn_fd;		/* const; -1: none */
+	int		pn_fd;		/* const: descriptor or CPU; -1: none */
 };
 
-enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_FILE, PK_MEM, PK_LINK, PK_FDLINK,
-	PK_FDINFO };
+enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_CPUS, PK_FILE, PK_MEM, PK_LINK,
+	PK_FDLINK, PK_FDINFO };
 
 struct pentry {
 	const char	*pe_name;
@@ -36,22 +36,24 @@ struct pentry {
 	int		(*pe_text)(struct pbuf *b, const struct pnode *n);	/* FILE; LINK: its text */
 	/* LINK: where it leads, without the text */
 	int		(*pe_jump)(const struct pnode *n, struct ncp **out);
-	int		(*pe_write)(const char *text, size_t len);		/* FILE */
-	const struct pentry *pe_children;	/* DIR: ends with a NULL name */
+	int		(*pe_write)(const struct pnode *n, const char *text, size_t len);	/* FILE */
+	/* directories: the fixed part, ends with a NULL name; or NULL */
+	const struct pentry *pe_children;
 };
-extern const struct pentry procfs_root_table[], procfs_pid_table[];
+extern const struct pentry procfs_root_table[], procfs_pid_table[], procfs_net_table[], sysfs_cpu_table[];
+/* A filesystem whose tree begins with `root`. */
+int	ptree_mount(struct mount *mp, const struct pentry *root);
+int	ptree_statfs(struct statfs_info *out, uint64_t magic);
 
 /* procfs_ipc.c */
 extern const struct pentry procfs_sysvipc_table[];
 int	procfs_ipc_limit(struct pbuf *b, const struct pnode *n);	/* the one of the entry's name */
 int	procfs_sem_limits(struct pbuf *b, const struct pnode *n);
-int	procfs_set_msgmax(const char *text, size_t len);
-int	procfs_set_msgmnb(const char *text, size_t len);
-int	procfs_set_msgmni(const char *text, size_t len);
-int	procfs_set_shmall(const char *text, size_t len);
-int	procfs_set_shmmax(const char *text, size_t len);
-int	procfs_set_shmmni(const char *text, size_t len);
+int	procfs_set_ipc_limit(const struct pnode *n, const char *text, size_t len);
 void	procfs_root_init(void);
+/* sysfs.c: sets of CPUs 0 to n - 1, as text and a line feed */
+void	pb_cpu_list(struct pbuf *b, const uint64_t *cpus, uint32_t n);
+void	pb_cpu_mask(struct pbuf *b, const uint64_t *cpus, uint32_t n);
 /* procfs_maps.c */
 int	procfs_maps(struct pbuf *b, const struct pnode *n);
 int	procfs_smaps(struct pbuf *b, const struct pnode *n);

@@ -95,17 +95,27 @@ const struct pentry procfs_sysvipc_table[] = {
 
 /* -------------------------------------------------------------- limits -- */
 
-int
-procfs_ipc_limit(struct pbuf *b, const struct pnode *n)
+/* The one that the entry is named after. */
+static enum ipc_limit
+limit_of(const struct pnode *n)
 {
 	static const char *const name[IPC_LIMITS] = {
 		[IPC_SHMMAX] = "shmmax", [IPC_SHMALL] = "shmall", [IPC_SHMMNI] = "shmmni",
 		[IPC_MSGMAX] = "msgmax", [IPC_MSGMNB] = "msgmnb", [IPC_MSGMNI] = "msgmni",
 	};
+	int i = 0;
 
-	for (int i = 0; i < IPC_LIMITS; i++)
-		if (strcmp(name[i], n->pn_ent->pe_name) == 0)
-			pb_printf(b, "%llu\n", (ull)ipc_limit((enum ipc_limit)i));
+	while (strcmp(name[i], n->pn_ent->pe_name) != 0) {
+		i++;
+		ASSERT(i < IPC_LIMITS);
+	}
+	return (enum ipc_limit)i;
+}
+
+int
+procfs_ipc_limit(struct pbuf *b, const struct pnode *n)
+{
+	pb_printf(b, "%llu\n", (ull)ipc_limit(limit_of(n)));
 	return 0;
 }
 
@@ -117,27 +127,18 @@ procfs_sem_limits(struct pbuf *b, const struct pnode *n)
 	return 0;
 }
 
-static int
-set(enum ipc_limit which, const char *text, size_t len)
+int
+procfs_set_ipc_limit(const struct pnode *n, const char *text, size_t len)
 {
 	uint64_t v = 0;
 
 	if (!cred_capable(vfs_cred(), CAP_SYS_ADMIN))
 		return EPERM;
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-		len--;
 	if (len == 0)
 		return EINVAL;
 	for (size_t i = 0; i < len; i++)
 		if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
 		    __builtin_add_overflow(v, (uint64_t)(text[i] - '0'), &v))
 			return EINVAL;
-	return ipc_set_limit(which, v);
+	return ipc_set_limit(limit_of(n), v);
 }
-
-int procfs_set_shmmax(const char *text, size_t len) { return set(IPC_SHMMAX, text, len); }
-int procfs_set_shmall(const char *text, size_t len) { return set(IPC_SHMALL, text, len); }
-int procfs_set_shmmni(const char *text, size_t len) { return set(IPC_SHMMNI, text, len); }
-int procfs_set_msgmax(const char *text, size_t len) { return set(IPC_MSGMAX, text, len); }
-int procfs_set_msgmnb(const char *text, size_t len) { return set(IPC_MSGMNB, text, len); }
-int procfs_set_msgmni(const char *text, size_t len) { return set(IPC_MSGMNI, text, len); }

@@ -99,7 +99,8 @@ struct about {
 	uaddr_t		stack_start, arg_start, arg_end, env_start, env_end;
 	uint64_t	rss_limit, nsig_limit;
 	sigset_t	pending, shared_pending, blocked, ignored, caught;
-	uint32_t	queued;
+	uint32_t	queued, umask, cpu;	/* umask: more than 0777: none */
+	uint64_t	cpus[CPU_MAX / 64];
 	struct cred	*cred;		/* held */
 };
 
@@ -142,6 +143,10 @@ about_signals(struct proc *p, const struct pnode *n, struct about *a)
 			a->pending = l->l_sigq.sq_set;
 			a->blocked = l->l_sigmask;
 			a->state = st;
+			memcpy(a->comm, l->l_comm, sizeof a->comm);
+			a->cpu = l->l_thread != NULL ? l->l_thread->td_cpu->c_id : 0;
+			for (uint32_t w = 0; w < CPU_MAX / 64; w++)
+				a->cpus[w] = atomic_load_explicit(&l->l_us.cpus[w], memory_order_relaxed);
 		}
 	}
 	if (p->p_state == P_STOPPED)
@@ -173,6 +178,7 @@ about(const struct pnode *n, struct about *a)
 {
 	struct proc *p = procfs_proc(n);
 	struct vmspace *vs;
+	struct fsctx *fc;
 	struct pgrp *pg;
 	bool traced_stop;
 
@@ -209,6 +215,10 @@ about(const struct pnode *n, struct about *a)
 		about_terminal(pg, a);
 		pgrp_drop(pg);
 	}
+	fc = fsctx_of(p);
+	a->umask = fc != NULL ? fc->fc_umask : UINT32_MAX;
+	if (fc != NULL)
+		fsctx_drop(fc);
 	vs = procfs_space_of(p);
 	if (vs != NULL) {
 		vm_usage(vs, &a->vm);
@@ -249,7 +259,7 @@ text_stat(struct pbuf *b, const struct pnode *n)
 	pb_printf(b, "0 0 %llu 0 0 %llu %llu %llu %llu 0 0 0 %d %u 0 0 0 0 0 0 0 0 %llu %llu %llu %llu %d\n",
 	    (unsigned long long)a.stack_start, (unsigned long long)(a.pending & 0x7fffffff),
 	    (unsigned long long)(a.blocked & 0x7fffffff), (unsigned long long)(a.ignored & 0x7fffffff),
-	    (unsigned long long)(a.caught & 0x7fffffff), a.exit_signal, mycpuid,
+	    (unsigned long long)(a.caught & 0x7fffffff), a.exit_signal, a.cpu,
 	    (unsigned long long)a.arg_start,
 	    (unsigned long long)a.arg_end, (unsigned long long)a.env_start, (unsigned long long)a.env_end,
 	    a.state == 'Z' ? a.status : 0);
@@ -294,18 +304,33 @@ status_memory(struct pbuf *b, const struct about *a)
 	if (a->state == 'Z')
 		return;
 	pb_printf(b, "VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmPin:\t%8u kB\n",
-	    (unsigned long long)(a->vm.size * k), (unsigned long long)(a->vm.size * k),
+	    (unsigned long long)(a->vm.size_peak * k), (unsigned long long)(a->vm.size * k),
 	    (unsigned long long)(a->vm.locked * k), 0);
 	pb_printf(b,
 	    "VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8llu kB\nRssShmem:\t%8u kB\n",
-	    (unsigned long long)(a->vm.resident * k), (unsigned long long)(a->vm.resident * k),
+	    (unsigned long long)(a->vm.resident_peak * k), (unsigned long long)(a->vm.resident * k),
 	    (unsigned long long)((a->vm.resident - rt_min(a->vm.shared, a->vm.resident)) * k),
 	    (unsigned long long)(a->vm.shared * k), 0);
 	pb_printf(b,
 	    "VmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n"
-	    "VmLib:\t%8u kB\nVmPTE:\t%8u kB\nVmSwap:\t%8u kB\n",
+	    "VmLib:\t%8u kB\nVmPTE:\t%8llu kB\nVmSwap:\t%8u kB\n",
 	    (unsigned long long)(a->vm.data * k), (unsigned long long)(a->vm.stack * k),
-	    (unsigned long long)(a->vm.text * k), 0, 0, 0);
+	    (unsigned long long)(a->vm.text * k), 0, (unsigned long long)(a->vm.tables * k), 0);
+}
+
+static void
+status_places(struct pbuf *b, const struct about *a)
+{
+	uint64_t cpus[CPU_MAX / 64];
+
+	memcpy(cpus, a->cpus, sizeof cpus);
+	if (cpu_count % 64 != 0)
+		cpus[cpu_count / 64] &= (1ull << cpu_count % 64) - 1;
+	pb_printf(b, "Cpus_allowed:\t");
+	pb_cpu_mask(b, cpus, cpu_count);
+	pb_printf(b, "Cpus_allowed_list:\t");
+	pb_cpu_list(b, cpus, cpu_count);
+	pb_printf(b, "Mems_allowed:\t1\nMems_allowed_list:\t0\n");
 }
 
 static int
@@ -318,8 +343,10 @@ text_status(struct pbuf *b, const struct pnode *n)
 	if (error != 0)
 		return error;
 	c = a.cred;
-	pb_printf(b, "Name:\t%s\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
-	    a.comm,
+	pb_printf(b, "Name:\t%s\n", a.comm);
+	if (a.umask <= 0777)
+		pb_printf(b, "Umask:\t%04o\n", a.umask);
+	pb_printf(b, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
 	    state_name(a.state), a.pid, a.tid, a.ppid, a.tracer);
 	pb_printf(b, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t64\nGroups:\t", c->cr_uid,
 	    c->cr_euid,
@@ -339,10 +366,10 @@ text_status(struct pbuf *b, const struct pnode *n)
 	    (unsigned long long)c->cr_cap_inh, (unsigned long long)c->cr_cap_perm,
 	    (unsigned long long)c->cr_cap_eff,
 	    (unsigned long long)c->cr_cap_bnd, (unsigned long long)c->cr_cap_amb);
-	pb_printf(b,
-	    "NoNewPrivs:\t%d\nSeccomp:\t0\n"
-	    "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
-	    a.no_new_privs, (unsigned long long)a.ru.ru_nvcsw, (unsigned long long)a.ru.ru_nivcsw);
+	pb_printf(b, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", a.no_new_privs);
+	status_places(b, &a);
+	pb_printf(b, "voluntary_ctxt_switches:\t%llu\nnonvoluntary_ctxt_switches:\t%llu\n",
+	    (unsigned long long)a.ru.ru_nvcsw, (unsigned long long)a.ru.ru_nivcsw);
 	cred_drop(a.cred);
 	return 0;
 }
@@ -486,19 +513,30 @@ text_limits(struct pbuf *b, const struct pnode *n)
 	return 0;
 }
 
+/* As Linux: with what children brought that were waited for, but for a single thread.  There is no disk. */
 static int
 text_io(struct pbuf *b, const struct pnode *n)
 {
+	struct rusage_acc ru = { 0 };
 	struct proc *p;
 	int error = procfs_look_at(n, &p);
 
 	if (error != 0)
 		return error;
+	if (n->pn_tid == 0)
+		proc_times(p, &ru);
+	spin_lock(&p->p_sig);
+	if (n->pn_tid == 0)
+		rusage_add(&ru, &p->p_cru);
+	list_foreach(l, &p->p_lwps, struct lwp, l_link)
+		if (n->pn_tid != 0 && l->l_tid == n->pn_tid)
+			rusage_add(&ru, &l->l_ru);
+	spin_unlock(&p->p_sig);
 	proc_drop(p);
-	/* Nothing is counted: there is no disk. */
-	pb_printf(b,
-	    "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\n"
-	    "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
+	pb_printf(b, "rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\n"
+	    "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n", (unsigned long long)ru.ru_rchar,
+	    (unsigned long long)ru.ru_wchar, (unsigned long long)ru.ru_syscr,
+	    (unsigned long long)ru.ru_syscw);
 	return 0;
 }
 
@@ -511,10 +549,127 @@ text_wchan(struct pbuf *b, const struct pnode *n)
 }
 
 static int
-text_oom(struct pbuf *b, const struct pnode *n)
+write_comm(const struct pnode *n, const char *text, size_t len)
+{
+	struct proc *p = procfs_proc(n);
+
+	(void)len;
+	if (p == NULL)
+		return ESRCH;
+	if (p == curproc)
+		proc_set_comm(p, n->pn_tid != 0 ? n->pn_tid : p->p_pid, text);
+	proc_drop(p);
+	return p == curproc ? 0 : EINVAL;
+}
+
+/* ---------------------------------------------------------- out of memory -- */
+
+/* oom_adj is the older scale: -17 (never) to 15. */
+#define OOM_NEVER	(-1000)
+#define OOM_FIRST	1000
+#define OOM_OLD_NEVER	(-17)
+#define OOM_OLD_FIRST	15
+
+static int
+text_oom_score(struct pbuf *b, const struct pnode *n)
+{
+	struct proc *p = procfs_proc(n);
+
+	if (p == NULL)
+		return ESRCH;
+	pb_printf(b, "%llu\n", (unsigned long long)proc_oom_points(p));
+	proc_drop(p);
+	return 0;
+}
+
+static int
+text_oom_adj(struct pbuf *b, const struct pnode *n)
+{
+	bool old = strcmp(n->pn_ent->pe_name, "oom_adj") == 0;
+	struct proc *p = procfs_proc(n);
+	int adj;
+
+	if (p == NULL)
+		return ESRCH;
+	adj = p->p_oom_adj;
+	proc_drop(p);
+	if (old)
+		adj = adj == OOM_FIRST ? OOM_OLD_FIRST : adj * -OOM_OLD_NEVER / OOM_FIRST;
+	pb_printf(b, "%d\n", adj);
+	return 0;
+}
+
+static int
+write_oom_adj(const struct pnode *n, const char *text, size_t len)
+{
+	bool old = strcmp(n->pn_ent->pe_name, "oom_adj") == 0, minus = text[0] == '-';
+	bool mighty = cred_capable(cred_current(), CAP_SYS_RESOURCE);
+	int32_t adj = procfs_number(text + minus, len - minus);
+	struct proc *p;
+	int error = 0;
+
+	if (adj < 0)
+		return EINVAL;
+	adj = minus ? -adj : adj;
+	if (old ? adj < OOM_OLD_NEVER || adj > OOM_OLD_FIRST : adj < OOM_NEVER || adj > OOM_FIRST)
+		return EINVAL;
+	if (old)
+		adj = adj == OOM_OLD_FIRST ? OOM_FIRST : adj * OOM_FIRST / -OOM_OLD_NEVER;
+	p = procfs_proc(n);
+	if (p == NULL)
+		return ESRCH;
+	if (adj < (old ? p->p_oom_adj : p->p_oom_adj_min) && !mighty) {
+		error = EACCES;
+	} else {
+		p->p_oom_adj = adj;
+		if (mighty && !old)
+			p->p_oom_adj_min = adj;
+	}
+	proc_drop(p);
+	return error;
+}
+
+/* ------------------------------------------------------------ small things -- */
+
+static int
+text_timerslack(struct pbuf *b, const struct pnode *n)
+{
+	struct proc *p = procfs_proc(n);
+
+	if (p == NULL)
+		return ESRCH;
+	pb_printf(b, "%llu\n", (unsigned long long)p->p_timerslack);
+	proc_drop(p);
+	return 0;
+}
+
+static int
+text_personality(struct pbuf *b, const struct pnode *n)
+{
+	struct proc *p;
+	int error = procfs_look_at(n, &p);
+
+	if (error != 0)
+		return error;
+	pb_printf(b, "%08x\n", p->p_personality);
+	proc_drop(p);
+	return 0;
+}
+
+/* All users and groups are what they are. */
+static int
+text_id_map(struct pbuf *b, const struct pnode *n)
 {
 	(void)n;
-	pb_printf(b, "0\n");
+	pb_printf(b, "%10u %10u %10u\n", 0, 0, UINT32_MAX);
+	return 0;
+}
+
+static int
+text_setgroups(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "allow\n");
 	return 0;
 }
 
@@ -861,12 +1016,13 @@ static int text_mountinfo(struct pbuf *b, const struct pnode *n) { procfs_mounts
 const struct pentry procfs_pid_table[] = {
 	{ "auxv", PK_FILE, 0400, text_auxv, NULL, NULL, NULL },
 	{ "cmdline", PK_FILE, 0444, text_cmdline, NULL, NULL, NULL },
-	{ "comm", PK_FILE, 0444, text_comm, NULL, NULL, NULL },
+	{ "comm", PK_FILE, 0644, text_comm, NULL, write_comm, NULL },
 	{ "cwd", PK_LINK, 0777, text_cwd, jump_cwd, NULL, NULL },
 	{ "environ", PK_FILE, 0400, text_environ, NULL, NULL, NULL },
 	{ "exe", PK_LINK, 0777, text_exe, jump_exe, NULL, NULL },
 	{ "fd", PK_FDS, 0500, NULL, NULL, NULL, NULL },
 	{ "fdinfo", PK_FDINFOS, 0555, NULL, NULL, NULL, NULL },
+	{ "gid_map", PK_FILE, 0444, text_id_map, NULL, NULL, NULL },
 	{ "io", PK_FILE, 0400, text_io, NULL, NULL, NULL },
 	{ "limits", PK_FILE, 0444, text_limits, NULL, NULL, NULL },
 	{ "loginuid", PK_FILE, 0444, text_loginuid, NULL, NULL, NULL },
@@ -874,16 +1030,22 @@ const struct pentry procfs_pid_table[] = {
 	{ "mem", PK_MEM, 0600, NULL, NULL, NULL, NULL },
 	{ "mountinfo", PK_FILE, 0444, text_mountinfo, NULL, NULL, NULL },
 	{ "mounts", PK_FILE, 0444, text_mounts, NULL, NULL, NULL },
-	{ "oom_adj", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
-	{ "oom_score", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
-	{ "oom_score_adj", PK_FILE, 0444, text_oom, NULL, NULL, NULL },
+	{ "net", PK_DIR, 0555, NULL, NULL, NULL, procfs_net_table },
+	{ "oom_adj", PK_FILE, 0644, text_oom_adj, NULL, write_oom_adj, NULL },
+	{ "oom_score", PK_FILE, 0444, text_oom_score, NULL, NULL, NULL },
+	{ "oom_score_adj", PK_FILE, 0644, text_oom_adj, NULL, write_oom_adj, NULL },
+	{ "personality", PK_FILE, 0400, text_personality, NULL, NULL, NULL },
 	{ "root", PK_LINK, 0777, text_root, jump_root, NULL, NULL },
+	{ "sessionid", PK_FILE, 0444, text_loginuid, NULL, NULL, NULL },
+	{ "setgroups", PK_FILE, 0444, text_setgroups, NULL, NULL, NULL },
 	{ "smaps", PK_FILE, 0444, procfs_smaps, NULL, NULL, NULL },
 	{ "smaps_rollup", PK_FILE, 0444, procfs_smaps_rollup, NULL, NULL, NULL },
 	{ "stat", PK_FILE, 0444, text_stat, NULL, NULL, NULL },
 	{ "statm", PK_FILE, 0444, text_statm, NULL, NULL, NULL },
 	{ "status", PK_FILE, 0444, text_status, NULL, NULL, NULL },
 	{ "task", PK_TASKS, 0555, NULL, NULL, NULL, NULL },
+	{ "timerslack_ns", PK_FILE, 0444, text_timerslack, NULL, NULL, NULL },
+	{ "uid_map", PK_FILE, 0444, text_id_map, NULL, NULL, NULL },
 	{ "wchan", PK_FILE, 0444, text_wchan, NULL, NULL, NULL },
 	{ NULL, PK_FILE, 0, NULL, NULL, NULL, NULL },
 };

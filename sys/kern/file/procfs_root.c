@@ -77,6 +77,16 @@ load_update(void)
 	load_busy = user + sys;
 }
 
+void
+procfs_load(uint64_t out[3])
+{
+	lk_excl(&load_lk);
+	load_update();
+	for (int i = 0; i < 3; i++)
+		out[i] = load[i] * (65536 / LOAD_ONE);
+	lk_release(&load_lk);
+}
+
 struct tally { uint32_t running, blocked, threads; };
 
 static int
@@ -105,14 +115,11 @@ text_loadavg(struct pbuf *b, const struct pnode *n)
 	uint64_t l[3];
 
 	(void)n;
-	lk_excl(&load_lk);
-	load_update();
-	memcpy(l, load, sizeof l);
-	lk_release(&load_lk);
+	procfs_load(l);
 	(void)proc_foreach(tally_one, &t);
 	for (int i = 0; i < 3; i++)
-		pb_printf(b, "%llu.%02llu ", (unsigned long long)(l[i] / LOAD_ONE),
-		    (unsigned long long)(l[i] % LOAD_ONE * 100 / LOAD_ONE));
+		pb_printf(b, "%llu.%02llu ", (unsigned long long)(l[i] >> 16),
+		    (unsigned long long)((l[i] & 0xffff) * 100 >> 16));
 	pb_printf(b, "%u/%u %d\n", t.running, t.threads, proc_last_pid());
 	return 0;
 }
@@ -175,46 +182,80 @@ text_stat(struct pbuf *b, const struct pnode *n)
 	return 0;
 }
 
+/* What the spaces of all processes have, in pages. */
+struct spaces { uint64_t locked, tables, promised; };
+
+static int
+space_add(struct proc *p, void *arg)
+{
+	struct spaces *all = arg;
+	struct vmspace *vs = procfs_space_of(p);
+	struct vm_usage u;
+
+	if (vs == NULL)
+		return 0;
+	vm_usage(vs, &u);
+	vmspace_drop(vs);
+	all->locked += u.locked;
+	all->tables += u.tables;
+	all->promised += u.data + u.stack;
+	return 0;
+}
+
+/*
+ * Nothing says how long ago a page was used, so anonymous pages count as active and the others do not.
+ * Written pages of the host's files are not counted apart.
+ */
 static int
 text_meminfo(struct pbuf *b, const struct pnode *n)
 {
 	const uint64_t k = PAGE_BYTES / 1024;
+	struct spaces all = { 0, 0, 0 };
 	struct page_stats s;
-	const struct { const char *name; uint64_t pages; } row[] = {
-		{ "MemTotal:", 0 }, { "MemFree:", 1 }, { "MemAvailable:", 1 }, { "Buffers:", 5 },
-		    { "Cached:", 3 },
-		{ "SwapCached:", 5 }, { "Active:", 2 }, { "Inactive:", 5 }, { "SwapTotal:", 5 },
-		    { "SwapFree:", 5 },
-		{ "Dirty:", 5 }, { "Writeback:", 5 }, { "AnonPages:", 2 }, { "Mapped:", 5 }, { "Shmem:", 3 },
-		{ "Slab:", 4 }, { "SReclaimable:", 5 }, { "SUnreclaim:", 4 }, { "KernelStack:", 5 },
-		{ "CommitLimit:", 0 }, { "Committed_AS:", 2 },
-	};
-	uint64_t v[6];
 
 	(void)n;
+	(void)proc_foreach_any(space_add, &all);
 	page_stats(&s);
-	v[0] = s.total;
-	v[1] = s.free;
-	v[2] = s.anon;
-	v[3] = s.cache;
-	v[4] = s.kernel;
-	v[5] = 0;
+	const struct { const char *name; uint64_t pages; } row[] = {
+		{ "MemTotal:", s.total }, { "MemFree:", s.free },
+		{ "MemAvailable:", s.free + s.cache - s.shmem }, { "Buffers:", 0 }, { "Cached:", s.cache },
+		{ "SwapCached:", 0 }, { "Active:", s.anon }, { "Inactive:", s.cache },
+		{ "Active(anon):", s.anon }, { "Inactive(anon):", s.shmem }, { "Active(file):", 0 },
+		{ "Inactive(file):", s.cache - s.shmem }, { "Unevictable:", all.locked },
+		{ "Mlocked:", all.locked }, { "SwapTotal:", 0 }, { "SwapFree:", 0 }, { "Dirty:", 0 },
+		{ "Writeback:", 0 }, { "AnonPages:", s.anon }, { "Mapped:", 0 }, { "Shmem:", s.shmem },
+		{ "KReclaimable:", 0 }, { "Slab:", s.kernel - rt_min(s.kernel, all.tables) },
+		{ "SReclaimable:", 0 }, { "SUnreclaim:", s.kernel - rt_min(s.kernel, all.tables) },
+		{ "PageTables:", all.tables }, { "CommitLimit:", s.total },
+		{ "Committed_AS:", all.promised + s.shmem },
+	};
 	for (size_t i = 0; i < countof(row); i++)
-		pb_printf(b, "%-15s %8llu kB\n", row[i].name, (unsigned long long)(v[row[i].pages] * k));
+		pb_printf(b, "%-15s %8llu kB\n", row[i].name, (unsigned long long)(row[i].pages * k));
+	pb_printf(b, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
+	    "HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n");
 	return 0;
 }
 
 static int
 text_vmstat(struct pbuf *b, const struct pnode *n)
 {
+	struct spaces all = { 0, 0, 0 };
 	struct page_stats s;
+	uint64_t faults = 0;
 
 	(void)n;
+	(void)proc_foreach_any(space_add, &all);
 	page_stats(&s);
-	pb_printf(b,
-	    "nr_free_pages %llu\nnr_anon_pages %llu\nnr_file_pages %llu\nnr_shmem %llu\npgpgin 0\npgpgout 0\n"
-	    "pswpin 0\npswpout 0\n", (unsigned long long)s.free, (unsigned long long)s.anon,
-	    (unsigned long long)s.cache, (unsigned long long)s.cache);
+	for (uint32_t i = 0; i < cpu_count; i++)
+		faults += (uint64_t)figure(&cpu_find(i)->c_faults);
+	const struct { const char *name; uint64_t value; } row[] = {
+		{ "nr_free_pages", s.free }, { "nr_mlock", all.locked }, { "nr_anon_pages", s.anon },
+		{ "nr_file_pages", s.cache }, { "nr_shmem", s.shmem }, { "nr_page_table_pages", all.tables },
+		{ "pgpgin", 0 }, { "pgpgout", 0 }, { "pswpin", 0 }, { "pswpout", 0 }, { "pgfault", faults },
+		{ "pgmajfault", 0 }, { "oom_kill", proc_oom_kills() },
+	};
+	for (size_t i = 0; i < countof(row); i++)
+		pb_printf(b, "%s %llu\n", row[i].name, (unsigned long long)row[i].value);
 	return 0;
 }
 
@@ -331,6 +372,14 @@ text_link_mounts(struct pbuf *b, const struct pnode *n)
 	return 0;
 }
 
+static int
+text_link_net(struct pbuf *b, const struct pnode *n)
+{
+	(void)n;
+	pb_printf(b, "self/net");
+	return 0;
+}
+
 /* -------------------------------------------------------------------- net -- */
 
 static int
@@ -386,7 +435,7 @@ text_net_unix(struct pbuf *b, const struct pnode *n)
 	return 0;
 }
 
-static const struct pentry net_table[] = {
+const struct pentry procfs_net_table[] = {
 	{ "dev", PK_FILE, 0444, text_net_dev, NULL, NULL, NULL },
 	{ "raw", PK_FILE, 0444, text_net_sockets, NULL, NULL, NULL },
 	{ "route", PK_FILE, 0444, text_net_route, NULL, NULL, NULL },
@@ -440,14 +489,16 @@ text_domain(struct pbuf *b, const struct pnode *n)
 }
 
 static int
-write_host(const char *text, size_t len)
+write_host(const struct pnode *n, const char *text, size_t len)
 {
+	(void)n;
 	return cred_capable(vfs_cred(), CAP_SYS_ADMIN) ? uts_set(text, (uint32_t)len, 0) : EPERM;
 }
 
 static int
-write_domain(const char *text, size_t len)
+write_domain(const struct pnode *n, const char *text, size_t len)
 {
+	(void)n;
 	return cred_capable(vfs_cred(), CAP_SYS_ADMIN) ? uts_set(text, (uint32_t)len, 1) : EPERM;
 }
 
@@ -522,9 +573,9 @@ static const struct pentry kernel_table[] = {
 	{ "cap_last_cap", PK_FILE, 0444, text_last_cap, NULL, NULL, NULL },
 	{ "domainname", PK_FILE, 0644, text_domain, NULL, write_domain, NULL },
 	{ "hostname", PK_FILE, 0644, text_host, NULL, write_host, NULL },
-	{ "msgmax", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_msgmax, NULL },
-	{ "msgmnb", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_msgmnb, NULL },
-	{ "msgmni", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_msgmni, NULL },
+	{ "msgmax", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ "msgmnb", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ "msgmni", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
 	{ "ngroups_max", PK_FILE, 0444, text_ngroups, NULL, NULL, NULL },
 	{ "osrelease", PK_FILE, 0444, text_release, NULL, NULL, NULL },
 	{ "ostype", PK_FILE, 0444, text_ostype, NULL, NULL, NULL },
@@ -533,9 +584,9 @@ static const struct pentry kernel_table[] = {
 	{ "pid_max", PK_FILE, 0444, text_pid_max, NULL, NULL, NULL },
 	{ "random", PK_DIR, 0555, NULL, NULL, NULL, random_table },
 	{ "sem", PK_FILE, 0444, procfs_sem_limits, NULL, NULL, NULL },
-	{ "shmall", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_shmall, NULL },
-	{ "shmmax", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_shmmax, NULL },
-	{ "shmmni", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_shmmni, NULL },
+	{ "shmall", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ "shmmax", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ "shmmni", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
 	{ "threads-max", PK_FILE, 0444, text_threads_max, NULL, NULL, NULL },
 	{ "version", PK_FILE, 0444, text_uversion, NULL, NULL, NULL },
 	{ NULL, PK_FILE, 0, NULL, NULL, NULL, NULL },
@@ -563,7 +614,7 @@ const struct pentry procfs_root_table[] = {
 	{ "loadavg", PK_FILE, 0444, text_loadavg, NULL, NULL, NULL },
 	{ "meminfo", PK_FILE, 0444, text_meminfo, NULL, NULL, NULL },
 	{ "mounts", PK_LINK, 0777, text_link_mounts, NULL, NULL, NULL },
-	{ "net", PK_DIR, 0555, NULL, NULL, NULL, net_table },
+	{ "net", PK_LINK, 0777, text_link_net, NULL, NULL, NULL },
 	{ "partitions", PK_FILE, 0444, text_partitions, NULL, NULL, NULL },
 	{ "self", PK_LINK, 0777, text_self, NULL, NULL, NULL },
 	{ "stat", PK_FILE, 0444, text_stat, NULL, NULL, NULL },

@@ -89,6 +89,9 @@ boot_late(void *arg)
 	error = procfs_init();
 	if (error != 0)
 		panic("/proc cannot be mounted: error %d", error);
+	error = sysfs_init();
+	if (error != 0)
+		panic("/sys cannot be mounted: error %d", error);
 	net_init();
 	error = vfs_mount_devices(&which);
 	if (error != 0)

@@ -33,20 +33,29 @@ lwp_account(struct lwp *l, nsec_t now, bool user)
 }
 
 void
+rusage_add(struct rusage_acc *to, const struct rusage_acc *more)
+{
+	to->ru_utime += figure(&more->ru_utime);
+	to->ru_stime += figure(&more->ru_stime);
+	to->ru_minflt += figure(&more->ru_minflt);
+	to->ru_majflt += figure(&more->ru_majflt);
+	to->ru_nvcsw += figure(&more->ru_nvcsw);
+	to->ru_nivcsw += figure(&more->ru_nivcsw);
+	to->ru_rchar += figure(&more->ru_rchar);
+	to->ru_wchar += figure(&more->ru_wchar);
+	to->ru_syscr += figure(&more->ru_syscr);
+	to->ru_syscw += figure(&more->ru_syscw);
+}
+
+void
 proc_times(struct proc *p, struct rusage_acc *out)
 {
 	if (curlwp != NULL && p == curproc)
 		lwp_account(curlwp, time_now(), false);
 	spin_lock(&p->p_sig);
 	*out = p->p_ru;
-	list_foreach(l, &p->p_lwps, struct lwp, l_link) {
-		out->ru_utime += figure(&l->l_ru.ru_utime);
-		out->ru_stime += figure(&l->l_ru.ru_stime);
-		out->ru_minflt += figure(&l->l_ru.ru_minflt);
-		out->ru_majflt += figure(&l->l_ru.ru_majflt);
-		out->ru_nvcsw += figure(&l->l_ru.ru_nvcsw);
-		out->ru_nivcsw += figure(&l->l_ru.ru_nivcsw);
-	}
+	list_foreach(l, &p->p_lwps, struct lwp, l_link)
+		rusage_add(out, &l->l_ru);
 	spin_unlock(&p->p_sig);
 }
 

@@ -21,6 +21,7 @@ own_space(struct proc *p, struct lwp *l)
 	int error;
 
 	if (!p->p_vm_shared) {
+		p->p_maxrss_kib = rt_max(p->p_maxrss_kib, vm_resident_peak(old) * (PAGE_BYTES / 1024));
 		vmspace_clear(old);
 		return 0;
 	}

@@ -183,7 +183,7 @@ give_memory_back(struct proc *p, struct lwp *l)
 	token_get(&p->p_tok);
 	p->p_vmspace = NULL;
 	if (vs != NULL)
-		p->p_maxrss_kib = rt_max(p->p_maxrss_kib, vm_resident(vs) * (PAGE_BYTES / 1024));
+		p->p_maxrss_kib = rt_max(p->p_maxrss_kib, vm_resident_peak(vs) * (PAGE_BYTES / 1024));
 	token_release(&p->p_tok);
 	if (vs != NULL)
 		vmspace_drop(vs);
@@ -210,12 +210,7 @@ lwp_unlink(struct proc *p, struct lwp *l)
 	list_remove(&l->l_link);
 	p->p_nlwps--;
 	p->p_nleaving -= l->l_leaving;
-	p->p_ru.ru_utime += l->l_ru.ru_utime;
-	p->p_ru.ru_stime += l->l_ru.ru_stime;
-	p->p_ru.ru_minflt += l->l_ru.ru_minflt;
-	p->p_ru.ru_majflt += l->l_ru.ru_majflt;
-	p->p_ru.ru_nvcsw += l->l_ru.ru_nvcsw;
-	p->p_ru.ru_nivcsw += l->l_ru.ru_nivcsw;
+	rusage_add(&p->p_ru, &l->l_ru);
 }
 
 /* The thread is done with l, which its tracer may free from now on. */
@@ -445,17 +440,6 @@ take_news(const struct proc *p, struct proc *c, const struct wait_args *wa, stru
 	return news;
 }
 
-static void
-bill_add(struct rusage_acc *to, const struct rusage_acc *more)
-{
-	to->ru_utime += more->ru_utime;
-	to->ru_stime += more->ru_stime;
-	to->ru_minflt += more->ru_minflt;
-	to->ru_majflt += more->ru_majflt;
-	to->ru_nvcsw += more->ru_nvcsw;
-	to->ru_nivcsw += more->ru_nivcsw;
-}
-
 /* One look at all children.  0: wr filled, wr_pid 0 when nothing is new; ECHILD. */
 static int
 look(struct proc *p, const struct wait_args *wa, struct wait_result *wr)
@@ -491,13 +475,13 @@ look(struct proc *p, const struct wait_args *wa, struct wait_result *wr)
 	cred_drop(cr);
 	if (ended) {					/* E1: no lock */
 		wr->wr_ru = found->p_ru;
-		bill_add(&wr->wr_ru, &found->p_cru);
+		rusage_add(&wr->wr_ru, &found->p_cru);
 		wr->wr_maxrss_kib = found->p_maxrss_kib;
 	} else
 		proc_times(found, &wr->wr_ru);
 	if (reap) {
 		spin_lock(&p->p_sig);			/* another thread may reap another child */
-		bill_add(&p->p_cru, &wr->wr_ru);
+		rusage_add(&p->p_cru, &wr->wr_ru);
 		p->p_cmaxrss_kib = rt_max(p->p_cmaxrss_kib, found->p_maxrss_kib);
 		spin_unlock(&p->p_sig);
 	}

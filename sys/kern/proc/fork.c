@@ -50,6 +50,11 @@ lwp_alloc(struct proc *p)
 	usched_first(l);
 	l->l_orig_rax = ~0ull;
 	l->l_proc = p;
+	if (curlwp != NULL) {
+		proc_get_comm(curlwp, l->l_comm);
+		l->l_mempolicy = curlwp->l_mempolicy;
+		l->l_ioprio = curlwp->l_ioprio;
+	}
 	proc_hold(p);
 	md_uframe_init(&l->l_uf, fpu);
 	return l;
@@ -158,7 +163,6 @@ proc_create_first(void (*fn)(void *arg), void *arg)
 	p->p_cred = cred_copy(&root);
 	rlimits_initial(p);
 	p->p_timerslack = 50000;
-	strlcpy(p->p_comm, "init", sizeof(p->p_comm));
 	l = lwp_alloc(p);
 	if (p->p_cred == NULL || l == NULL || vmspace_create(&p->p_vmspace) != 0 ||
 	    pgrp_create(0, NULL, &pg) != 0 ||
@@ -168,6 +172,8 @@ proc_create_first(void (*fn)(void *arg), void *arg)
 	vm_limits(p->p_vmspace, RLIM_INFINITY, RLIM_INFINITY, p->p_rlimit[RLIMIT_STACK][0]);
 	proc_first = p;
 	l->l_tid = p->p_pid;
+	strlcpy(p->p_comm, "init", sizeof(p->p_comm));
+	memcpy(l->l_comm, p->p_comm, sizeof(l->l_comm));
 	l->l_start_fn = fn;
 	l->l_start_arg = arg;
 	if (lwp_start_thread(l, kernel_child) != 0)
@@ -239,7 +245,7 @@ inherit(struct proc *p, struct proc *c, uint64_t flags)
 	token_get(&p->p_tok);
 	c->p_cred = cred_hold(cred_current());
 	memcpy(c->p_rlimit, p->p_rlimit, sizeof(c->p_rlimit));
-	memcpy(c->p_comm, p->p_comm, sizeof(c->p_comm));
+	memcpy(c->p_comm, curlwp->l_comm, sizeof(c->p_comm));
 	memcpy(c->p_auxv, p->p_auxv, p->p_auxv_bytes);
 	c->p_auxv_bytes = p->p_auxv_bytes;
 	c->p_arg_start = p->p_arg_start;
@@ -250,6 +256,8 @@ inherit(struct proc *p, struct proc *c, uint64_t flags)
 	c->p_dumpable = p->p_dumpable;
 	c->p_no_new_privs = p->p_no_new_privs;
 	c->p_nice = p->p_nice;
+	c->p_oom_adj = p->p_oom_adj;
+	c->p_oom_adj_min = p->p_oom_adj_min;
 	c->p_personality = p->p_personality;
 	c->p_membarrier = p->p_membarrier;
 	c->p_timerslack = p->p_timerslack;

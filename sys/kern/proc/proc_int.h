@@ -118,7 +118,6 @@ void	proc_alarm_taken(void);
 
 /* user.c */
 struct vmspace *proc_current_space(void);
-bool	proc_oom_kill(void);
 bool	proc_oom_dying(void);
 
 /* sched.c */

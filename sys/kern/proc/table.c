@@ -321,6 +321,31 @@ proc_drop(struct proc *p)
 	kfree(p);
 }
 
+void
+proc_set_comm(struct proc *p, int32_t tid, const char *name)
+{
+	char comm[sizeof p->p_comm] = "";
+
+	strlcpy(comm, name, sizeof comm);
+	token_get(&p->p_tok);
+	spin_lock(&p->p_sig);
+	list_foreach(l, &p->p_lwps, struct lwp, l_link)
+		if (l->l_tid == tid)
+			memcpy(l->l_comm, comm, sizeof comm);
+	if (tid == p->p_pid)
+		memcpy(p->p_comm, comm, sizeof comm);
+	spin_unlock(&p->p_sig);
+	token_release(&p->p_tok);
+}
+
+void
+proc_get_comm(struct lwp *l, char name[16])
+{
+	spin_lock(&l->l_proc->p_sig);
+	memcpy(name, l->l_comm, sizeof l->l_comm);
+	spin_unlock(&l->l_proc->p_sig);
+}
+
 struct proc *
 proc_find_any(int32_t pid)
 {

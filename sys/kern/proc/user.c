@@ -39,42 +39,86 @@ proc_current_space(void)
 
 /* ------------------------------------------------------------ out of memory -- */
 
+/*
+ * Who has the most memory goes first, as if it had p_oom_adj thousandths of
+ * all memory more; at OOM_NEVER it does not go at all.
+ */
+#define OOM_NEVER	(-1000)
+
 struct victim {
 	struct proc	*proc;		/* held */
-	uint64_t	pages;
+	int64_t		badness, pages;
 	bool		leaving;	/* somebody is on its way out and will give memory back */
 };
+
+static _Atomic uint64_t oom_kills;
+
+static int64_t
+resident(struct proc *p)
+{
+	int64_t pages = 0;
+
+	token_get(&p->p_tok);			/* its space stays while we count */
+	if (p->p_vmspace != NULL)
+		pages = (int64_t)vm_resident(p->p_vmspace);
+	token_release(&p->p_tok);
+	return pages;
+}
+
+/* In pages. */
+static int64_t
+badness(struct proc *p, int64_t pages)
+{
+	struct page_stats s;
+
+	page_stats(&s);
+	return pages + p->p_oom_adj * ((int64_t)s.total / 1000);
+}
+
+uint64_t
+proc_oom_points(struct proc *p)
+{
+	struct page_stats s;
+	int64_t points;
+
+	page_stats(&s);
+	points = 1000 + badness(p, resident(p)) * 1000 / (int64_t)s.total;
+	return p->p_oom_adj == OOM_NEVER || points < 0 ? 0 : (uint64_t)points * 2 / 3;
+}
+
+uint64_t
+proc_oom_kills(void)
+{
+	return oom_kills;
+}
 
 static int
 weigh(struct proc *p, void *arg)
 {
 	struct victim *v = arg;
-	uint64_t pages = 0;
+	int64_t pages = resident(p), bad = badness(p, pages);
 
-	token_get(&p->p_tok);			/* its space stays while we count */
-	if (p->p_vmspace != NULL)
-		pages = vm_resident(p->p_vmspace);
-	token_release(&p->p_tok);
 	if (p == proc_first || pages == 0)
 		return 0;
 	if (p->p_state >= P_EXITING || (p->p_sigq.sq_set & sigbit(SIGKILL)) != 0) {
 		v->leaving = true;
 		return 0;
 	}
-	if (v->proc != NULL && pages <= v->pages)
+	if (p->p_oom_adj == OOM_NEVER || (v->proc != NULL && bad <= v->badness))
 		return 0;
 	if (v->proc != NULL)
 		proc_drop(v->proc);
 	proc_hold(p);
 	v->proc = p;
 	v->pages = pages;
+	v->badness = bad;
 	return 0;
 }
 
 bool
 proc_oom_kill(void)
 {
-	struct victim v = { NULL, 0, false };
+	struct victim v = { NULL, 0, 0, false };
 
 	(void)proc_foreach_any(weigh, &v);
 	if (v.leaving && v.proc != NULL)
@@ -84,6 +128,7 @@ proc_oom_kill(void)
 	kprintf("proc: out of memory: killed process %d (%s), %llu KiB resident\n", (int)v.proc->p_pid,
 	    v.proc->p_comm,
 	    (unsigned long long)v.pages * 4);
+	atomic_fetch_add(&oom_kills, 1);
 	sig_post(v.proc, SIGKILL, NULL);
 	proc_drop(v.proc);
 	return true;
@@ -116,6 +161,7 @@ do_fault(struct lwp *l)
 	    (uf->uf_err & MD_PF_WRITE) != 0 ? PROT_WRITE : PROT_READ;
 
 	figure_add(&l->l_ru.ru_minflt, 1);
+	figure_add(&mycpu->c_faults, 1);
 	switch (vm_fault(l->l_proc->p_vmspace, uf->uf_fault_addr, access)) {
 	case VMF_OK:
 		return;

@@ -401,7 +401,7 @@ sys_getrusage(struct sysmsg *m, int who, uaddr_t to)
 	struct proc *p = curproc;
 	struct rusage_acc acc;
 	struct k_rusage ru;
-	uint64_t maxrss = rt_max(p->p_maxrss_kib, vm_resident(p->p_vmspace) * 4);
+	uint64_t maxrss = rt_max(p->p_maxrss_kib, vm_resident_peak(p->p_vmspace) * 4);
 
 	(void)m;
 	switch (who) {

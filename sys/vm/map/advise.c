@@ -253,6 +253,7 @@ advise_entry(struct vmspace *vs, struct vm_entry *e, uaddr_t start, uaddr_t end,
 			return ENOMEM;
 		if ((end & (BLOCK_BYTES - 1)) != 0 && pmap_split(vs, end) != 0)
 			return ENOMEM;
+		(void)vm_resident_peak(vs);
 		pmap_remove(vs, start, end, false, true);
 		return 0;
 	case MADV_REMOVE:
@@ -414,6 +415,57 @@ vm_lock_all(struct vmspace *vs, bool now, bool future, uint64_t limit)
 	return error;
 }
 
+/* ------------------------------------------------------------- policies -- */
+
+static bool
+all_mapped(struct vmspace *vs, uaddr_t at, uaddr_t end)
+{
+	const struct vm_entry *e = entry_find(vs, at);
+
+	for (; at < end && e != NULL && e->e_start <= at; e = entry_next(e))
+		at = e->e_end;
+	return at >= end;
+}
+
+int
+vm_policy_set(struct vmspace *vs, uaddr_t start, uaddr_t end, uint32_t policy)
+{
+	int error = 0;
+
+	ASSERT(policy <= VME_POLICY >> VME_POLICY_SHIFT);
+	if (start < MD_USER_MIN || end > MD_USER_MAX)
+		return EFAULT;
+	lk_excl(&vs->vs_lk);
+	if (!all_mapped(vs, start, end))
+		error = EFAULT;
+	for (uaddr_t at = start, stop; at < end && error == 0; at = stop) {
+		struct vm_entry *e = entry_find(vs, at);
+
+		stop = rt_min(e->e_end, end);
+		error = advise_flag(vs, e, at, stop, policy << VME_POLICY_SHIFT, VME_POLICY);
+		lwkt_poll();
+	}
+	space_merge(vs, start, end);
+	lk_release(&vs->vs_lk);
+	return error;
+}
+
+int
+vm_policy_get(struct vmspace *vs, uaddr_t addr, uint32_t *policy)
+{
+	const struct vm_entry *e;
+	int error = EFAULT;
+
+	lk_shared(&vs->vs_lk);
+	e = entry_find(vs, addr);
+	if (e != NULL && e->e_start <= addr) {
+		*policy = e->e_advice >> VME_POLICY_SHIFT;
+		error = 0;
+	}
+	lk_release(&vs->vs_lk);
+	return error;
+}
+
 /* --------------------------------------------------------------- asking -- */
 
 /* Is the page of the entry at va in memory, mapped or not? */
@@ -461,14 +513,12 @@ vm_mincore(struct vmspace *vs, uaddr_t addr, uint64_t len, uint8_t *vec)
 bool
 vm_is_mapped(struct vmspace *vs, uaddr_t addr, uint64_t len)
 {
-	uaddr_t at = addr;
-	const struct vm_entry *e;
+	bool is;
 
 	lk_shared(&vs->vs_lk);
-	for (e = entry_find(vs, at); at < addr + len && e != NULL && e->e_start <= at; e = entry_next(e))
-		at = e->e_end;
+	is = all_mapped(vs, addr, addr + len);
 	lk_release(&vs->vs_lk);
-	return at >= addr + len;
+	return is;
 }
 
 void
@@ -497,12 +547,17 @@ vm_usage(struct vmspace *vs, struct vm_usage *out)
 {
 	lk_shared(&vs->vs_lk);
 	out->size = vs->vs_pages;
+	out->size_peak = vs->vs_pages_peak;
 	out->text = vs->vs_exec;
 	out->data = vs->vs_data;
 	out->stack = vs->vs_stack;
 	out->locked = vs->vs_locked;
 	lk_release(&vs->vs_lk);
+	spin_lock(&vs->vs_pt);
+	out->tables = vs->vs_tables;
+	spin_unlock(&vs->vs_pt);
 	out->shared = (uint64_t)figure(&vs->vs_other);
+	out->resident_peak = vm_resident_peak(vs);
 	out->resident = vm_resident(vs);
 }
 
@@ -510,6 +565,16 @@ uint64_t
 vm_resident(struct vmspace *vs)
 {
 	return (uint64_t)(figure(&vs->vs_anon) + figure(&vs->vs_other));
+}
+
+uint64_t
+vm_resident_peak(struct vmspace *vs)
+{
+	uint64_t now = vm_resident(vs), peak = vs->vs_resident_peak;
+
+	if (now > peak)
+		vs->vs_resident_peak = now;
+	return rt_max(now, peak);
 }
 
 void

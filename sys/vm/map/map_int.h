@@ -52,6 +52,8 @@ void	vmobj_unmap(struct vmobj *o, uint64_t first, uint64_t last, bool even_copie
 #define VME_WIPEONFORK	(1u << 1)
 #define VME_NOHUGE	(1u << 2)
 #define VME_LOCKED	(1u << 3)
+#define VME_POLICY_SHIFT 16		/* from here on: vm_policy_set() */
+#define VME_POLICY	(0xffffu << VME_POLICY_SHIFT)
 /* Flags that live on. */
 #define VME_KEEP	(MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_STACK | MAP_NORESERVE | MAP_DENYWRITE)
 
@@ -92,6 +94,8 @@ struct vmspace {
 	uint64_t	vs_pages, vs_data, vs_stack, vs_exec;	/* [vs_lk] sizes in pages */
 	_Atomic uint64_t vs_lim_as, vs_lim_data, vs_lim_stack;	/* [atomic] bytes */
 	uint64_t	vs_locked;	/* [vs_lk] pages of entries with VME_LOCKED */
+	uint64_t	vs_pages_peak;	/* [vs_lk] the most that vs_pages was */
+	_Atomic uint64_t vs_resident_peak;	/* [atomic: a lost update loses a little] pages */
 	bool		vs_lock_new;	/* [vs_lk] mlockall: what will be mapped is locked */
 	uaddr_t		vs_brk_start, vs_brk;	/* [vs_lk] */
 	/* [vs_lk] what a child will touch first: installed with the first run */

@@ -128,7 +128,7 @@ page_link(struct vmobj *o, struct page *pg, uint64_t index)
 	pg->pg_index = index;
 	o->o_npages++;
 	crit_enter();
-	figure_add(&vm_mycpu()->v_cache, 1);
+	figure_add(vmobj_is_cache(o) ? &vm_mycpu()->v_cache : &vm_mycpu()->v_shmem, 1);
 	crit_exit();
 }
 
@@ -141,7 +141,7 @@ page_unlink(struct vmobj *o, struct page *pg)
 	pg->pg_owner = NULL;
 	o->o_npages--;
 	crit_enter();
-	figure_add(&vm_mycpu()->v_cache, -1);
+	figure_add(vmobj_is_cache(o) ? &vm_mycpu()->v_cache : &vm_mycpu()->v_shmem, -1);
 	crit_exit();
 }
 

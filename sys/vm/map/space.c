@@ -89,6 +89,7 @@ count_pages(struct vmspace *vs, const struct vm_entry *e, uint64_t pages, bool a
 	uint64_t n = add ? pages : -pages;
 
 	vs->vs_pages += n;
+	vs->vs_pages_peak = rt_max(vs->vs_pages_peak, vs->vs_pages);
 	if ((e->e_flags & MAP_GROWSDOWN) != 0)
 		vs->vs_stack += n;
 	else if ((e->e_flags & MAP_PRIVATE) != 0 && (e->e_prot & PROT_WRITE) != 0)
@@ -331,6 +332,7 @@ space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end)
 	error = space_clip(vs, start, end);
 	if (error != 0)
 		return error;
+	(void)vm_resident_peak(vs);
 	pmap_remove(vs, start, end, false, true);
 	for (e = entry_find(vs, start); e != NULL && e->e_start < end; e = next) {
 		next = entry_next(e);
@@ -849,6 +851,8 @@ vmspace_clear(struct vmspace *vs)
 	lk_excl(&vs->vs_lk);
 	pmap_destroy(vs, true);
 	drop_entries(vs);
+	vs->vs_pages_peak = 0;
+	vs->vs_resident_peak = 0;
 	vs->vs_brk_start = vs->vs_brk = 0;
 	vs->vs_lock_new = false;
 	vs->vs_skip_len = UINT64_MAX;

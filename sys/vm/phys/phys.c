@@ -466,7 +466,7 @@ bool page_plenty(void) { return page_free_count() > page_total_count() / 8; }
 void
 page_stats(struct page_stats *out)
 {
-	int64_t anon = 0, cache = 0;
+	int64_t anon = 0, cache = 0, shmem = 0;
 	uint64_t nfree = page_free_count(), used;
 
 	for (uint32_t i = 0; i < cpu_count; i++) {
@@ -474,13 +474,15 @@ page_stats(struct page_stats *out)
 
 		nfree += (uint64_t)figure(&v->v_npages);
 		anon += figure(&v->v_anon);
-		cache += figure(&v->v_cache);
+		shmem += figure(&v->v_shmem);
+		cache += figure(&v->v_cache) + figure(&v->v_shmem);
 	}
 	out->total = page_total_count();
 	out->free = rt_min(nfree, out->total);
 	used = out->total - out->free;
 	out->anon = rt_min(anon < 0 ? 0 : (uint64_t)anon, used);
 	out->cache = rt_min(cache < 0 ? 0 : (uint64_t)cache, used - out->anon);
+	out->shmem = rt_min(shmem < 0 ? 0 : (uint64_t)shmem, out->cache);
 	out->kernel = used - out->anon - out->cache;
 }
 

@@ -28,6 +28,7 @@ struct cpu {
 	struct list		c_runq[LWKT_PRI_MAX];	/* [cpu] runnable threads, not the current one */
 	struct thread		*c_idle;	/* const: runs when nothing else can */
 	figure_t		c_switches;	/* [cpu] */
+	figure_t		c_faults;	/* [cpu] of user threads */
 	figure_t		c_user_ns, c_sys_ns;	/* [cpu] time booked for user threads */
 	struct list		c_reap;		/* [cpu] threads that have exited, their stacks to free */
 	struct thread		*_Atomic c_wakeups;	/* [atomic] threads to make ready here, newest first: td_wakenext */

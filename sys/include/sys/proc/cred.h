@@ -12,6 +12,7 @@ struct cred {
 	uint32_t	cr_ngroups;
 	uint32_t	cr_groups[NGROUPS_MAX];
 	uint64_t	cr_cap_perm, cr_cap_eff, cr_cap_inh, cr_cap_bnd, cr_cap_amb;
+	uint32_t	cr_securebits;	/* SECBIT_* (abi/prctl.h) */
 	struct view	*cr_view;	/* held */
 };
 struct cred *cred_hold(struct cred *c);

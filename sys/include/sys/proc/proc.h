@@ -47,7 +47,10 @@ struct pgrp {
 enum p_state { P_ALIVE, P_STOPPED, P_EXITING, P_ZOMBIE, P_REAPED };
 
 /* ns, counts */
-struct rusage_acc { figure_t ru_utime, ru_stime, ru_minflt, ru_majflt, ru_nvcsw, ru_nivcsw; };
+struct rusage_acc {
+	figure_t	ru_utime, ru_stime, ru_minflt, ru_majflt, ru_nvcsw, ru_nivcsw;
+	figure_t	ru_rchar, ru_wchar, ru_syscr, ru_syscw;	/* bytes and calls of reading, writing */
+};
 
 struct proc {
 	_Atomic uint32_t p_refs;
@@ -98,7 +101,7 @@ struct proc {
 	uaddr_t		p_arg_start, p_arg_end, p_env_start, p_env_end, p_stack_start;	/* [p_tok] */
 	uint8_t		p_auxv[512];	/* [p_tok] for /proc/PID/auxv */
 	uint32_t	p_auxv_bytes;	/* [p_tok] */
-	char		p_comm[16];	/* [p_tok] */
+	char		p_comm[16];	/* [p_tok] as l_comm of the lwp that bears our number */
 	_Atomic int	p_exit_signal;	/* [proc tree to change] to the parent */
 	bool		p_did_exec;	/* [proc tree] */
 	bool		p_dumpable;	/* [p_tok] */
@@ -106,6 +109,8 @@ struct proc {
 	_Atomic bool	p_subreaper;	/* [atomic] */
 	_Atomic int	p_pdeathsig;	/* [atomic] */
 	_Atomic int	p_nice;		/* [atomic] */
+	_Atomic int	p_oom_adj;	/* [atomic] -1000: never chosen when memory is out, to 1000: first */
+	_Atomic int	p_oom_adj_min;	/* [atomic] how far down it may set that by itself */
 	struct timer	p_alarm;	/* [p_tok to arm and cancel] ITIMER_REAL */
 	/* [p_sig] next (ns, 0 off), interval; of VIRTUAL and PROF in CPU time */
 	uint64_t	p_itimer[3][2];
@@ -128,6 +133,7 @@ struct lwp {
 	struct proc	*l_proc;	/* const, held */
 	int32_t		l_tid;		/* const, but exec makes it the pid */
 	struct list	l_link;		/* [p_sig] */
+	char		l_comm[16];	/* [p_sig] name of the thread */
 	struct list	l_hash;		/* [proc tree] by l_tid, but for a process's first */
 	struct cred	*l_cred;	/* [lwp] held: p_cred as it was when the system call began; NULL: not yet looked at */
 	const struct cred *l_vfs_cred;	/* [lwp] set by vfs_act_as() while a filesystem uses another for itself */
@@ -144,6 +150,8 @@ struct lwp {
 	uaddr_t		l_rseq;		/* [lwp] 0: none; see rseq.c */
 	uint32_t	l_rseq_sig, l_rseq_cpu;	/* [lwp] the latter: as written there last */
 	uint64_t	l_orig_rax;	/* [lwp] system call number in progress, for restarts; -1: none */
+	uint32_t	l_mempolicy;	/* [lwp] MPOL_* */
+	_Atomic uint32_t l_ioprio;	/* [atomic] class and level; 0: none was set */
 	struct rusage_acc l_ru;		/* [lwp] */
 	/* [lwp] when the current mode (user, kernel) began; 0: was off the CPU */
 	nsec_t		l_mode_start;
@@ -271,7 +279,15 @@ struct wait_result {
 int	proc_wait(const struct wait_args *wa, struct wait_result *wr);
 
 /* CPU time of a process up to now, ended lwps included. */
+/* Of a thread, if it is there; cut to fit. */
+void	proc_set_comm(struct proc *p, int32_t tid, const char *name);
+void	proc_get_comm(struct lwp *l, char name[16]);
+bool	proc_oom_kill(void);		/* kills one process; false: there is none */
+uint64_t proc_oom_kills(void);		/* how many so far */
+uint64_t proc_oom_points(struct proc *p);	/* 0 to 1333: how likely it is the next; Linux's oom_score */
 void	proc_times(struct proc *p, struct rusage_acc *out);
+/* `to` is the caller's alone. */
+void	rusage_add(struct rusage_acc *to, const struct rusage_acc *more);
 
 /*
  * exec, called by the file layer at the point of no return: the current

@@ -52,6 +52,12 @@ int	vm_msync(struct vmspace *vs, uaddr_t addr, uint64_t len);	/* vo_clean of wha
  */
 int	vm_lock(struct vmspace *vs, uaddr_t addr, uint64_t len, bool on, uint64_t limit);
 int	vm_lock_all(struct vmspace *vs, bool now, bool future, uint64_t limit);
+/*
+ * A number kept for each piece of a space: from which memory its pages are to come (set_mempolicy(2)).
+ * EFAULT: not all of it is mapped.
+ */
+int	vm_policy_set(struct vmspace *vs, uaddr_t start, uaddr_t end, uint32_t policy);
+int	vm_policy_get(struct vmspace *vs, uaddr_t addr, uint32_t *policy);
 int	vm_mincore(struct vmspace *vs, uaddr_t addr, uint64_t len, uint8_t *vec);
 bool	vm_is_mapped(struct vmspace *vs, uaddr_t addr, uint64_t len);	/* all of it */
 /* brk: *brk in: wished (0: ask), out: current.  exec sets the start. */
@@ -87,9 +93,14 @@ struct vm_weight {
 	uint64_t	referenced, anonymous, huge;
 };
 void	vm_weigh(struct vmspace *vs, uaddr_t start, uaddr_t end, struct vm_weight *w);
-struct vm_usage { uint64_t size, resident, shared, text, data, stack, locked; };	/* pages */
+/* pages */
+struct vm_usage {
+	uint64_t	size, size_peak, resident, resident_peak;
+	uint64_t	shared, text, data, stack, locked, tables;
+};
 void	vm_usage(struct vmspace *vs, struct vm_usage *out);
 uint64_t vm_resident(struct vmspace *vs);		/* pages, about; takes no lock: for the choice of a victim */
+uint64_t vm_resident_peak(struct vmspace *vs);		/* the most when somebody looked or unmapped */
 /* RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK as set by setrlimit; UINT64_MAX: none. */
 void	vm_limits(struct vmspace *vs, uint64_t as, uint64_t data, uint64_t stack);
 

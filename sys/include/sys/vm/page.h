@@ -82,7 +82,8 @@ static inline void *page_va(const struct page *pg) { return md_p2v(page_pa(pg));
 
 extern _Atomic uint64_t vm_fail_after;	/* [tests] 0: off; else so many allocations succeed, less one, then all fail */
 extern _Atomic bool page_poison;	/* [tests] fill freed pages, check them when they are handed out */
-struct page_stats { uint64_t total, free, anon, cache, kernel; };	/* pages */
+/* pages; shmem: those of `cache` that are a copy of nothing */
+struct page_stats { uint64_t total, free, anon, cache, shmem, kernel; };
 void	page_stats(struct page_stats *out);
 void	vm_phys_init(void);		/* kmain, before any allocation */
 struct cpu;
