@@ -41,4 +41,20 @@ struct k_clone_args {
 #define SCHED_RR	2
 #define SCHED_BATCH	3
 #define SCHED_IDLE	5
+#define SCHED_DEADLINE	6
 #define SCHED_RESET_ON_FORK	0x40000000
+
+struct k_sched_attr {
+	uint32_t	size, policy;
+	uint64_t	flags;
+	int32_t		nice;
+	uint32_t	priority;
+	uint64_t	runtime, deadline, period;
+	uint32_t	util_min, util_max;
+};
+#define SCHED_ATTR_SIZE_VER0	48u
+#define SCHED_FLAG_RESET_ON_FORK 0x01u
+#define SCHED_FLAG_KEEP_POLICY	0x08u
+#define SCHED_FLAG_KEEP_PARAMS	0x10u
+#define SCHED_FLAG_UTIL_CLAMP	0x60u
+#define SCHED_FLAG_ALL		0x7fu

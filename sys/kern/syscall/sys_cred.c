@@ -40,8 +40,13 @@ fix_caps(struct cred *c, const struct cred *old)
 	bool was_root = old->cr_uid == 0 || old->cr_euid == 0 || old->cr_suid == 0;
 	bool is_root = c->cr_uid == 0 || c->cr_euid == 0 || c->cr_suid == 0;
 
-	if (was_root && !is_root)
-		c->cr_cap_perm = c->cr_cap_eff = c->cr_cap_amb = 0;
+	if ((c->cr_securebits & SECBIT_NO_SETUID_FIXUP) != 0)
+		return;
+	if (was_root && !is_root) {
+		c->cr_cap_amb = 0;
+		if ((c->cr_securebits & SECBIT_KEEP_CAPS) == 0)
+			c->cr_cap_perm = c->cr_cap_eff = 0;
+	}
 	if (old->cr_euid == 0 && c->cr_euid != 0)
 		c->cr_cap_eff = 0;
 	if (old->cr_euid != 0 && c->cr_euid == 0)
@@ -204,9 +209,11 @@ sys_setfsuid(struct sysmsg *m, uint32_t uid)
 	if (c == NULL)
 		return 0;
 	c->cr_fsuid = uid;
-	if (old->cr_fsuid == 0 && uid != 0)
+	if ((c->cr_securebits & SECBIT_NO_SETUID_FIXUP) != 0)
+		;
+	else if (old->cr_fsuid == 0 && uid != 0)
 		c->cr_cap_eff &= ~CAP_FS_MASK;
-	if (old->cr_fsuid != 0 && uid == 0)
+	else if (old->cr_fsuid != 0 && uid == 0)
 		c->cr_cap_eff |= c->cr_cap_perm & CAP_FS_MASK;
 	publish(c);
 	return 0;

@@ -174,3 +174,27 @@ sys_pidfd_open(struct sysmsg *m, int32_t pid, uint32_t flags)
 	proc_drop(p);
 	return error != 0 ? error : install(m, fp, O_CLOEXEC);
 }
+
+/* A descriptor of ours for an open file of another process, which one may trace. */
+int
+sys_pidfd_getfd(struct sysmsg *m, int pidfd, int fd, uint32_t flags)
+{
+	struct file *of, *fp;
+	struct proc *p;
+	int error;
+
+	if (flags != 0)
+		return EINVAL;
+	if ((error = fd_get(pidfd, &of)) != 0)
+		return error;
+	if ((p = pidfd_proc(of)) == NULL)
+		error = EBADF;
+	else if (p->p_state >= P_EXITING)
+		error = ESRCH;
+	else if (!ptrace_may_access(p, PTRACE_REAL))
+		error = EPERM;
+	else if (fd_get_of(p, fd, &fp) != 0)
+		error = p->p_state >= P_EXITING ? ESRCH : EBADF;
+	file_drop(of);
+	return error != 0 ? error : install(m, fp, O_CLOEXEC);
+}

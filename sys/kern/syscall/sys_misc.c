@@ -8,6 +8,7 @@
 #include <gen/syscalls.h>
 #include <machine/cpu.h>
 #include <sys/debug/kprint.h>
+#include <sys/file/procfs.h>
 #include <sys/file/tty.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/uts.h>
@@ -62,14 +63,17 @@ sys_sysinfo(struct sysmsg *m, uaddr_t to)
 {
 	struct page_stats ps;
 	struct k_sysinfo si;
+	uint64_t load[3];
 
 	(void)m;
 	page_stats(&ps);
+	procfs_load(load);
 	si = (struct k_sysinfo){
 		.uptime = (int64_t)((time_now() - time_boot()) / NSEC_PER_SEC),
 		.totalram = ps.total * PAGE_BYTES,
 		.freeram = ps.free * PAGE_BYTES,
-		.bufferram = 0,
+		.loads = { load[0], load[1], load[2] },
+		.sharedram = ps.shmem * PAGE_BYTES,
 		.procs = (uint16_t)rt_min(proc_count(), UINT16_MAX),
 		.mem_unit = 1,
 	};
@@ -249,114 +253,6 @@ sys_arch_prctl(struct sysmsg *m, int option, uint64_t arg2)
 		return copyout(arg2, &r->fsbase, sizeof r->fsbase);
 	case ARCH_GET_GS:
 		return copyout(arg2, &r->gsbase, sizeof r->gsbase);
-	default:
-		return EINVAL;
-	}
-}
-
-static int
-prctl_name(int option, uaddr_t arg)
-{
-	struct proc *p = curproc;
-	char name[sizeof p->p_comm];
-	size_t i = 0;
-
-	if (option == PR_GET_NAME)
-		return copyout(arg, p->p_comm, sizeof p->p_comm);
-	memset(name, 0, sizeof name);
-	for (; i < sizeof name - 1; i++) {
-		if (copyin(&name[i], arg + i, 1) != 0)
-			return EFAULT;
-		if (name[i] == '\0')
-			break;
-	}
-	token_get(&p->p_tok);
-	memcpy(p->p_comm, name, sizeof name);
-	token_release(&p->p_tok);
-	return 0;
-}
-
-static int
-prctl_bounding(struct sysmsg *m, int option, uint64_t cap)
-{
-	struct proc *p = curproc;
-	struct cred *c;
-
-	if (cap > CAP_LAST)
-		return EINVAL;
-	if (option == PR_CAPBSET_READ) {
-		m->sm_result = cred_current()->cr_cap_bnd >> cap & 1;
-		return 0;
-	}
-	if (!cred_capable(cred_current(), CAP_SETPCAP))
-		return EPERM;
-	c = cred_copy(cred_current());
-	if (c == NULL)
-		return ENOMEM;
-	c->cr_cap_bnd &= ~(1ull << cap);
-	token_get(&p->p_tok);
-	proc_set_cred(c);
-	token_release(&p->p_tok);
-	return 0;
-}
-
-static int
-copyout_int(uaddr_t to, int v)
-{
-	return copyout(to, &v, sizeof v);
-}
-
-int
-sys_prctl(struct sysmsg *m, int option, uint64_t arg2, uint64_t arg3, uint64_t arg4, uint64_t arg5)
-{
-	struct proc *p = curproc;
-
-	switch (option) {
-	case PR_SET_PDEATHSIG:
-		if (arg2 > NSIG)
-			return EINVAL;
-		p->p_pdeathsig = (int)arg2;
-		return 0;
-	case PR_GET_PDEATHSIG:
-		return copyout_int(arg2, p->p_pdeathsig);
-	case PR_GET_DUMPABLE:
-		m->sm_result = p->p_dumpable;
-		return 0;
-	case PR_SET_DUMPABLE:
-		if (arg2 > 1)
-			return EINVAL;
-		p->p_dumpable = arg2 != 0;
-		return 0;
-	case PR_SET_NAME:
-	case PR_GET_NAME:
-		return prctl_name(option, arg2);
-	case PR_CAPBSET_READ:
-	case PR_CAPBSET_DROP:
-		return prctl_bounding(m, option, arg2);
-	case PR_SET_CHILD_SUBREAPER:
-		p->p_subreaper = arg2 != 0;
-		return 0;
-	case PR_GET_CHILD_SUBREAPER:
-		return copyout_int(arg2, p->p_subreaper);
-	case PR_SET_NO_NEW_PRIVS:
-		if (arg2 != 1 || arg3 != 0 || arg4 != 0 || arg5 != 0)
-			return EINVAL;
-		p->p_no_new_privs = true;
-		return 0;
-	case PR_GET_NO_NEW_PRIVS:
-		m->sm_result = p->p_no_new_privs;
-		return arg2 != 0 || arg3 != 0 || arg4 != 0 || arg5 != 0 ? EINVAL : 0;
-	case PR_SET_TIMERSLACK:
-		p->p_timerslack = arg2 != 0 ? arg2 : 50000;
-		return 0;
-	case PR_GET_TIMERSLACK:
-		m->sm_result = (int64_t)p->p_timerslack;
-		return 0;
-	case PR_GET_KEEPCAPS:
-	case PR_GET_SECUREBITS:
-	case PR_GET_TIMING:
-	case PR_GET_SECCOMP:
-		return 0;		/* 0 is what they are, for ever */
 	default:
 		return EINVAL;
 	}

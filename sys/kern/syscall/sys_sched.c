@@ -156,6 +156,14 @@ is_meant(struct proc *p, const struct nice_many *n)
 	}
 }
 
+/* Down to where RLIMIT_NICE allows, or with the capability. */
+static bool
+nice_allowed(struct proc *p, int nice)
+{
+	return nice >= p->p_nice || cred_capable(cred_current(), CAP_SYS_NICE) ||
+	    20 - nice <= (int)rt_min(p->p_rlimit[RLIMIT_NICE][0], 40);
+}
+
 static int
 nice_one(struct proc *p, void *arg)
 {
@@ -169,8 +177,7 @@ nice_one(struct proc *p, void *arg)
 		n->best = nice < n->best ? nice : n->best;
 	} else if (!may_change(p, CAP_SYS_NICE)) {
 		n->error = EPERM;
-	} else if (n->nice < nice && !cred_capable(cred_current(), CAP_SYS_NICE) &&
-	    20 - n->nice > (int)rt_min(p->p_rlimit[RLIMIT_NICE][0], 40)) {
+	} else if (!nice_allowed(p, n->nice)) {
 		n->error = EACCES;
 	} else {
 		atomic_store_explicit(&p->p_nice, n->nice, memory_order_relaxed);
@@ -289,6 +296,22 @@ sys_sched_getscheduler(struct sysmsg *m, int32_t pid)
 	return error;
 }
 
+static int
+policy_check(int policy, int priority)
+{
+	switch (policy) {
+	case SCHED_OTHER:
+	case SCHED_BATCH:
+	case SCHED_IDLE:
+		return priority != 0 ? EINVAL : 0;
+	case SCHED_FIFO:
+	case SCHED_RR:
+		return priority < 1 || priority > 99 ? EINVAL : EPERM;
+	default:
+		return EINVAL;
+	}
+}
+
 int
 sys_sched_setscheduler(struct sysmsg *m, int32_t pid, int policy, uaddr_t param)
 {
@@ -298,19 +321,106 @@ sys_sched_setscheduler(struct sysmsg *m, int32_t pid, int policy, uaddr_t param)
 	(void)m;
 	if (error == 0)
 		error = with_thread(pid, false, policy_get, &(uint32_t){ 0 });		/* does it exist? */
+	if (error == 0)
+		error = policy_check(policy & ~SCHED_RESET_ON_FORK, priority);
+	return error != 0 ? error : with_thread(pid, true, policy_set, &value);
+}
+
+/* A nice value is a process's here, as everywhere. */
+int
+sys_sched_getattr(struct sysmsg *m, int32_t pid, uaddr_t to, uint32_t size, uint32_t flags)
+{
+	struct k_sched_attr a = { .util_max = 1024 };
+	const uint8_t zero = 0;
+	struct proc *p;
+	int error;
+
+	(void)m;
+	if (to == 0 || pid < 0 || size < SCHED_ATTR_SIZE_VER0 || size > PAGE_BYTES || flags != 0)
+		return EINVAL;
+	error = with_thread(pid, false, policy_get, &a.policy);
+	p = error != 0 ? NULL : pid != 0 ? proc_find_tid(pid) : curproc;
+	if (p == NULL)
+		return ESRCH;
+	a.nice = p->p_nice;
+	if (pid != 0)
+		proc_drop(p);
+	a.size = (uint32_t)rt_min(size, sizeof a);
+	a.flags = (a.policy & SCHED_RESET_ON_FORK) != 0 ? SCHED_FLAG_RESET_ON_FORK : 0;
+	a.policy &= ~(uint32_t)SCHED_RESET_ON_FORK;
+	for (uint32_t at = a.size; at < size && error == 0; at++)
+		error = copyout(to + at, &zero, 1);
+	return error != 0 ? error : copyout(to, &a, a.size);
+}
+
+/* What the caller knows more of than we do must be zero.  E2BIG: our size was written back. */
+static int
+attr_in(uaddr_t from, struct k_sched_attr *a)
+{
+	uint32_t size, ours = sizeof *a;
+	uint8_t more;
+	int error = copyin(&size, from, sizeof size);
+
 	if (error != 0)
 		return error;
-	switch (policy & ~SCHED_RESET_ON_FORK) {
-	case SCHED_OTHER:
-	case SCHED_BATCH:
-	case SCHED_IDLE:
-		return priority != 0 ? EINVAL : with_thread(pid, true, policy_set, &value);
-	case SCHED_FIFO:
-	case SCHED_RR:
-		return priority < 1 || priority > 99 ? EINVAL : EPERM;
-	default:
-		return EINVAL;
+	if (size == 0)
+		size = SCHED_ATTR_SIZE_VER0;
+	if (size < SCHED_ATTR_SIZE_VER0 || size > PAGE_BYTES)
+		error = E2BIG;
+	for (uint32_t at = ours; at < size && error == 0; at++) {
+		error = copyin(&more, from + at, 1);
+		if (error == 0 && more != 0)
+			error = E2BIG;
 	}
+	if (error == E2BIG && copyout(from, &ours, sizeof ours) != 0)
+		return E2BIG;		/* no less */
+	memset(a, 0, sizeof *a);
+	if (error == 0)
+		error = copyin(a, from, rt_min(size, ours));
+	if (error == 0 && (a->flags & SCHED_FLAG_UTIL_CLAMP) != 0 && size < ours)
+		error = EINVAL;
+	a->nice = a->nice < NICE_MIN ? NICE_MIN : a->nice > NICE_MAX ? NICE_MAX : a->nice;
+	return error;
+}
+
+int
+sys_sched_setattr(struct sysmsg *m, int32_t pid, uaddr_t from, uint32_t flags)
+{
+	struct k_sched_attr a;
+	struct proc *p = NULL;
+	uint32_t value, reset;
+	bool keep;
+	int error;
+
+	(void)m;
+	if (from == 0 || pid < 0 || flags != 0)
+		return EINVAL;
+	error = attr_in(from, &a);
+	if (error == 0 && (int32_t)a.policy < 0)
+		error = EINVAL;
+	if (error == 0)
+		error = with_thread(pid, false, policy_get, &value);
+	if (error != 0)
+		return error;
+	if ((a.flags & SCHED_FLAG_KEEP_POLICY) != 0)
+		a.policy = value & ~(uint32_t)SCHED_RESET_ON_FORK;
+	if ((a.flags & ~(uint64_t)SCHED_FLAG_ALL) != 0)
+		return EINVAL;
+	error = a.policy == SCHED_DEADLINE ? EPERM : policy_check((int)a.policy, (int)a.priority);
+	keep = (a.flags & SCHED_FLAG_KEEP_PARAMS) != 0;		/* the policy too, then */
+	reset = (a.flags & SCHED_FLAG_RESET_ON_FORK) != 0 ? SCHED_RESET_ON_FORK : 0;
+	value = (keep ? value & ~(uint32_t)SCHED_RESET_ON_FORK : a.policy) | reset;
+	if (error == 0 && (p = pid != 0 ? proc_find_tid(pid) : proc_of(0)) == NULL)
+		error = ESRCH;
+	if (error == 0 && !keep && !nice_allowed(p, a.nice))
+		error = EPERM;
+	if (error == 0)
+		error = with_thread(pid, true, policy_set, &value);
+	if (error == 0 && !keep && a.policy != SCHED_IDLE)
+		p->p_nice = a.nice;
+	if (p != NULL)
+		proc_drop(p);
+	return error;
 }
 
 int
@@ -439,24 +549,105 @@ sys_sched_setaffinity(struct sysmsg *m, int32_t pid, uint32_t len, uaddr_t from)
 
 /* ------------------------------------------------------------- I/O class - */
 
+/*
+ * Told to who asks, and nothing else: there is no queue of a disk to be first
+ * in.  A thread that has set none has, as Linux says, the middle of the best
+ * effort class, moved by its nice value; but who asks for one thread hears
+ * that none was set.
+ */
 #define IOPRIO_WHO_PROCESS	1
+#define IOPRIO_WHO_PGRP		2
 #define IOPRIO_WHO_USER		3
-#define IOPRIO_BE_4		(2 << 13 | 4)	/* best effort, level 4: what everybody has */
+#define IOPRIO_CLASS_SHIFT	13
+enum { IOPRIO_NONE, IOPRIO_RT, IOPRIO_BE, IOPRIO_IDLE };
+
+struct io_many {
+	int		which, who;
+	uint32_t	prio;		/* to set; of get: the best so far */
+	bool		set;
+	int		found, error;
+};
+
+static uint32_t
+ioprio_of(const struct proc *p, const struct lwp *l)
+{
+	uint32_t prio = l->l_ioprio;
+
+	return prio >> IOPRIO_CLASS_SHIFT != IOPRIO_NONE ? prio :
+	    IOPRIO_BE << IOPRIO_CLASS_SHIFT | (uint32_t)(p->p_nice + 20) / 5;
+}
+
+static int
+ioprio_one(struct proc *p, void *arg)
+{
+	struct io_many *io = arg;
+	struct nice_many n = { .who = io->who };
+
+	n.which = io->which == IOPRIO_WHO_PGRP ? PRIO_PGRP : PRIO_USER;
+	if (!is_meant(p, &n))
+		return 0;
+	io->found++;
+	if (io->set && !may_change(p, CAP_SYS_NICE)) {
+		io->error = EPERM;
+		return 1;
+	}
+	spin_lock(&p->p_sig);
+	list_foreach(l, &p->p_lwps, struct lwp, l_link) {
+		if (io->set)
+			l->l_ioprio = io->prio;
+		else
+			io->prio = rt_min(io->prio, ioprio_of(p, l));
+	}
+	spin_unlock(&p->p_sig);
+	return 0;
+}
+
+static int
+ioprio_all(struct io_many *io)
+{
+	if (io->which != IOPRIO_WHO_PGRP && io->which != IOPRIO_WHO_USER)
+		return EINVAL;
+	(void)proc_foreach(ioprio_one, io);
+	return io->error != 0 ? io->error : io->found > 0 ? 0 : ESRCH;
+}
+
+static void
+ioprio_read(struct lwp *l, void *to)
+{
+	*(uint32_t *)to = l->l_ioprio;
+}
+
+static void
+ioprio_write(struct lwp *l, void *from)
+{
+	l->l_ioprio = *(uint32_t *)from;
+}
 
 int
 sys_ioprio_get(struct sysmsg *m, int which, int who)
 {
-	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER)
-		return EINVAL;
-	m->sm_result = IOPRIO_BE_4;
-	return which == IOPRIO_WHO_PROCESS ? check_pid(who) : 0;
+	struct io_many io = { .which = which, .who = who, .prio = UINT32_MAX };
+	int error;
+
+	if (which == IOPRIO_WHO_PROCESS)
+		error = with_thread(who, false, ioprio_read, &io.prio);
+	else
+		error = ioprio_all(&io);
+	m->sm_result = io.prio;
+	return error;
 }
 
 int
 sys_ioprio_set(struct sysmsg *m, int which, int who, int prio)
 {
+	struct io_many io = { .which = which, .who = who, .prio = (uint32_t)prio & 0xffff, .set = true };
+	uint32_t class = io.prio >> IOPRIO_CLASS_SHIFT, level = io.prio & 7;
+
 	(void)m;
-	if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER || prio >> 13 > 3 || (prio & 0x1fff) > 7)
+	if (class > IOPRIO_IDLE || (class == IOPRIO_NONE && level != 0))
 		return EINVAL;
-	return which == IOPRIO_WHO_PROCESS ? check_pid(who) : 0;
+	if (class == IOPRIO_RT && !cred_capable(cred_current(), CAP_SYS_ADMIN) &&
+	    !cred_capable(cred_current(), CAP_SYS_NICE))
+		return EPERM;
+	return which == IOPRIO_WHO_PROCESS ? with_thread(who, true, ioprio_write, &io.prio) : ioprio_all(&io);
 }
