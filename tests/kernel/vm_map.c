@@ -176,11 +176,12 @@ KTEST(vm_protection_hides_and_shows_again)
 	vmspace_drop(vs);
 }
 
-static void
+static bool
 count_region(const struct vm_region *r, void *arg)
 {
 	(void)r;
 	++*(uint32_t *)arg;
+	return true;
 }
 
 static uint32_t
@@ -188,7 +189,7 @@ regions(struct vmspace *vs)
 {
 	uint32_t n = 0;
 
-	vm_foreach(vs, count_region, &n);
+	vm_foreach(vs, 0, count_region, &n);
 	return n;
 }
 

@@ -380,6 +380,45 @@ rollup(void)
 	    labs(parts - pss) <= 2);
 }
 
+/* More mappings than fit into one read: each is there once, in order. */
+static void
+many(void)
+{
+	static char part[1 << 12];
+	const int n = 3000;
+	char *a = map(-1, (size_t)n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	int fd, bad = 0, lines = 0, have = 0;
+	unsigned long lo, hi, last = 0;
+	ssize_t got;
+
+	for (int i = 0; i < n; i += 2)
+		t_need(mprotect(a + i * T_PAGE, T_PAGE, PROT_NONE) == 0, "mprotect");
+	fd = open("/proc/self/maps", O_RDONLY);
+	while ((got = read(fd, part + have, sizeof part - 1 - (size_t)have)) > 0) {
+		char *line = part, *end;
+
+		part[have += (int)got] = '\0';
+		for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+			bad += sscanf(line, "%lx-%lx", &lo, &hi) != 2 || lo < last || hi <= lo;
+			last = hi;
+			lines += lo >= (unsigned long)a && hi <= (unsigned long)a + (unsigned long)n * T_PAGE;
+		}
+		have = (int)strlen(memmove(part, line, strlen(line) + 1));
+	}
+	t_say("of many mappings %d lines, bad %d, left %d", lines, bad, have);
+	T(lseek(fd, 0, SEEK_SET));
+	T(read(fd, part, 8) == 8);
+	close(fd);
+	fd = open("/proc/self/smaps", O_RDONLY);
+	lines = 0;
+	while ((got = read(fd, part, sizeof part)) > 0)
+		for (ssize_t i = 0; i < got; i++)
+			lines += part[i] == '\n';
+	t_say("smaps to its end: %d, at least 20 lines for each %d", (int)got, lines >= 20 * n);
+	close(fd);
+	munmap(a, (size_t)n * T_PAGE);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -397,5 +436,6 @@ main(int argc, char **argv)
 	program();
 	weights();
 	rollup();
+	many();
 	return 0;
 }

@@ -13,7 +13,7 @@
  *   F1  a node holds no process: it names one by pid and p_id, so an open
  *       /proc file keeps nobody from going away, and reading it then fails
  *       with ESRCH, also when another process has the number.
- *   F2  a text is at most PBUF_MAX bytes.
+ *   F2  a text, or a piece of one, is at most PBUF_MAX bytes.
  *
  * Locking: a snapshot's own lock; processes as proc.h says.
  */
@@ -91,7 +91,8 @@ pb_printf(struct pbuf *b, const char *fmt, ...)
 
 struct snapshot {
 	struct lk	s_lk;
-	struct pbuf	s_buf;		/* [s_lk] */
+	struct pbuf	s_buf;		/* [s_lk] the piece that was read last */
+	uint64_t	s_base;		/* [s_lk] where it is in the file */
 	bool		s_made;		/* [s_lk] */
 	/* const: p_id of the process, and its p_execs, when the file was opened */
 	uint64_t	s_id;
@@ -118,6 +119,7 @@ snap_make(struct snapshot *s, const struct pnode *n)
 	s->s_buf.pb_len = 0;
 	s->s_buf.pb_failed = false;
 	if (n->pn_ent->pe_mode == 0400 && !snap_same_program(s, n)) {
+		s->s_buf.pb_from = 0;
 		s->s_made = true;
 		return 0;
 	}
@@ -135,16 +137,24 @@ snap_read(struct file *fp, struct uio *u)
 {
 	struct snapshot *s = fp->f_data;
 	const struct pnode *n = fp->f_vnode->v_data;
+	uint64_t at;
 	int error = 0;
 
 	if (n->pn_ent->pe_text == NULL)
 		return EINVAL;
 	lk_excl(&s->s_lk);
-	if (!s->s_made || u->u_off == 0)
+	if (!s->s_made || u->u_off == 0 || u->u_off < s->s_base) {
+		s->s_base = s->s_buf.pb_from = 0;
 		error = snap_make(s, n);
-	if (error == 0 && u->u_off < s->s_buf.pb_len)
-		error = uio_move(s->s_buf.pb_text + u->u_off, rt_min(s->s_buf.pb_len - u->u_off,
-		    u->u_resid), u);
+	}
+	while (error == 0 && u->u_off - s->s_base >= s->s_buf.pb_len && s->s_buf.pb_from != 0) {
+		s->s_base += s->s_buf.pb_len;
+		error = snap_make(s, n);
+		lwkt_poll();
+	}
+	at = u->u_off - s->s_base;
+	if (error == 0 && at < s->s_buf.pb_len)
+		error = uio_move(s->s_buf.pb_text + at, rt_min(s->s_buf.pb_len - at, u->u_resid), u);
 	lk_release(&s->s_lk);
 	return error;
 }
@@ -570,7 +580,7 @@ static int
 procfs_readlink(struct vnode *vn, char *buf, size_t size, size_t *len)
 {
 	const struct pnode *n = vn->v_data;
-	struct pbuf b = { NULL, 0, 0, false };
+	struct pbuf b = { 0 };
 	int error = n->pn_ent->pe_text(&b, n);
 
 	if (error == 0 && b.pb_failed)
@@ -588,7 +598,7 @@ static int
 jump_nameless(struct vnode *vn, struct ncp **out)
 {
 	const struct pnode *n = vn->v_data;
-	struct pbuf b = { NULL, 0, 0, false };
+	struct pbuf b = { 0 };
 	struct k_stat st;
 	struct vnode *to;
 	int error = procfs_stat_fd(n, &st);

@@ -6,11 +6,15 @@
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
 
-/* Text that grows; once memory or the bound is hit it stays as it is and pb_failed says so. */
+/*
+ * Text that grows; once memory or the bound is hit it stays as it is and pb_failed says so.  pb_from: a text
+ * that may be long is made in pieces, and each says where the next one begins; 0: the start, or no more.
+ */
 struct pbuf {
 	char	*pb_text;
 	size_t	pb_len, pb_cap;
 	bool	pb_failed;
+	uint64_t pb_from;
 };
 #define PBUF_MAX	(1u << 20)
 void	pb_printf(struct pbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -9,9 +9,12 @@
  * shared without a file.  Device and inode are those of the file as its
  * mount shows it, also where an overlay took the contents from elsewhere.
  *
- * The space is locked only while its regions are copied, each with the name
- * and object it holds; text is made afterwards, when waiting harms nobody.
- * Weights are taken from the page table then, so they are of a moment later.
+ * A space may have more regions than memory to tell of them, so the text is
+ * made in pieces, each from an address on: what changes between two reads may
+ * show in the second.  The space is locked only while the regions of a piece
+ * are copied, each with the name and object it holds; text is made
+ * afterwards, when waiting harms nobody.  Weights are taken from the page
+ * table then, so they are of a moment later.
  */
 #include "procfs_int.h"
 
@@ -22,15 +25,16 @@
 #include <sys/proc/vdso.h>
 #include <sys/vm/kmem.h>
 
-#define REGIONS_SPARE	32u
+#define REGIONS_MAX	64u		/* in a piece */
 #define NAME_COLUMN	73u
 
 typedef unsigned long long ull;
 
 struct maps {
 	struct vmspace	*vs;		/* held; NULL: it has none any more */
-	struct vm_region *r;		/* each with its name and object held */
-	uint32_t	n, max;
+	struct vm_region *r;		/* REGIONS_MAX; each with its name and object held */
+	uint32_t	n;
+	uaddr_t		next;		/* where the next piece begins; 0: there is none */
 	uaddr_t		stack, brk;
 	/* Of the region before, for most have the same. */
 	struct ncp	*name;		/* NULL: nothing known */
@@ -38,32 +42,26 @@ struct maps {
 	uint64_t	dev, ino;
 };
 
-static void
-count_region(const struct vm_region *r, void *arg)
-{
-	(void)r;
-	(*(uint32_t *)arg)++;
-}
-
-static void
+static bool
 keep_region(const struct vm_region *r, void *arg)
 {
 	struct maps *m = arg;
 
-	if (m->n == m->max)
-		return;
+	if (m->n == REGIONS_MAX) {
+		m->next = r->start;
+		return false;
+	}
 	if (r->obj != NULL)
 		vmobj_hold(r->obj);		/* maps_put() drops them */
 	if (r->name != NULL)
 		ncp_hold(r->name);
 	m->r[m->n++] = *r;
+	return true;
 }
 
-/* The callback must not sleep, so the regions are counted first and copied then. */
 static int
-maps_get(const struct pnode *n, struct maps *m)
+maps_get(const struct pnode *n, uaddr_t from, struct maps *m)
 {
-	uint32_t count = 0;
 	struct proc *p;
 	int error = procfs_look_at(n, &p);
 
@@ -77,12 +75,10 @@ maps_get(const struct pnode *n, struct maps *m)
 	proc_drop(p);
 	if (m->vs == NULL)
 		return 0;
-	vm_foreach(m->vs, count_region, &count);
-	m->max = count + REGIONS_SPARE;
-	m->r = kmalloc_array(m->max, sizeof *m->r, KM_WAIT);
+	m->r = kmalloc_array(REGIONS_MAX, sizeof *m->r, KM_WAIT);
 	if (m->r == NULL)
 		return ENOMEM;
-	vm_foreach(m->vs, keep_region, m);
+	vm_foreach(m->vs, from, keep_region, m);
 	vm_brk(m->vs, &m->brk);
 	return 0;
 }
@@ -193,10 +189,11 @@ int
 procfs_maps(struct pbuf *b, const struct pnode *n)
 {
 	struct maps m;
-	int error = maps_get(n, &m);
+	int error = maps_get(n, b->pb_from, &m);
 
 	for (uint32_t i = 0; error == 0 && i < m.n; i++)
 		map_line(b, &m, &m.r[i]);
+	b->pb_from = m.next;
 	maps_put(&m);
 	return error;
 }
@@ -295,7 +292,7 @@ int
 procfs_smaps(struct pbuf *b, const struct pnode *n)
 {
 	struct maps m;
-	int error = maps_get(n, &m);
+	int error = maps_get(n, b->pb_from, &m);
 
 	for (uint32_t i = 0; error == 0 && i < m.n; i++) {
 		struct weight w = { 0 };
@@ -309,6 +306,7 @@ procfs_smaps(struct pbuf *b, const struct pnode *n)
 		pb_printf(b, "THPeligible:    %8d\n", m.r[i].obj == NULL && !m.r[i].nohuge);
 		flag_line(b, &m.r[i]);
 	}
+	b->pb_from = m.next;
 	maps_put(&m);
 	return error;
 }
@@ -317,16 +315,25 @@ int
 procfs_smaps_rollup(struct pbuf *b, const struct pnode *n)
 {
 	struct weight w = { 0 };
+	uaddr_t from = 0, start = 0, end = 0;
 	struct maps m;
-	int error = maps_get(n, &m);
+	int error;
 
-	for (uint32_t i = 0; error == 0 && i < m.n; i++)
-		weigh(&m, &m.r[i], &w);
-	if (error == 0 && m.n > 0) {
-		pb_printf(b, "%08llx-%08llx ---p 00000000 00:00 0%*s[rollup]\n", (ull)m.r[0].start,
-		    (ull)m.r[m.n - 1].end, 26, "");
+	do {
+		error = maps_get(n, from, &m);
+		for (uint32_t i = 0; error == 0 && i < m.n; i++)
+			weigh(&m, &m.r[i], &w);
+		if (m.n > 0) {
+			start = start == 0 ? m.r[0].start : start;
+			end = m.r[m.n - 1].end;
+		}
+		from = m.next;
+		maps_put(&m);
+	} while (error == 0 && from != 0);
+	if (error == 0 && end != 0) {
+		pb_printf(b, "%08llx-%08llx ---p 00000000 00:00 0%*s[rollup]\n", (ull)start, (ull)end, 26,
+		    "");
 		weight_lines(b, &w, true);
 	}
-	maps_put(&m);
 	return error;
 }

@@ -522,11 +522,10 @@ vm_is_mapped(struct vmspace *vs, uaddr_t addr, uint64_t len)
 }
 
 void
-vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), void *arg)
+vm_foreach(struct vmspace *vs, uaddr_t from, bool (*fn)(const struct vm_region *, void *), void *arg)
 {
 	lk_shared(&vs->vs_lk);
-	for (struct rb_node *n = rb_first(&vs->vs_entries); n != NULL; n = rb_next(n)) {
-		const struct vm_entry *e = rb_entry(n, struct vm_entry, e_node);
+	for (const struct vm_entry *e = entry_find(vs, from); e != NULL; e = entry_next(e)) {
 		struct vm_region r = {
 			.start = e->e_start, .end = e->e_end, .prot = e->e_prot, .flags = e->e_flags,
 			.max_prot = e->e_max_prot, .obj = e->e_obj, .off = e->e_off, .name = e->e_name,
@@ -536,7 +535,8 @@ vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), voi
 			.nohuge = (e->e_advice & VME_NOHUGE) != 0,
 		};
 
-		fn(&r, arg);
+		if (!fn(&r, arg))
+			break;
 		lwkt_poll();
 	}
 	lk_release(&vs->vs_lk);

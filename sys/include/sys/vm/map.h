@@ -85,7 +85,8 @@ struct vm_region {
 };
 /* Names are the file layer's: how to keep one.  At boot. */
 void	vm_set_names(void (*hold)(struct ncp *), void (*drop)(struct ncp *));
-void	vm_foreach(struct vmspace *vs, void (*fn)(const struct vm_region *, void *), void *arg);
+/* The regions that end above `from`, upwards, until fn says false; it must not sleep. */
+void	vm_foreach(struct vmspace *vs, uaddr_t from, bool (*fn)(const struct vm_region *, void *), void *arg);
 /* What is mapped in [start, end) now is added to it; bytes, and shares of pages in 1/4096 of a byte. */
 struct vm_weight {
 	uint64_t	rss, pss_4096ths, pss_dirty_4096ths, pss_anon_4096ths;
