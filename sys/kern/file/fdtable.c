@@ -7,6 +7,10 @@
  * room for FD_INLINE inside the struct, so that fork copies with one
  * allocation, and doubles up to the process's RLIMIT_NOFILE.
  *
+ * The threads of a process have its table, but for one that asked for its own
+ * (l_fdt: unshare, close_range) and those that it made: what they open and
+ * close is theirs.  If it becomes the last thread, or calls exec, its table is the process's.
+ *
  * Others may look at a table (/proc/PID/fd).  They keep the memory, not the
  * files: those are closed when the last process leaves the table, by it.
  *
@@ -19,7 +23,8 @@
  * Locking: ft_tok guards everything; allocation may sleep and so lose it, so
  * growing looks again.  Files are flushed and dropped without the token.
  * p_fdt itself changes under p_tok, while the process has one thread (exec,
- * exit, unsharing); the current process may read its own without.
+ * exit, unsharing); the current process may read its own without.  l_fdt is
+ * its thread's.
  */
 #include <abi/errno.h>
 #include <core/rt/rt.h>
@@ -36,8 +41,8 @@
 #define CLONE_FILES	0x400u
 
 struct fdtable {
-	_Atomic uint32_t ft_refs;	/* [atomic] who may touch this: processes, lookers */
-	_Atomic uint32_t ft_users;	/* [atomic] processes */
+	_Atomic uint32_t ft_refs;	/* [atomic] who may touch this: users, lookers */
+	_Atomic uint32_t ft_users;	/* [atomic] processes, and threads that have it for their own */
 	struct token	ft_tok;
 	uint32_t	ft_size;	/* [ft_tok] slots, a multiple of 64 */
 	uint32_t	ft_low;		/* [ft_tok] T3 */
@@ -229,6 +234,12 @@ fdtable_leave(struct fdtable *ft, struct proc *p)
 	fdtable_drop(ft);
 }
 
+struct fdtable *
+fdtable_current(void)
+{
+	return curlwp->l_fdt != NULL ? curlwp->l_fdt : curproc->p_fdt;
+}
+
 static uint32_t
 fd_limit(void)
 {
@@ -238,7 +249,7 @@ fd_limit(void)
 int
 fd_get(int fd, struct file **out)
 {
-	struct fdtable *ft = curproc->p_fdt;
+	struct fdtable *ft = fdtable_current();
 	struct file *fp = NULL;
 
 	if (fd < 0 || ft == NULL)
@@ -284,7 +295,7 @@ fd_place(struct fdtable *ft, struct file *fp, bool cloexec, uint32_t min, int *o
 int
 fd_room(void)
 {
-	struct fdtable *ft = curproc->p_fdt;
+	struct fdtable *ft = fdtable_current();
 	uint32_t fd = 0;
 
 	if (ft != NULL) {
@@ -302,11 +313,11 @@ fd_install(struct file *fp, bool cloexec, int min, int *fd)
 	int error;
 
 	ASSERT(min >= 0);
-	if (curproc->p_fdt == NULL && (error = fdtable_create(&curproc->p_fdt)) != 0) {
+	if (fdtable_current() == NULL && (error = fdtable_create(&curproc->p_fdt)) != 0) {
 		file_drop(fp);
 		return error;
 	}
-	ft = curproc->p_fdt;
+	ft = fdtable_current();
 	token_get(&ft->ft_tok);
 	error = fd_place(ft, fp, cloexec, (uint32_t)min, fd);
 	token_release(&ft->ft_tok);
@@ -326,11 +337,11 @@ fd_set(int fd, struct file *fp, bool cloexec)
 		file_drop(fp);
 		return EBADF;
 	}
-	if (curproc->p_fdt == NULL && (error = fdtable_create(&curproc->p_fdt)) != 0) {
+	if (fdtable_current() == NULL && (error = fdtable_create(&curproc->p_fdt)) != 0) {
 		file_drop(fp);
 		return error;
 	}
-	ft = curproc->p_fdt;
+	ft = fdtable_current();
 	token_get(&ft->ft_tok);
 	if ((error = fdtable_grow(ft, (uint32_t)fd + 1)) != 0) {
 		token_release(&ft->ft_tok);
@@ -353,7 +364,7 @@ fd_set(int fd, struct file *fp, bool cloexec)
 int
 fd_close(int fd)
 {
-	struct fdtable *ft = curproc->p_fdt;
+	struct fdtable *ft = fdtable_current();
 	struct file *fp;
 
 	if (fd < 0 || ft == NULL)
@@ -385,7 +396,7 @@ fd_dup(int fd, int min, bool cloexec, int *out)
 int
 fd_cloexec_get(int fd, bool *on)
 {
-	struct fdtable *ft = curproc->p_fdt;
+	struct fdtable *ft = fdtable_current();
 	bool used;
 
 	if (fd < 0 || ft == NULL)
@@ -400,7 +411,7 @@ fd_cloexec_get(int fd, bool *on)
 int
 fd_cloexec_set(int fd, bool on)
 {
-	struct fdtable *ft = curproc->p_fdt;
+	struct fdtable *ft = fdtable_current();
 	bool used;
 
 	if (fd < 0 || ft == NULL)
@@ -418,7 +429,7 @@ fd_cloexec_set(int fd, bool on)
 int
 fd_close_range(uint32_t first, uint32_t last, bool only_cloexec)
 {
-	struct fdtable *ft = curproc->p_fdt;
+	struct fdtable *ft = fdtable_current();
 	uint32_t fd;
 
 	ASSERT(first <= last);
@@ -439,28 +450,43 @@ fd_close_range(uint32_t first, uint32_t last, bool only_cloexec)
 uint32_t
 fdtable_size(void)
 {
-	struct fdtable *ft = curproc->p_fdt;
+	struct fdtable *ft = fdtable_current();
 
 	return ft != NULL ? ft->ft_size : 0;	/* only grows */
+}
+
+/* Gives up the table that it had; takes over the reference. */
+static void
+process_table_set(struct proc *p, struct fdtable *ft)
+{
+	struct fdtable *old = p->p_fdt;
+
+	token_get(&p->p_tok);
+	p->p_fdt = ft;
+	token_release(&p->p_tok);
+	if (old != NULL)
+		fdtable_leave(old, p);
 }
 
 int
 fdtable_unshare(void)
 {
-	struct proc *p = curproc;
-	struct fdtable *ft = p->p_fdt, *copy;
+	struct fdtable *ft = fdtable_current(), *copy;
+	bool threads = atomic_load(&curproc->p_nlwps) > 1;
 	int error;
 
-	if (ft == NULL || atomic_load(&ft->ft_users) == 1)
+	if (ft == NULL || (atomic_load(&ft->ft_users) == 1 && (ft == curlwp->l_fdt || !threads)))
 		return 0;
-	if (atomic_load(&p->p_nlwps) > 1)
-		return EINVAL;		/* a table is a process's: the other threads are using this one */
 	if ((error = fdtable_copy(ft, &copy)) != 0)
 		return error;
-	token_get(&p->p_tok);
-	p->p_fdt = copy;
-	token_release(&p->p_tok);
-	fdtable_leave(ft, p);
+	if (curlwp->l_fdt != NULL) {
+		fdtable_leave(ft, curproc);
+		curlwp->l_fdt = copy;
+	} else if (threads) {
+		curlwp->l_fdt = copy;
+	} else {
+		process_table_set(curproc, copy);
+	}
 	return 0;
 }
 
@@ -513,17 +539,47 @@ fd_next_of(struct proc *p, int fd)
 	return next < size ? (int)next : -1;
 }
 
+/* One user more. */
+static struct fdtable *
+fdtable_join(struct fdtable *ft)
+{
+	atomic_fetch_add(&ft->ft_refs, 1);
+	atomic_fetch_add(&ft->ft_users, 1);
+	return ft;
+}
+
 static int
 file_fork(struct proc *parent, struct proc *child, uint64_t clone_flags)
 {
-	if (parent == NULL || parent->p_fdt == NULL)
+	struct fdtable *ft = parent == NULL ? NULL : parent == curproc ? fdtable_current() : parent->p_fdt;
+
+	if (ft == NULL)
 		return fdtable_create(&child->p_fdt);
 	if ((clone_flags & CLONE_FILES) == 0)
-		return fdtable_copy(parent->p_fdt, &child->p_fdt);
-	atomic_fetch_add(&parent->p_fdt->ft_refs, 1);
-	atomic_fetch_add(&parent->p_fdt->ft_users, 1);
-	child->p_fdt = parent->p_fdt;
+		return fdtable_copy(ft, &child->p_fdt);
+	child->p_fdt = fdtable_join(ft);
 	return 0;
+}
+
+static void
+file_lwp_fork(struct lwp *from, struct lwp *l)
+{
+	if (from->l_fdt != NULL)
+		l->l_fdt = fdtable_join(from->l_fdt);
+}
+
+static void
+file_lwp_exit(struct lwp *l)
+{
+	struct fdtable *ft = l->l_fdt;
+
+	l->l_fdt = NULL;
+	if (ft == NULL)
+		return;
+	if (atomic_load(&l->l_proc->p_nlwps) == 1)
+		process_table_set(l->l_proc, ft);
+	else
+		fdtable_leave(ft, l->l_proc);
 }
 
 /* The new program has a table of its own.  Without memory for it the process cannot go on: it is past the point of return. */
@@ -553,6 +609,8 @@ static struct proc_hooks file_hooks = {
 	.ph_fork = file_fork,
 	.ph_exec = file_exec,
 	.ph_exit = file_exit,
+	.ph_lwp_fork = file_lwp_fork,
+	.ph_lwp_exit = file_lwp_exit,
 };
 
 void

@@ -318,7 +318,7 @@ lockf_fcntl(struct file *fp, int cmd, struct k_flock *l)
 {
 	bool ofd = cmd >= F_OFD_GETLK, get = cmd == F_GETLK || cmd == F_OFD_GETLK;
 	struct flock_range want = {
-		.r_key = lockf_key(fp), .r_owner = ofd ? (const void *)fp : curproc->p_fdt,
+		.r_key = lockf_key(fp), .r_owner = ofd ? (const void *)fp : fdtable_current(),
 		.r_pid = ofd ? -1 : curproc->p_pid, .r_type = l->l_type,
 	}, *add, *spare;
 	int error;

@@ -412,6 +412,7 @@ thread_make(const struct fork_args *fa, int32_t *tid)
 		lwp_free(l);
 		return error;
 	}
+	hooks_lwp_fork(curlwp, l);
 	*tid = l->l_tid;
 	number = (uint32_t)l->l_tid;
 	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 &&

@@ -741,6 +741,14 @@ hooks_exit(struct proc *p)
 }
 
 void
+hooks_lwp_fork(struct lwp *from, struct lwp *l)
+{
+	list_foreach(h, &hooks, struct proc_hooks, ph_link)
+		if (h->ph_lwp_fork != NULL)
+			h->ph_lwp_fork(from, l);
+}
+
+void
 hooks_lwp_exit(struct lwp *l)
 {
 	list_foreach(h, &hooks, struct proc_hooks, ph_link)

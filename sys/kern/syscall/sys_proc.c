@@ -9,6 +9,7 @@
 #include <gen/syscalls.h>
 #include <sys/file/event.h>
 #include <sys/file/exec.h>
+#include <sys/file/file.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
@@ -220,13 +221,13 @@ sys_unshare(struct sysmsg *m, uint64_t flags)
 	    CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 	(void)m;
-	if ((flags & ~(alone | namespaces | CLONE_SYSVSEM)) != 0)
+	if ((flags & ~(alone | namespaces | CLONE_SYSVSEM | CLONE_FILES)) != 0)
 		return EINVAL;
 	if ((flags & alone) != 0 && (curproc->p_nlwps > 1 || curproc->p_vm_shared))
 		return EINVAL;
-	if ((flags & namespaces) == 0)
-		return 0;
-	return cred_capable(cred_current(), CAP_SYS_ADMIN) ? EINVAL : EPERM;
+	if ((flags & namespaces) != 0)
+		return cred_capable(cred_current(), CAP_SYS_ADMIN) ? EINVAL : EPERM;
+	return (flags & CLONE_FILES) != 0 ? fdtable_unshare() : 0;
 }
 
 int

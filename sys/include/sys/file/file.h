@@ -109,7 +109,8 @@ int	fd_cloexec_get(int fd, bool *on);
 int	fd_cloexec_set(int fd, bool on);
 int	fd_close_range(uint32_t first, uint32_t last, bool only_cloexec);	/* or mark close-on-exec */
 uint32_t fdtable_size(void);				/* no open descriptor is >= this */
-int	fdtable_unshare(void);				/* the current process gets its own copy */
+int	fdtable_unshare(void);				/* the current thread gets its own copy */
+struct fdtable *fdtable_current(void);			/* of the current thread; NULL: it has none */
 /* For /proc/PID/fd: held; ENOENT.  next: smallest open descriptor >= fd, -1. */
 int	fd_get_of(struct proc *p, int fd, struct file **out);
 int	fd_next_of(struct proc *p, int fd);
