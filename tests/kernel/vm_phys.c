@@ -48,6 +48,7 @@ KTEST(pages_of_runs_are_aligned_contiguous_and_counted)
 			for (uint32_t k = 0; k < PAGE_BYTES / 8; k++)
 				ok = ok && w[k] == 0;
 			memset(page_va(&pg[i]), 0xa5, PAGE_BYTES);
+			lwkt_poll();
 		}
 		KCHECK(ok);
 		KCHECK(free_pages() >= before - (1u << order));
