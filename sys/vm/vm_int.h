@@ -39,9 +39,9 @@ static inline struct vm_cpu *vm_mycpu(void) { return mycpu->c_vm; }
 
 void	vm_cpu_setup(struct cpu *c, struct vm_cpu *v);
 void	kmem_cpu_setup(struct cpu *c, struct vm_cpu *v);
-/* Give what this CPU keeps in reserve back: empty slabs, stacks, and then single pages to the buddy lists.  Pages. */
-uint64_t kmem_trim(void);
+/* Give what this CPU keeps in reserve back: a stack, empty slabs, and single pages to the buddy lists.  Pages. */
 uint64_t kstack_trim(void);
+uint64_t kmem_trim(void);
 uint64_t page_cache_trim(void);
 void	kstack_init(void);
 

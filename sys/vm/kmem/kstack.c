@@ -154,20 +154,16 @@ kstack_free(uint64_t stack, size_t bytes)
 uint64_t
 kstack_trim(void)
 {
-	uint64_t pages = 0;
+	struct vm_cpu *v;
+	uint64_t stack = 0;
 
-	for (;;) {
-		struct vm_cpu *v;
-		uint64_t stack = 0;
-
-		crit_enter();
-		v = vm_mycpu();
-		if (v->v_nkstack > 0)
-			stack = v->v_kstack[--v->v_nkstack];
-		crit_exit();
-		if (stack == 0)
-			return pages;
-		stack_unmap(stack, LWKT_STACK_BYTES);
-		pages += LWKT_STACK_BYTES >> PAGE_SHIFT;
-	}
+	crit_enter();
+	v = vm_mycpu();
+	if (v->v_nkstack > 0)
+		stack = v->v_kstack[--v->v_nkstack];
+	crit_exit();
+	if (stack == 0)
+		return 0;
+	stack_unmap(stack, LWKT_STACK_BYTES);
+	return LWKT_STACK_BYTES >> PAGE_SHIFT;
 }

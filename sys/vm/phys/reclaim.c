@@ -46,30 +46,51 @@ vm_set_oom(bool (*kill_one)(void), bool (*dying)(void))
 struct trim {
 	_Atomic uint64_t t_pages;
 	_Atomic uint32_t t_left;	/* CPUs that have not answered */
+	bool		t_more[CPU_MAX];	/* [its CPU, then the asker] may have further stacks */
 };
 
+/* One stack a time: it may cost the machine 0.1 ms, and here nobody looks at the mailbox. */
 static void
 trim_here(void *arg, uint64_t unused)
 {
 	struct trim *t = arg;
+	uint64_t stack = kstack_trim();
 
 	(void)unused;
-	atomic_fetch_add_explicit(&t->t_pages, kstack_trim() + kmem_trim() + page_cache_trim(), memory_order_relaxed);
+	t->t_more[mycpuid] = stack != 0;
+	atomic_fetch_add_explicit(&t->t_pages, stack + kmem_trim() + page_cache_trim(), memory_order_relaxed);
 	atomic_fetch_sub_explicit(&t->t_left, 1, memory_order_release);
 }
 
-static uint64_t
-trim_everywhere(void)
+/* Asks those who may have more.  False: nobody has. */
+static bool
+trim_step(struct trim *t)
 {
-	struct trim t = { 0, cpu_count };
-	uint32_t turns = 0;
+	uint32_t turns = 0, asked = 0;
 
-	for (uint32_t i = 0; i < cpu_count; i++)
-		ipi_send(i, trim_here, &t, 0);
-	while (atomic_load_explicit(&t.t_left, memory_order_acquire) != 0) {
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		if (!t->t_more[i])
+			continue;
+		atomic_fetch_add_explicit(&t->t_left, 1, memory_order_relaxed);
+		ipi_send(i, trim_here, t, 0);
+		asked++;
+	}
+	while (atomic_load_explicit(&t->t_left, memory_order_acquire) != 0) {
 		lwkt_poll();
 		md_spin(&turns);
 	}
+	return asked != 0;
+}
+
+/* The number of steps is bounded, because stacks come back while we ask. */
+static uint64_t
+trim_everywhere(void)
+{
+	struct trim t = { .t_left = 0 };
+
+	memset(t.t_more, true, cpu_count);
+	for (uint32_t i = 0; i <= KSTACK_CACHE && trim_step(&t); i++)
+		;
 	return atomic_load_explicit(&t.t_pages, memory_order_relaxed);
 }
 
