@@ -49,6 +49,20 @@ stay(void *arg)
 	return arg;
 }
 
+static int
+alive(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[256];
+	int n = 0;
+
+	while (n == 0 && fgets(line, sizeof line, f) != NULL)
+		sscanf(line, "Threads: %d", &n);
+	fclose(f);
+	return n;
+}
+
+/* A thread counts until it is gone, which may be a little after it was joined. */
 static void
 threads(void)
 {
@@ -63,13 +77,16 @@ threads(void)
 	go = 1;
 	for (int i = 0; i < n; i++)
 		pthread_join(t[i], NULL);
+	while (alive() > 1)
+		t_sleep_ms(1);
 }
 
-/* Several processes fork as fast as they can: together not one too many. */
+/* Several processes, once they are all there, fork as fast as they can: together not one too many. */
 static void
 bomb(void)
 {
 	_Atomic int *done = mmap(NULL, T_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	_Atomic int *begin = done + 1;
 	int p[2], many = 0;
 	pid_t kids[4];
 	char buf[64];
@@ -78,10 +95,14 @@ bomb(void)
 	t_need(pipe(p) == 0, "pipe");
 	for (int i = 0; i < 4; i++) {
 		kids[i] = fork();
+		t_need(kids[i] >= 0, "fork");
 		if (kids[i] == 0) {
 			pid_t more[64];
-			int got = fork_all(more, 64);
+			int got;
 
+			while (!*begin)
+				t_sleep_ms(1);
+			got = fork_all(more, 64);
 			for (int k = 0; k < got; k++)
 				(void)!write(p[1], "x", 1);
 			for (++*done; *done < 4; )
@@ -90,6 +111,7 @@ bomb(void)
 			_exit(0);
 		}
 	}
+	*begin = 1;
 	close(p[1]);
 	for (int i = 0; i < 4; i++)
 		waitpid(kids[i], NULL, 0);
