@@ -3,7 +3,8 @@
 #pragma once
 #include <stdint.h>
 
-struct k_dirent64 {
+/* Packed: what follows the members that have a size is the name. */
+struct __attribute__((packed)) k_dirent64 {
 	uint64_t	d_ino;
 	int64_t		d_off;
 	uint16_t	d_reclen;
@@ -11,7 +12,7 @@ struct k_dirent64 {
 	char		d_name[];	/* with NUL; records are multiples of 8 */
 };
 /* The older record: the type is in its last byte. */
-struct k_dirent {
+struct __attribute__((packed)) k_dirent {
 	uint64_t	d_ino;
 	uint64_t	d_off;
 	uint16_t	d_reclen;

@@ -15,7 +15,7 @@
 struct k_ipc_perm {
 	int32_t		key;
 	uint32_t	uid, gid, cuid, cgid, mode;
-	uint16_t	seq, pad;
+	uint16_t	seq, pad[3];
 	uint64_t	unused[2];
 };
 _Static_assert(sizeof(struct k_ipc_perm) == 48, "Linux's size");

@@ -49,7 +49,7 @@ struct k_syscall_info {
 	uint64_t	ip, sp;
 	union {
 		struct { uint64_t nr, args[6]; } entry;
-		struct { int64_t rval; uint8_t is_error; } exit;
+		struct { int64_t rval; uint8_t is_error, pad[7]; } exit;
 	} u;
 };
 struct k_peeksiginfo {

@@ -48,8 +48,8 @@ struct k_siginfo {
 		struct { int32_t pid; uint32_t uid; int32_t status, pad; int64_t utime, stime; } chld;	/* and kill: pid, uid */
 		struct { int32_t pid; uint32_t uid; uint64_t value; } rt;
 		struct { int32_t id, overrun; uint64_t value; } timer;
-		struct { uint64_t addr; int16_t lsb; } fault;
-		struct { int64_t band; int32_t fd; } poll;
+		struct { uint64_t addr; int16_t lsb, pad[3]; } fault;
+		struct { int64_t band; int32_t fd, pad; } poll;
 		struct { uint64_t call_addr; int32_t nr; uint32_t arch; } sys;
 		uint8_t pad[112];
 	} u;

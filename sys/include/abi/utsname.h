@@ -13,8 +13,8 @@ struct k_sysinfo {
 	int64_t		uptime;
 	uint64_t	loads[3];
 	uint64_t	totalram, freeram, sharedram, bufferram, totalswap, freeswap;
-	uint16_t	procs, pad;
+	uint16_t	procs, pad, pad2[2];
 	uint64_t	totalhigh, freehigh;
-	uint32_t	mem_unit;
+	uint32_t	mem_unit, pad3;
 };
 _Static_assert(sizeof(struct k_sysinfo) == 112, "struct sysinfo is 112 bytes");

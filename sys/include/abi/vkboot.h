@@ -59,6 +59,7 @@ struct vkboot {
 	uint64_t	b_tree_root[VKB_TREES_MAX];
 	uint32_t	b_trees, b_tree_off;
 	uint32_t	b_outcome;		/* enum vkb_outcome, written by the kernel before hk_exit() */
+	uint32_t	b_pad;
 	char		b_strings[];
 };
 

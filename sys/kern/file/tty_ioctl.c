@@ -14,11 +14,6 @@
 #include <sys/proc/proc.h>
 #include <sys/proc/view.h>
 
-#define TERMIO_NCC	8
-/* The oldest form: half of each word, the first keys. */
-struct k_termio { uint16_t iflag, oflag, cflag, lflag; uint8_t line, cc[TERMIO_NCC]; };
-_Static_assert(sizeof(struct k_termio) == 18, "Linux's struct termio");
-
 static int
 ioctl_get_termios(struct tty *t, uint32_t cmd, uaddr_t arg)
 {
