@@ -3,7 +3,8 @@
 #
 # headers.sh - every public header compiles alone, twice in a row, and says
 # "#pragma once"; the structures that programs see have no bytes without a
-# name, which nobody would clear before they are copied out.
+# name, which nobody would clear before they are copied out (clang looks only
+# at those whose size is asserted).
 #
 #   headers.sh CC 'KERNEL FLAGS' 'HOST FLAGS'
 #

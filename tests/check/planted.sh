@@ -139,7 +139,8 @@ plant sys/include/sys/vm/planted.h 'struct planted;'
 refuses "a header without #pragma once is found" 'vm/planted.h: no #pragma once' \
     make --no-print-directory O="$t/build" rule-headers
 rm -f sys/include/sys/vm/planted.h
-plant sys/include/abi/planted.h '#pragma once' 'struct planted { char c; int i; };'
+plant sys/include/abi/planted.h '#pragma once' 'struct planted { char c; int i; };' \
+    '_Static_assert(sizeof(struct planted) == 8, "8 bytes");'
 refuses "padding in a structure that programs see is found" 'abi/planted.h: bytes without a name' \
     make --no-print-directory O="$t/build" rule-headers
 rm -f sys/include/abi/planted.h
