@@ -191,7 +191,7 @@ has_mounts_below(struct mount *mp)
 	return false;
 }
 
-/* May something be mounted on this name?  It stays so while its place is locked.  [mount_lk] */
+/* May something be mounted on this name?  [mount_lk, its place] */
 static int
 check_cover(struct ncp *on)
 {
@@ -231,6 +231,19 @@ unlock_place(struct ncp *dir)
 		return;
 	lk_release(&dir->n_vnode->v_lk);
 	ncp_drop(dir);
+}
+
+/* The same before anything is made for it: it may be removed again meanwhile.  [mount_lk] */
+static int
+may_cover(struct ncp *on)
+{
+	struct ncp *dir;
+	int error;
+
+	lock_place(on, &dir);
+	error = check_cover(on);
+	unlock_place(dir);
+	return error;
 }
 
 /* The mount, new or without a place, gets its place.  [mount_lk] */
@@ -337,7 +350,7 @@ vfs_bind(struct ncp *from, struct ncp *on, uint32_t flags)
 	int error;
 
 	lk_excl(&mount_lk);
-	error = check_cover(on);
+	error = may_cover(on);
 	if (error == 0 && (from->n_vnode->v_type == VDIR) != (on->n_vnode->v_type == VDIR))
 		error = ENOTDIR;
 	if (error == 0 && ncp_is_deleted(from))
@@ -356,7 +369,7 @@ vfs_move(struct ncp *root, struct ncp *on)
 	int error;
 
 	lk_excl(&mount_lk);
-	error = check_cover(on);
+	error = may_cover(on);
 	if (error == 0 && (root != mp->mp_ncp || mp->mp_dead || mp == root_mount))
 		error = EINVAL;
 	if (error == 0 && (root->n_vnode->v_type == VDIR) != (on->n_vnode->v_type == VDIR))
@@ -402,7 +415,7 @@ vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags
 	if (fs == NULL)
 		return ENODEV;
 	lk_excl(&mount_lk);
-	error = on->n_vnode->v_type != VDIR ? ENOTDIR : check_cover(on);
+	error = on->n_vnode->v_type != VDIR ? ENOTDIR : may_cover(on);
 	same = (fs->fs_flags & FS_SINGLE) != 0 ? find_single(fs) : NULL;
 	if (error == 0 && same != NULL)
 		error = bind_new(same->mp_ncp, &mp);
