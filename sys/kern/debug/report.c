@@ -35,15 +35,30 @@ report_start(void)
 }
 
 static void
-report_gap(void)
+report_gap(const struct gap *g)
 {
-	struct symtab_pos at = { "?", 0, "?", 0 };
-	uint64_t pc;
-	nsec_t gap = lwkt_longest_gap(&pc);
+	char place[160] = "";
+	size_t n = 0;
 
-	(void)symtab_lookup(pc - 1, &at);
-	say("longest gap: %llu us, ended in %s (%s:%u)\n", (unsigned long long)gap / 1000,
-	    at.sp_func, at.sp_file, at.sp_line);
+	for (uint32_t i = 0; i < GAP_FRAMES && g->g_pc[i] != 0 && n < sizeof place; i++) {
+		struct symtab_pos at = { "?", 0, "?", 0 };
+
+		(void)symtab_lookup(g->g_pc[i] - 1, &at);
+		n += (size_t)rt_snprintf(place + n, sizeof place - n, "%s%s:%u", i > 0 ? " < " : "", at.sp_func,
+		    at.sp_line);
+	}
+	say("gap: %llu us, ended in %s\n", (unsigned long long)g->g_ns / 1000, place);
+}
+
+static void
+report_gaps(void)
+{
+	const struct gap *g;
+	uint32_t n = lwkt_gaps(&g);
+
+	say("gap: %llu us, or less, elsewhere\n", (unsigned long long)GAP_FLOOR_NS / 1000);
+	for (uint32_t i = 0; i < n; i++)
+		report_gap(&g[i]);
 }
 
 static void
@@ -60,7 +75,7 @@ void
 report_end(void)
 {
 	if (boot_arg("gaps", NULL, 0))
-		report_gap();
+		report_gaps();
 	if (boot_arg("tokens", NULL, 0))
 		report_tokens();
 }

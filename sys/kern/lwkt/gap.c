@@ -6,14 +6,20 @@
  * timer waits is the time between two places that look: the end of a
  * critical section, lwkt_poll(), idle and the border to user mode.  The
  * kernel argument `gaps` makes each of them take the CPU's own time (wall
- * time would count what the host gives to others) and keeps the longest span
- * and who ended it.  A host that is a virtual machine itself books now and
- * then what it lost on whoever runs next, so wall time bounds the span.  A
- * wait for a spin does not count: its holder may not be running, and if it
- * is, the gap is the holder's.  A machine that serves faults by itself looks
+ * time would count what the host gives to others) and keeps the longest spans
+ * and the places that ended them.  A wait for a spin does not count: its holder may
+ * not be running, and if it is, the gap is the holder's.  Nor does sleep in
+ * idle, which a message ends.  A machine that serves faults by itself looks
  * between two of them, and is asked to come back to the border each time, so
  * that many of them are not taken for one gap.  Otherwise it costs nothing:
  * c_watch is 0, and is looked at together with the mailbox.
+ *
+ * A host that is a virtual machine itself books what it lost, milliseconds at
+ * times, on whoever runs just then.  Wall time bounds the span, and no more can be
+ * known here; but such a loss hits any place, and what the kernel does wrong is
+ * at the same place each time: hence the places (tests/long/gaps.sh).
+ *
+ * Locking: `recording` for the places, spun for: nobody is switched away while he has it.
  */
 #include <core/rt/rt.h>
 #include <machine/clock.h>
@@ -23,15 +29,54 @@
 
 #include "lwkt_int.h"
 
+#define GAPS	24u
+
+static struct gap gaps[GAPS];		/* [recording] */
+static uint32_t ngaps;			/* [recording] */
+static _Atomic bool recording;
+
+static void
+place_of(const uint64_t *frame, uint64_t pc[GAP_FRAMES])
+{
+	uint64_t low = curthread->td_stack, at = (uint64_t)frame;
+
+	for (uint32_t i = 0; i < GAP_FRAMES; i++) {
+		pc[i] = ((const uint64_t *)at)[1];
+		at = ((const uint64_t *)at)[0];
+		if (at < low || at > low + LWKT_STACK_BYTES - 16 || (at & 7) != 0)
+			break;
+	}
+}
+
+static void
+record(const struct gap *g)
+{
+	struct gap *at = NULL, *least = &gaps[0];
+
+	while (atomic_exchange_explicit(&recording, true, memory_order_acquire))
+		;
+	for (uint32_t i = 0; i < ngaps && at == NULL; i++) {
+		if (memcmp(gaps[i].g_pc, g->g_pc, sizeof g->g_pc) == 0)
+			at = &gaps[i];
+		else if (gaps[i].g_ns < least->g_ns)
+			least = &gaps[i];
+	}
+	if (at == NULL)
+		at = ngaps < GAPS ? &gaps[ngaps++] : least;
+	if (g->g_ns > at->g_ns)
+		*at = *g;
+	atomic_store_explicit(&recording, false, memory_order_release);
+}
+
 void
-gap_note(struct cpu *c, uint64_t pc)
+gap_note(struct cpu *c, const uint64_t *frame)
 {
 	nsec_t used = md_cpu_time(), now = md_now();
-	nsec_t gap = rt_min(used - c->c_gap_used, now - c->c_gap_at);
+	struct gap g = { .g_ns = rt_min(used - c->c_gap_used, now - c->c_gap_at) };
 
-	if (c->c_gap_at != 0 && gap > c->c_gap_longest) {
-		c->c_gap_longest = gap;
-		c->c_gap_pc = pc;
+	if (c->c_gap_at != 0 && g.g_ns > GAP_FLOOR_NS) {
+		place_of(frame, g.g_pc);
+		record(&g);
 	}
 	c->c_gap_used = used;
 	c->c_gap_at = now;
@@ -58,14 +103,9 @@ lwkt_watch_gaps(void)
 	md_user_each_fault();
 }
 
-nsec_t
-lwkt_longest_gap(uint64_t *pc)
+uint32_t
+lwkt_gaps(const struct gap **out)
 {
-	struct cpu *worst = cpu_find(0);
-
-	for (uint32_t i = 1; i < cpu_count; i++)
-		if (cpu_find(i)->c_gap_longest > worst->c_gap_longest)
-			worst = cpu_find(i);
-	*pc = worst->c_gap_pc;
-	return worst->c_gap_longest;
+	*out = gaps;
+	return ngaps;
 }

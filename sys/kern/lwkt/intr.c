@@ -52,7 +52,7 @@ crit_exit_slow(void)
 	struct cpu *c = mycpu;
 
 	if ((c->c_watch & CPU_WATCH_GAPS) != 0)
-		gap_note(c, (uint64_t)__builtin_return_address(0));
+		gap_note(c, __builtin_frame_address(0));
 	c->c_curthread->td_crit++;
 	intr_dispatch(c);
 	c->c_curthread->td_crit--;

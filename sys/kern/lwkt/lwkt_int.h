@@ -17,7 +17,7 @@ extern bool witness_on;		/* const after boot */
 void	witness_take(const void *lock, uint32_t rank, bool waits);
 void	witness_drop(const void *lock);
 
-void	gap_note(struct cpu *c, uint64_t pc);
+void	gap_note(struct cpu *c, const uint64_t *frame);	/* of the function whose caller ends the span */
 /* Around a wait for a CPU that may not be running: what it takes is no part of a gap. */
 nsec_t	gap_pause(const struct cpu *c);
 void	gap_resume(struct cpu *c, nsec_t since);

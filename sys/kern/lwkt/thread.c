@@ -460,6 +460,15 @@ lwkt_foreach(void (*fn)(struct thread *, void *), void *arg)
 	spin_unlock(&all_spin);
 }
 
+static void
+rest(struct cpu *c)
+{
+	nsec_t since = gap_pause(c);
+
+	md_idle();
+	gap_resume(c, since);
+}
+
 /*
  * Idle: look at the mailbox, run what became ready, else sleep.  The sleep
  * ends at once if a bit was set after the look, so nothing is lost.
@@ -480,6 +489,6 @@ lwkt_idle(void)
 		if (idle_hook != NULL && c->c_runmask == 0)
 			idle_hook();
 		if (c->c_runmask == 0)
-			md_idle();
+			rest(c);
 	}
 }

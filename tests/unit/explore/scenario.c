@@ -478,10 +478,10 @@ token_reacquire_all(struct thread *td)
 }
 
 void
-gap_note(struct cpu *c, uint64_t pc)
+gap_note(struct cpu *c, const uint64_t *frame)
 {
 	(void)c;
-	(void)pc;
+	(void)frame;
 }
 
 nsec_t

@@ -34,8 +34,7 @@ struct cpu {
 	struct thread		*_Atomic c_wakeups;	/* [atomic] threads to make ready here, newest first: td_wakenext */
 	struct thread		*c_left;	/* [cpu] has just been switched away from: see switch_finish() */
 	struct ipi_cpu		*c_ipi;		/* const: rings of messages */
-	nsec_t			c_gap_used, c_gap_at, c_gap_longest;	/* [cpu] gap.c */
-	uint64_t		c_gap_pc;	/* [cpu] who ended the longest */
+	nsec_t			c_gap_used, c_gap_at;	/* [cpu] gap.c */
 	struct time_cpu		*c_time;	/* const: timer layer's */
 	struct vm_cpu		*c_vm;		/* const: page and slab caches */
 };

@@ -101,7 +101,14 @@ void	lwkt_foreach(void (*fn)(struct thread *, void *), void *arg);
 
 /* Kernel argument `gaps`: measure how long a CPU goes without looking at its mailbox, in its own CPU time. */
 void	lwkt_watch_gaps(void);
-nsec_t	lwkt_longest_gap(uint64_t *pc);		/* of all CPUs; pc: after the call that ended it */
+#define GAP_FRAMES	4u
+struct gap {
+	nsec_t		g_ns;
+	uint64_t	g_pc[GAP_FRAMES];	/* after the call that ended it, after the call of that function ...; or 0 */
+};
+/* The longest of all CPUs, one for each place, in no order.  How many; those of GAP_FLOOR_NS or less are left out. */
+#define GAP_FLOOR_NS	(100 * 1000ull)
+uint32_t lwkt_gaps(const struct gap **out);
 
 /* Kernel argument `witness`: check the order of locks.  Before there is a second thread. */
 void	witness_start(void);
