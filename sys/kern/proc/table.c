@@ -26,6 +26,7 @@
 #include <abi/resource.h>
 #include <core/rt/rt.h>
 #include <machine/boot.h>
+#include <sys/proc/ucount.h>
 #include <sys/proc/view.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/map.h>
@@ -70,6 +71,7 @@ proc_init(void)
 	vm_set_current(proc_current_space);
 	vm_set_oom(proc_oom_kill, proc_oom_dying);
 	usched_init();
+	ucount_init();
 }
 
 uint32_t

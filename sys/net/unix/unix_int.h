@@ -65,7 +65,7 @@ struct unix_msg {
 	bool		m_has_cred;	/* const once queued */
 	struct k_ucred	m_cred;		/* const once queued */
 	struct scm_files *m_files;	/* [u_rdlk; rights when it carries sockets] */
-	struct unix_user *m_user;	/* const: who is charged for m_files */
+	struct ucount	*m_user;	/* const: who is charged for m_files */
 	uint32_t	m_nsock;	/* const once queued: AF_UNIX sockets among them */
 	struct list	m_carrier;	/* [rights] on the target's u_carriers */
 	uint8_t		m_data[];

@@ -40,15 +40,9 @@
 #include <core/rt/rt.h>
 #include <sys/debug/kprint.h>
 #include <sys/lwkt/thread.h>
+#include <sys/proc/ucount.h>
 #include <sys/vm/kmem.h>
 
-#define USER_BUCKETS	32u
-
-struct unix_user {
-	struct list	uu_link;	/* [user_spin] */
-	uint32_t	uu_uid;		/* const */
-	uint64_t	uu_files;	/* [user_spin] R4; never 0 */
-};
 struct dropper {
 	struct list	d_link;		/* [drop_spin] */
 	struct thread	*d_thread;	/* const */
@@ -60,8 +54,7 @@ static struct list travel;		/* [rights_lk] sockets with u_inflight > 0 */
 static _Atomic uint32_t travelling;	/* [rights_lk to change] how many */
 static _Atomic bool wanted;
 static struct waitq collector_waitq;
-static struct spin user_spin, drop_spin;
-static struct list users[USER_BUCKETS];	/* [user_spin] */
+static struct spin drop_spin;
 static struct list droppers;		/* [drop_spin] */
 
 /* ------------------------------------------------------- dropping files -- */
@@ -119,59 +112,16 @@ scm_files_drop(struct scm_files *f)
 
 /* ---------------------------------------------------------------- users -- */
 
-static struct unix_user *
-user_find(uint32_t uid)
-{
-	list_foreach(uu, &users[uid % USER_BUCKETS], struct unix_user, uu_link)
-		if (uu->uu_uid == uid)
-			return uu;
-	return NULL;
-}
-
 /* R4.  Who has more than RLIMIT_NOFILE under way gets no further ones. */
 static int
-user_charge(uint32_t n, struct unix_user **out)
+user_charge(uint32_t n, struct ucount **out)
 {
 	const struct cred *cr = cred_current();
 	bool may = cred_capable(cr, CAP_SYS_RESOURCE) || cred_capable(cr, CAP_SYS_ADMIN);
-	struct unix_user *uu, *new = kmalloc(sizeof(*new), KM_WAIT);
 	uint64_t limit = curproc->p_rlimit[RLIMIT_NOFILE][0];
-	int error = 0;
+	int error = ucount_take(UC_FLYING, n, may || limit > UINT64_MAX - n ? UINT64_MAX : limit + n, out);
 
-	if (new == NULL)
-		return ENOMEM;
-	spin_lock(&user_spin);
-	uu = user_find(cr->cr_uid);
-	if (uu != NULL && uu->uu_files > limit && !may) {
-		error = ETOOMANYREFS;
-	} else if (uu != NULL) {
-		uu->uu_files += n;
-	} else {
-		uu = new;
-		new = NULL;
-		*uu = (struct unix_user){ .uu_uid = cr->cr_uid, .uu_files = n };
-		list_push_back(&users[uu->uu_uid % USER_BUCKETS], &uu->uu_link);
-	}
-	spin_unlock(&user_spin);
-	kfree(new);
-	*out = uu;
-	return error;
-}
-
-static void
-user_give(struct unix_user *uu, uint32_t n)
-{
-	bool last;
-
-	spin_lock(&user_spin);
-	ASSERT(uu->uu_files >= n);
-	uu->uu_files -= n;
-	last = uu->uu_files == 0;
-	if (last)
-		list_remove(&uu->uu_link);
-	spin_unlock(&user_spin);
-	if (last)
-		kfree(uu);
+	return error == EAGAIN ? ETOOMANYREFS : error;
 }
 
 /* ------------------------------------------------------ files in messages -- */
@@ -276,7 +226,7 @@ unix_rights_detach(struct unix_msg *m)
 	f = take_out(m);
 	unix_rights_end(m->m_nsock > 0);
 	if (f != NULL)
-		user_give(m->m_user, f->sf_count);
+		ucount_give(m->m_user, UC_FLYING, f->sf_count);
 	return f;
 }
 
@@ -367,7 +317,7 @@ empty_out(struct unix_msg *m, void *arg)
 {
 	struct scm_files **garbage = arg, *f = take_out(m);
 
-	user_give(m->m_user, f->sf_count);
+	ucount_give(m->m_user, UC_FLYING, f->sf_count);
 	f->sf_next = *garbage;
 	*garbage = f;
 }
@@ -447,11 +397,8 @@ unix_rights_init(void)
 	lk_init(&rights_lk, LR_unix_rights);
 	list_init(&travel);
 	waitq_init(&collector_waitq);
-	spin_init(&user_spin, LR_unix_user);
 	spin_init(&drop_spin, LR_unix_drop);
 	list_init(&droppers);
-	for (uint32_t i = 0; i < USER_BUCKETS; i++)
-		list_init(&users[i]);
 	if (lwkt_create(collector, NULL, LWKT_PRI_KERN, "sockets", &td) != 0)
 		panic("no memory for the collector of sockets");
 	lwkt_start(td);

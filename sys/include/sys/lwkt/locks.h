@@ -45,7 +45,6 @@
 	L(timerfd_ticks, 0)						\
 	L(unix_table, 0)	/* a bucket of socket names, or of all sockets */	\
 	L(socket, MANY)		/* so_spin: by address */		\
-	L(unix_user, 0)		/* who has how many files under way */	\
 	L(unix_drop, 0)		/* who is dropping files */		\
 	L(lockf_waits, 0)						\
 	L(session, 0)		/* s_spin */				\
@@ -62,6 +61,7 @@
 	L(hostfs_node, 0)	/* a node's attributes */		\
 	L(object_list, 0)							\
 	L(pagetable, MANY)	/* vs_pt: a parent's before its child's in fork */	\
+	L(ucount, 0)		/* what users have */		\
 	L(view, 0)		/* a view's names of the system */	\
 	L(told, 0)		/* the page of times that programs read */	\
 	L(kstack, 0)								\
