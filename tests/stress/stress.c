@@ -28,6 +28,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -1700,6 +1701,188 @@ sockets(void)
 	knots();
 }
 
+/* ------------------------------------------------------------- inotify -- */
+
+enum { IN_FILES = 12, IN_MAKERS = 2, IN_WATCHES = 40 };
+static int in_fd;
+static atomic_int in_left;
+
+/* The next event; false: there is none, and everybody has ended. */
+static bool
+in_next(struct inotify_event *e, char name[64])
+{
+	static _Alignas(8) char buf[4096];
+	static ssize_t have, at;
+	struct pollfd pf = { .fd = in_fd, .events = POLLIN };
+
+	if (at == have) {
+		bool last = in_left == 0;
+
+		if (poll(&pf, 1, last ? 0 : 10) == 0)
+			return !last && in_next(e, name);
+		MUST((have = read(in_fd, buf, sizeof buf)) > 0);
+		at = 0;
+	}
+	memcpy(e, buf + at, sizeof *e);
+	MUST(e->len < 64);
+	memcpy(name, buf + at + sizeof *e, e->len);
+	at += (ssize_t)(sizeof *e + e->len);
+	return true;
+}
+
+static void *
+in_maker(void *arg)
+{
+	char from[32], to[32];
+
+	for (int i = 0; i < IN_FILES; i++) {
+		snprintf(from, sizeof from, "w/%ld.%d", (long)(intptr_t)arg, i);
+		snprintf(to, sizeof to, "w/%ld.%dx", (long)(intptr_t)arg, i);
+		MUST(close(open(from, O_CREAT | O_WRONLY, 0600)) == 0);
+		dawdle();
+		MUST(rename(from, to) == 0);
+		dawdle();
+		MUST(unlink(to) == 0);
+	}
+	in_left--;
+	return NULL;
+}
+
+/* Who watches a directory sees each file come, move and go, in that order. */
+static void
+in_directory(void)
+{
+	int stage[IN_MAKERS][IN_FILES] = { 0 };
+	struct inotify_event e;
+	pthread_t t[IN_MAKERS];
+	uint32_t cookie[IN_MAKERS] = { 0 };
+	char name[64];
+
+	MUST(mkdir("w", 0700) == 0 && (in_fd = inotify_init()) >= 0);
+	MUST(inotify_add_watch(in_fd, "w", IN_CREATE | IN_MOVE | IN_DELETE) == 1);
+	in_left = IN_MAKERS;
+	for (intptr_t i = 0; i < IN_MAKERS; i++)
+		t[i] = must_thread(in_maker, (void *)i);
+	while (in_next(&e, name)) {
+		int who = name[0] - '0', which = atoi(name + 2);
+
+		MUST(who >= 0 && who < IN_MAKERS && which >= 0 && which < IN_FILES);
+		switch (e.mask) {
+		case IN_CREATE:
+			MUST(stage[who][which] == 0);
+			break;
+		case IN_MOVED_FROM:
+			MUST(stage[who][which] == 1 && e.cookie != 0);
+			cookie[who] = e.cookie;
+			break;
+		case IN_MOVED_TO:
+			MUST(stage[who][which] == 2 && e.cookie == cookie[who]);
+			break;
+		default:
+			MUST(e.mask == IN_DELETE && stage[who][which] == 3);
+		}
+		stage[who][which]++;
+	}
+	for (int i = 0; i < IN_MAKERS; i++)
+		for (int k = 0; k < IN_FILES; k++)
+			MUST(stage[i][k] == 4);
+	for (int i = 0; i < IN_MAKERS; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
+	MUST(close(in_fd) == 0 && rmdir("w") == 0);
+}
+
+static atomic_int in_wds;		/* no watch has a number above it */
+
+static void *
+in_watcher(void *arg)
+{
+	for (int i = 0; i < IN_WATCHES; i++) {
+		uint32_t once = i % 3 == 0 ? IN_ONESHOT : 0;
+		int wd = inotify_add_watch(in_fd, "f", IN_OPEN | IN_MODIFY | once), top = in_wds;
+
+		MUST(wd > 0 || errno == ENOENT);
+		while (wd > top && !atomic_compare_exchange_weak(&in_wds, &top, wd))
+			;
+		dawdle();
+		MUST(wd < 0 || i % 2 == 0 || inotify_rm_watch(in_fd, wd) == 0 || errno == EINVAL);
+	}
+	in_left--;
+	return arg;
+}
+
+static void *
+in_coming_and_going(void *arg)
+{
+	for (int i = 0; i < IN_WATCHES; i++) {
+		int fd = open("f", O_CREAT | O_WRONLY, 0600);
+
+		MUST(fd >= 0 && write(fd, "x", 1) == 1);
+		dawdle();
+		MUST((i % 2 == 0 ? unlink("f") : rename("f", "g")) == 0);
+		dawdle();
+		close(fd);
+	}
+	MUST(unlink("g") == 0 || errno == ENOENT);
+	in_left--;
+	return arg;
+}
+
+/* Whichever way a watch ends, its end is told once, and nothing after it. */
+static void
+in_endings(void)
+{
+	bool ended[4 * IN_WATCHES] = { false };
+	struct inotify_event e;
+	pthread_t t[3];
+	char name[64];
+
+	MUST((in_fd = inotify_init()) >= 0);
+	in_left = 3;
+	in_wds = 0;
+	t[0] = must_thread(in_coming_and_going, NULL);
+	t[1] = must_thread(in_watcher, NULL);
+	t[2] = must_thread(in_watcher, NULL);
+	while (in_next(&e, name)) {
+		MUST(e.wd > 0 && e.wd < 4 * IN_WATCHES);
+		/* Linux has been seen to tell of something else after it. */
+		MUST(!ended[e.wd] || (e.mask != IN_IGNORED && is_linux()));
+		ended[e.wd] |= e.mask == IN_IGNORED;
+	}
+	for (int i = 0; i < 3; i++)
+		MUST(pthread_join(t[i], NULL) == 0);
+	for (int i = 1; i <= in_wds; i++)
+		MUST(ended[i]);
+	MUST(close(in_fd) == 0);
+}
+
+/* An instance is closed in the middle of it all. */
+static void
+in_closing(void)
+{
+	pthread_t t[2];
+
+	for (int i = 0; i < 4; i++) {
+		in_left = 1;
+		t[0] = must_thread(in_coming_and_going, NULL);
+		while (in_left > 0) {
+			MUST((in_fd = inotify_init1(IN_NONBLOCK)) >= 0);
+			MUST(inotify_add_watch(in_fd, ".", IN_ALL_EVENTS) == 1);
+			(void)inotify_add_watch(in_fd, "f", IN_ALL_EVENTS);
+			dawdle();
+			MUST(close(in_fd) == 0);
+		}
+		MUST(pthread_join(t[0], NULL) == 0);
+	}
+}
+
+static void
+inotify(void)
+{
+	in_directory();
+	in_endings();
+	in_closing();
+}
+
 static const struct {
 	const char	*name;
 	void		(*run)(void);
@@ -1709,7 +1892,7 @@ static const struct {
 	{ "signals", signals }, { "names", names }, { "layers", layers }, { "exec", exec },
 	{ "dirs", dirs }, { "fds", fds },
 	{ "watches", watches }, { "events", events }, { "splices", splices }, { "lookers", lookers }, { "locks", locks },
-	{ "sysv", sysv }, { "sockets", sockets },
+	{ "sysv", sysv }, { "sockets", sockets }, { "inotify", inotify },
 };
 
 int

@@ -78,7 +78,7 @@ same "a FIFO of the host is one of the guest's" "through" \
 
 # The same programs, on the host's files and here.
 if [ "$(id -u)" = 0 ]; then
-	for p in fs_dir fs_names fs_open fs_race fs_sparse mm_file range tmpfile xattr; do
+	for p in fs_dir fs_names fs_open fs_race fs_sparse inotify mm_file range tmpfile xattr; do
 		cp "$BUILD/user/$p" "$t/bin"
 		mkdir "$t/n.$p" "$t/g.$p"
 		there=$(cd "$t/n.$p" && "$t/bin/$p" 2>&1 </dev/null)

@@ -35,7 +35,7 @@
 #include <sys/proc/proc.h>
 #include <sys/proc/sigframe.h>
 #include <sys/proc/vdso.h>
-#include <sys/vfs/name.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
 
@@ -64,6 +64,7 @@ struct image {
 	uint64_t	i_bias;		/* added to every address in the file */
 	uint64_t	i_low, i_high;	/* of PT_LOADs, without bias; i_high: end of the last's memory */
 	bool		i_exec_stack;
+	bool		i_open;		/* who watches the file was told so */
 };
 
 struct exec {
@@ -181,6 +182,8 @@ args_add_kernel(struct exec *x, const char *strings, uint32_t count)
 static void
 image_close(struct image *im)
 {
+	if (im->i_open)
+		notify_name(im->i_ncp, IN_CLOSE_NOWRITE | IN_EXCL_UNLINK);
 	if (im->i_ncp != NULL)
 		ncp_drop(im->i_ncp);
 	kfree(im->i_ph);
@@ -211,8 +214,21 @@ image_open(struct image *im, struct ncp *start, const char *path, uint32_t flags
 		error = ETXTBSY;
 	if (error == 0 && im->i_vn->v_obj == NULL)
 		error = ENOEXEC;
-	if (error != 0)
+	im->i_open = error == 0;
+	if (error == 0)
+		notify_name(im->i_ncp, IN_OPEN | IN_EXCL_UNLINK);
+	else
 		image_close(im);
+	return error;
+}
+
+static int
+image_read(const struct image *im, void *buf, size_t len, uint64_t off, size_t *done)
+{
+	int error = vn_read_kernel(im->i_vn, buf, len, off, done);
+
+	if (*done > 0)
+		notify_name(im->i_ncp, IN_ACCESS | IN_EXCL_UNLINK);
 	return error;
 }
 
@@ -337,7 +353,7 @@ elf_read_headers(struct image *im)
 	if (im->i_ph == NULL)
 		return ENOMEM;
 	if (im->i_eh.e_phoff > INT64_MAX ||
-	    vn_read_kernel(im->i_vn, im->i_ph, bytes, im->i_eh.e_phoff, &done) != 0 ||
+	    image_read(im, im->i_ph, bytes, im->i_eh.e_phoff, &done) != 0 ||
 	    done != bytes)
 		return ENOEXEC;
 	im->i_low = UINT64_MAX;
@@ -374,7 +390,7 @@ interp_open(struct exec *x)
 	path = kmalloc(PATH_MAX_, KM_WAIT);
 	if (path == NULL)
 		return ENOMEM;
-	error = vn_read_kernel(im->i_vn, path, ph->p_filesz, ph->p_offset, &done);
+	error = image_read(im, path, ph->p_filesz, ph->p_offset, &done);
 	if (error != 0 || done != ph->p_filesz)
 		error = EIO;
 	else if (path[ph->p_filesz - 1] != '\0')
@@ -385,7 +401,7 @@ interp_open(struct exec *x)
 	if (error != 0)
 		return error;
 	x->x_has_interp = true;
-	error = vn_read_kernel(x->x_interp.i_vn, &x->x_interp.i_eh, sizeof(struct elf_ehdr), 0, &done);
+	error = image_read(&x->x_interp, &x->x_interp.i_eh, sizeof(struct elf_ehdr), 0, &done);
 	if (error == 0 && elf_check_header(&x->x_interp.i_eh, done) != 0)
 		error = ELIBBAD;
 	if (error == 0)
@@ -411,7 +427,7 @@ program_find(struct exec *x, const char *name)
 			break;
 		}
 		memset(head, 0, HEAD_BYTES + 1);
-		error = vn_read_kernel(x->x_prog.i_vn, head, HEAD_BYTES, 0, &got);
+		error = image_read(&x->x_prog, head, HEAD_BYTES, 0, &got);
 		if (error != 0 || got < 2 || head[0] != '#' || head[1] != '!')
 			break;
 		error = script_parse(head, got, &interp, &arg);

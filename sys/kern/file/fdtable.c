@@ -618,6 +618,7 @@ file_init(void)
 {
 	lockf_init();
 	signalfd_init();
+	inotify_init();
 	timerfd_init();
 	pidfd_init();
 	file_limit_init();

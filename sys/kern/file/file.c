@@ -33,13 +33,15 @@
 #include <sys/file/lockf.h>
 #include <sys/lwkt/budget.h>
 #include <sys/proc/proc.h>
-#include <sys/vfs/name.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 
 #define POLL_ALWAYS	(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
 #define BYTES_PER_FILE	10240u		/* a tenth of memory at 1 KiB a file, as Linux bounds it */
 #define FILES_MIN	1024u
 
+/* Files that name a place only: no type, no access.  Every operation is the default. */
+static const struct file_ops path_file_ops;
 static struct serial file_ids;
 static struct budget_cell file_cell[CPU_MAX];
 static struct budget files = { .b_cell = file_cell };	/* in existence */
@@ -100,6 +102,8 @@ file_drop(struct file *fp)
 	if (fp->f_watched)		/* an empty list is not enough: who emptied it may still hold its spin */
 		epoll_file_gone(fp);
 	lockf_drop_file(fp);
+	if (fp->f_ncp != NULL && fp->f_ops != &path_file_ops)
+		file_notify(fp, file_can_write(fp) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (fp->f_ops->fo_close != NULL)
 		fp->f_ops->fo_close(fp);
 	if (file_counts_as_writer(fp))
@@ -138,9 +142,6 @@ file_open_vnode(struct file *fp, struct vnode *vn, uint32_t flags)
 	return error == 0 && vn->v_type == VFIFO && fp->f_ops == &vnode_file_ops ? fifo_open(vn, fp) : error;
 }
 
-/* Files that name a place only: no type, no access.  Every operation is the default. */
-static const struct file_ops path_file_ops;
-
 int
 file_open_name(struct ncp *n, uint32_t flags, struct file **out)
 {
@@ -175,8 +176,23 @@ file_open_name(struct ncp *n, uint32_t flags, struct file **out)
 		file_drop(fp);
 		return error;
 	}
+	if ((flags & O_PATH) == 0)
+		file_notify(fp, IN_OPEN);
+	if (vn->v_type == VREG && (flags & O_TRUNC) != 0)
+		file_notify(fp, IN_MODIFY);
 	*out = fp;
 	return 0;
+}
+
+void
+file_notify(struct file *fp, uint32_t event)
+{
+	uint64_t changes = atomic_load_explicit(&notify_changes, memory_order_acquire);
+
+	if (atomic_load_explicit(&fp->f_quiet, memory_order_relaxed) == changes || fp->f_ncp == NULL)
+		return;
+	if (!notify_name(fp->f_ncp, event | IN_EXCL_UNLINK))
+		atomic_store_explicit(&fp->f_quiet, changes, memory_order_relaxed);
 }
 
 /* What /proc/PID/io tells: one call more, and the bytes it has moved. */

@@ -16,8 +16,9 @@ kern += sys/kern/syscall/sys_ioctl.c
 kern += sys/kern/syscall/sys_poll.c
 kern += sys/kern/file/memdev.c
 kern += sys/kern/file/procfs.c sys/kern/file/procfs_pid.c sys/kern/file/procfs_maps.c sys/kern/file/procfs_root.c
-kern += sys/kern/file/procfs_ipc.c sys/kern/file/sysfs.c
+kern += sys/kern/file/procfs_ipc.c sys/kern/file/procfs_limits.c sys/kern/file/sysfs.c
 kern += sys/kern/file/pty.c
 kern += sys/kern/file/devpts.c
-kern += sys/kern/file/eventfd.c sys/kern/file/epoll.c sys/kern/file/signalfd.c sys/kern/file/timerfd.c sys/kern/file/pidfd.c
+kern += sys/kern/file/eventfd.c sys/kern/file/epoll.c sys/kern/file/signalfd.c sys/kern/file/timerfd.c sys/kern/file/pidfd.c \
+	sys/kern/file/inotify.c sys/kern/syscall/sys_inotify.c
 kern += sys/kern/syscall/sys_epoll.c sys/kern/syscall/sys_event.c sys/kern/syscall/sys_xattr.c

@@ -54,6 +54,9 @@ extern const struct pentry procfs_sysvipc_table[];
 int	procfs_ipc_limit(struct pbuf *b, const struct pnode *n);	/* the one of the entry's name */
 int	procfs_sem_limits(struct pbuf *b, const struct pnode *n);
 int	procfs_set_ipc_limit(const struct pnode *n, const char *text, size_t len);
+/* procfs_limits.c */
+extern const struct pentry procfs_fs_table[];
+int	procfs_limit_in(const char *text, size_t len, uint64_t *out);	/* EPERM, EINVAL */
 void	procfs_root_init(void);
 /* sysfs.c: sets of CPUs 0 to n - 1, as text and a line feed */
 void	pb_cpu_list(struct pbuf *b, const uint64_t *cpus, uint32_t n);

@@ -130,15 +130,8 @@ procfs_sem_limits(struct pbuf *b, const struct pnode *n)
 int
 procfs_set_ipc_limit(const struct pnode *n, const char *text, size_t len)
 {
-	uint64_t v = 0;
+	uint64_t v;
+	int error = procfs_limit_in(text, len, &v);
 
-	if (!cred_capable(vfs_cred(), CAP_SYS_ADMIN))
-		return EPERM;
-	if (len == 0)
-		return EINVAL;
-	for (size_t i = 0; i < len; i++)
-		if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, (uint64_t)(text[i] - '0'), &v))
-			return EINVAL;
-	return ipc_set_limit(limit_of(n), v);
+	return error != 0 ? error : ipc_set_limit(limit_of(n), v);
 }

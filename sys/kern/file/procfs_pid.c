@@ -15,6 +15,7 @@
 #include <core/rt/rt.h>
 #include <stdatomic.h>
 #include <sys/ipc/ipc.h>
+#include <sys/file/event.h>
 #include <sys/proc/vdso.h>
 #include <sys/vm/kmem.h>
 
@@ -916,6 +917,21 @@ procfs_text_fd(struct pbuf *b, const struct pnode *n)
 	return error;
 }
 
+static void
+fdinfo_watches(struct pbuf *b, struct file *fp)
+{
+	struct vnode *vn;
+	struct vattr va;
+	uint32_t mask;
+
+	for (int32_t wd = 0; (vn = inotify_next(fp, &wd, &mask)) != NULL; wd++) {
+		if (vn_getattr(vn, &va) == 0)
+			pb_printf(b, "inotify wd:%x ino:%llx sdev:%x mask:%x ignored_mask:0 \n", (uint32_t)wd,
+			    (unsigned long long)va.va_ino, (uint32_t)vn->v_mount->mp_dev, mask);
+		vnode_drop(vn);
+	}
+}
+
 int
 procfs_text_fdinfo(struct pbuf *b, const struct pnode *n)
 {
@@ -929,6 +945,7 @@ procfs_text_fdinfo(struct pbuf *b, const struct pnode *n)
 	pb_printf(b, "pos:\t%llu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n", (unsigned long long)off,
 	    atomic_load(&fp->f_flags), fp->f_vnode != NULL ? fp->f_vnode->v_mount->mp_id : 0,
 	    (unsigned long long)fp->f_id);
+	fdinfo_watches(b, fp);
 	file_drop(fp);
 	return 0;
 }

@@ -599,6 +599,7 @@ static const struct pentry vm_table[] = {
 };
 
 static const struct pentry sys_table[] = {
+	{ "fs", PK_DIR, 0555, NULL, NULL, NULL, procfs_fs_table },
 	{ "kernel", PK_DIR, 0555, NULL, NULL, NULL, kernel_table },
 	{ "vm", PK_DIR, 0555, NULL, NULL, NULL, vm_table },
 	{ NULL, PK_FILE, 0, NULL, NULL, NULL, NULL },

@@ -14,7 +14,7 @@
 #include <stdatomic.h>
 #include <sys/file/file.h>
 #include <sys/proc/proc.h>
-#include <sys/vfs/vnode.h>
+#include <sys/vfs/notify.h>
 
 #define LIMIT_FSIZE	1	/* RLIMIT_FSIZE's index in p_rlimit */
 
@@ -147,6 +147,7 @@ static int
 vf_truncate(struct file *fp, uint64_t size)
 {
 	struct vattr va = { .va_mask = VA_SIZE, .va_size = size };
+	int error;
 
 	if (fp->f_vnode->v_type != VREG || !file_can_write(fp) || size > INT64_MAX)
 		return EINVAL;
@@ -154,7 +155,10 @@ vf_truncate(struct file *fp, uint64_t size)
 		file_signal(SIGXFSZ);
 		return EFBIG;
 	}
-	return vn_setattr(fp->f_vnode, &va);
+	error = vn_setattr(fp->f_vnode, &va);
+	if (error == 0)
+		notify_name(fp->f_ncp, IN_MODIFY);
+	return error;
 }
 
 static int

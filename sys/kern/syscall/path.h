@@ -11,5 +11,6 @@ struct path_arg {
 };
 int	path_begin(struct path_arg *pa, int dirfd, uaddr_t path);
 void	path_end(struct path_arg *pa);
+uint32_t without_umask(uint32_t mode);		/* of the current process */
 /* Copy in and look up: one path, nothing else wanted. */
 int	path_lookup(int dirfd, uaddr_t path, uint32_t look, struct ncp **out);

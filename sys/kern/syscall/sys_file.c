@@ -19,7 +19,7 @@
 #include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/sysmsg.h>
-#include <sys/vfs/vnode.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
 
@@ -77,6 +77,8 @@ io_one(struct sysmsg *m, int fd, uaddr_t buf, size_t count, int64_t off, bool to
 		error = EFAULT;
 	else
 		error = fn(fp, &u);
+	if (u.u_resid < len)
+		file_notify(fp, to_user ? IN_ACCESS : IN_MODIFY);
 	file_drop(fp);
 	return io_result(m, len, &u, error);
 }
@@ -155,6 +157,8 @@ io_vector(struct sysmsg *m, int fd, uaddr_t iov, int n, int64_t off, bool to_use
 	u.u_nseg = (uint32_t)n;
 	u.u_resid = total;
 	error = fn(fp, &u);
+	if (u.u_resid < total)
+		file_notify(fp, to_user ? IN_ACCESS : IN_MODIFY);
 	file_drop(fp);
 	if (seg != few)
 		kfree(seg);
@@ -555,6 +559,10 @@ copy_between(struct sysmsg *m, struct file *in, uaddr_t in_off, struct file *out
 		return error;
 	if ((error = copy_bytes(in, in_at, out, out_at, rt_min(len, IO_MAX), &done)) != 0)
 		return error;
+	if (done > 0) {
+		file_notify(in, IN_ACCESS);
+		file_notify(out, IN_MODIFY);
+	}
 	m->sm_result = (int64_t)done;
 	if (in_off != 0 && (error = copyout(in_off, &in_pos, sizeof(in_pos))) != 0)
 		return error;
@@ -662,6 +670,10 @@ splice_files(struct sysmsg *m, struct file *in, uaddr_t in_off, struct file *out
 	error = file_splice(in, in_at, out, out_at, rt_min(len, IO_MAX), (flags & SPLICE_F_NONBLOCK) != 0, &done);
 	if (error != 0 && done == 0)
 		return error;
+	if (done > 0) {
+		file_notify(out, IN_MODIFY);
+		file_notify(in, IN_ACCESS);
+	}
 	m->sm_result = (int64_t)done;
 	if (in_at != NULL && (error = copyout(in_off, &in_pos, sizeof(in_pos))) != 0)
 		return error;

@@ -107,7 +107,7 @@ open_common(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t flags, uint32_t 
 	if (error != 0)
 		return error;
 	error = pa.pa_text[0] == '\0' ? ENOENT :
-	    name_open_in(pa.pa_start, pa.pa_text, flags, mode, look, &n);
+	    name_open_in(pa.pa_start, pa.pa_text, &flags, mode, look, &n);
 	path_end(&pa);
 	if (error != 0)
 		return error;
@@ -206,7 +206,7 @@ sys_openat2(struct sysmsg *m, int dirfd, uaddr_t path, uaddr_t uhow, size_t size
 	    restrictions(how.resolve));
 }
 
-static uint32_t
+uint32_t
 without_umask(uint32_t mode)
 {
 	struct fsctx *fc = fsctx_current();

@@ -17,6 +17,7 @@
 #include <sys/file/file.h>
 #include <sys/proc/proc.h>
 #include <sys/time/time.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 
 #define STAT_FLAGS	(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
@@ -483,6 +484,8 @@ sys_truncate(struct sysmsg *m, uaddr_t path, int64_t len)
 	}
 	if (error == 0)
 		error = vn_setattr(n->n_vnode, &va);
+	if (error == 0)
+		notify_name(n, IN_MODIFY);
 	ncp_drop(n);
 	return error;
 }
@@ -545,6 +548,8 @@ sys_fallocate(struct sysmsg *m, int fd, uint32_t mode, int64_t off, int64_t len)
 		error = may_allocate(fp->f_vnode, mode, (uint64_t)off + (uint64_t)len);
 	if (error == 0)
 		error = vn_allocate(fp->f_vnode, mode, (uint64_t)off, (uint64_t)len);
+	if (error == 0)
+		file_notify(fp, IN_MODIFY);
 	file_drop(fp);
 	return error;
 }
@@ -611,6 +616,7 @@ getdents(struct sysmsg *m, int fd, uaddr_t buf, uint32_t count, bool old)
 		if (error == 0)
 			fp->f_off = d.next;
 		lk_release(&fp->f_lk);
+		file_notify(fp, IN_ACCESS);
 		m->sm_result = (int64_t)d.used;
 	}
 	kfree(d.buf);

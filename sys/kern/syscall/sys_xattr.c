@@ -16,7 +16,7 @@
 #include <sys/file/file.h>
 #include <sys/proc/proc.h>
 #include <sys/proc/sysmsg.h>
-#include <sys/vfs/name.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/uaccess.h>
 
@@ -123,6 +123,8 @@ set(const struct target *t, const char *name, const void *value, size_t size, ui
 	if (error == 0)
 		error = n->n_vnode->v_ops->vop_setxattr == NULL ? EOPNOTSUPP :
 		    n->n_vnode->v_ops->vop_setxattr(n->n_vnode, name, value, size, flags);
+	if (error == 0)
+		notify_name(n, IN_ATTRIB);
 	ncp_drop(n);
 	return error;
 }

@@ -32,6 +32,7 @@
 #include <drv/fs.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/fs.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 
 #define FS_MAX		16u
@@ -108,6 +109,8 @@ mount_unused(struct mount *mp)
 
 	ASSERT(mp->mp_dead);
 	mp->mp_root = NULL;
+	if (!mp->mp_bind)
+		notify_unmount(mp);
 	if (!mp->mp_bind && mp->mp_ops->fs_unmount != NULL && mp->mp_ops->fs_unmount(mp) != 0)
 		ASSERT(!"an unused filesystem can be unmounted");
 	vnode_drop(root);
@@ -790,6 +793,7 @@ vfs_init(void)
 	list_init(&mounts);
 	lk_init(&mount_lk, LR_mount);
 	ncache_init();
+	notify_init();
 	fs_register(&tmpfs_fs);
 	fs_register(&devfs_fs);
 	fs_register(&overlay_fs);

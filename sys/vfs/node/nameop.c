@@ -31,6 +31,7 @@
 #include <core/rt/rt.h>
 #include <stdatomic.h>
 #include <sys/proc/cred.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 
 int
@@ -120,6 +121,7 @@ make(struct ncp *dir, struct ncp *n, enum v_type type, uint32_t mode, uint64_t r
 		return error;
 	}
 	ncache_bind(n, vn);
+	notify_entry(dvn, IN_CREATE | (type == VDIR ? IN_ISDIR : 0), n->n_name, n->n_len);
 	vnode_drop(vn);
 	return 0;
 }
@@ -203,13 +205,18 @@ name_link(struct ncp *dir, const char *name, size_t len, bool slash, struct ncp 
 	else if ((error = may_create(dir, n)) == 0)
 		error = vn->v_type == VDIR || dvn->v_ops->vop_link == NULL ? EPERM :
 		    dvn->v_ops->vop_link(dvn, n->n_name, n->n_len, vn);
-	if (error == 0)
+	if (error == 0) {
 		ncache_bind(n, vn);
+		notify_linked(vn);
+		notify_vnode(vn, IN_ATTRIB);
+		notify_entry(dvn, IN_CREATE, n->n_name, n->n_len);
+	}
 	lk_release(&dvn->v_lk);
 	ncp_drop(n);
 	return error;
 }
 
+/* What loses its last name ends for its watchers before the directory's are told. */
 static int
 remove_file(struct ncp *dir, struct ncp *n, bool slash)
 {
@@ -222,11 +229,15 @@ remove_file(struct ncp *dir, struct ncp *n, bool slash)
 	if (error == 0)
 		error = dvn->v_ops->vop_unlink == NULL ? EPERM : dvn->v_ops->vop_unlink(dvn, n->n_name,
 		    n->n_len, vn);
-	if (error == 0)
-		ncache_removed(n);
-	else
+	if (error != 0) {
 		ncp_doubt(n);
-	return error;
+		return error;
+	}
+	notify_unlinked(vn, false);
+	notify_vnode(vn, IN_ATTRIB);
+	ncache_removed(n);
+	notify_entry(dvn, IN_DELETE, n->n_name, n->n_len);
+	return 0;
 }
 
 /* O3.  An error with *busy set, held, to wait for once nothing is locked; held and locked else. */
@@ -272,11 +283,17 @@ remove_dir(struct ncp *dir, struct ncp *n, struct vnode **busy)
 	if (error != 0)
 		return error;
 	error = dvn->v_ops->vop_rmdir == NULL ? EPERM : dvn->v_ops->vop_rmdir(dvn, n->n_name, n->n_len, vn);
-	if (error == 0)
+	if (error == 0) {
+		notify_unlinked(vn, true);
 		ncache_removed(n);
-	else
+		if (n->n_vnode == NULL)
+			notify_ended(vn);
+	} else {
 		ncp_doubt(n);
+	}
 	victim_unlock(vn);
+	if (error == 0)
+		notify_entry(dvn, IN_DELETE | IN_ISDIR, n->n_name, n->n_len);
 	return error;
 }
 
@@ -428,6 +445,27 @@ rename_cached(struct rename *r)
 	r->r_old_text = NULL;
 }
 
+/* Before the cache knows: a file that was replaced may end then. */
+static void
+rename_told(const struct rename *r)
+{
+	struct vnode *from = r->r_from->n_vnode, *to = r->r_to->n_vnode;
+	struct vnode *old = r->r_old->n_vnode, *new = r->r_new->n_vnode;
+	const struct ncp *o = r->r_old, *n = r->r_new;
+	bool exchange = (r->r_flags & RENAME_EXCHANGE) != 0;
+
+	notify_moved(from, o->n_name, o->n_len, to, n->n_name, n->n_len, old);
+	if (new != NULL && !exchange) {
+		notify_unlinked(new, new->v_type == VDIR);
+		notify_vnode(new, IN_ATTRIB);
+	}
+	notify_vnode(old, IN_MOVE_SELF);
+	if (exchange) {
+		notify_moved(to, n->n_name, n->n_len, from, o->n_name, o->n_len, new);
+		notify_vnode(new, IN_MOVE_SELF);
+	}
+}
+
 static int
 rename_locked(struct rename *r, struct vnode **busy)
 {
@@ -452,7 +490,10 @@ rename_locked(struct rename *r, struct vnode **busy)
 	error = from->v_ops->vop_rename(from, o->n_name, o->n_len, old, to, n->n_name, n->n_len, new,
 	    r->r_flags);
 	if (error == 0) {
+		rename_told(r);
 		rename_cached(r);
+		if (lock_victim && n->n_vnode == NULL)
+			notify_ended(new);
 	} else {
 		ncp_doubt(o);
 		ncp_doubt(n);
@@ -601,5 +642,8 @@ name_setattr(struct ncp *n, struct vattr *va)
 			va->va_mode = old.va_mode & ~kill;
 		}
 	}
-	return vn_setattr(vn, va);
+	error = vn_setattr(vn, va);
+	if (error == 0 && notify_of_attr(va->va_mask) != 0)
+		notify_name(n, notify_of_attr(va->va_mask));
+	return error;
 }

@@ -40,6 +40,7 @@
 #include <stdatomic.h>
 #include <sys/lwkt/budget.h>
 #include <sys/lwkt/thread.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 
 #define BUCKETS		8192u		/* power of two */
@@ -529,6 +530,8 @@ ncache_move(struct ncp *n, struct ncp *parent, char *text, const char *name, siz
 	chain_insert(to, n);
 	unlock_two(from, to);
 	atomic_fetch_add(&all.renames_done, 1);
+	if (vnode_watched(parent->n_vnode))
+		notify_grown();
 	if (old_text != n->n_short && old_text != text)
 		kfree(old_text);
 	ncp_drop(old_parent);
@@ -682,6 +685,23 @@ ncp_above(struct ncp *n)
 		ncp_hold(up);
 	spin_unlock(&b->b_spin);
 	return up;
+}
+
+struct vnode *
+ncp_watched_dir(struct ncp *n, char text[NAME_MAX_ + 1], size_t *len)
+{
+	struct bucket *b = lock_bucket(n);
+	struct vnode *dir = n->n_parent != NULL ? n->n_parent->n_vnode : NULL;
+
+	if (dir != NULL && vnode_watched(dir) && n->n_len <= NAME_MAX_) {
+		vnode_hold(dir);
+		*len = n->n_len;
+		memcpy(text, n->n_name, n->n_len + 1u);
+	} else {
+		dir = NULL;
+	}
+	spin_unlock(&b->b_spin);
+	return dir;
 }
 
 struct ncp *

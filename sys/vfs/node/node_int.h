@@ -32,6 +32,8 @@ void	ncache_purge_mount(struct mount *mp);
 void	ncp_cover(struct ncp *n, struct mount *mp);	/* NULL: no more; mount list held */
 /* No more, unless somebody uses the mount: its root has more than `refs` references.  Mount list held. */
 bool	ncp_uncover_idle(struct ncp *n, struct mount *mp, uint32_t refs);
+/* The directory that n is in, held, if somebody watches it, and n's text there; else NULL. */
+struct vnode *ncp_watched_dir(struct ncp *n, char text[NAME_MAX_ + 1], size_t *len);
 struct ncp *ncp_above(struct ncp *n);			/* parent within the mount; NULL */
 /* down into what is mounted here; takes over the reference */
 struct ncp *ncp_cross(struct ncp *n);

@@ -6,6 +6,7 @@
  *   E1  when name_open() returns 0 the caller may use the vnode as the flags
  *       say; permissions are not asked again at read and write.
  *   E2  a file that this call created needs no permission on itself.
+ *   E3  nor is it truncated, so that nobody is told of a change: O_TRUNC goes.
  *
  * Locking: none kept.  Not here: open file descriptions, and O_TRUNC's
  * truncation, which waits until nothing else can fail (file_open_name).
@@ -112,10 +113,11 @@ open_existing(const struct place *pl, struct ncp *start, const char *path, uint3
  * *next set: go on with that text from the same directory.
  */
 static int
-open_last(const struct lookup *lu, uint32_t look, uint32_t flags, uint32_t mode, struct ncp **out,
+open_last(const struct lookup *lu, uint32_t look, uint32_t *pflags, uint32_t mode, struct ncp **out,
     char **next)
 {
 	struct ncp *dir = lu->lu_ncp, *n;
+	uint32_t flags = *pflags;
 	struct vnode *vn;
 	size_t len;
 	int error;
@@ -126,6 +128,7 @@ open_last(const struct lookup *lu, uint32_t look, uint32_t flags, uint32_t mode,
 		/* Somebody else made it meanwhile: look again. */
 		if (error == EEXIST && (flags & O_EXCL) == 0)
 			return ERESTART;
+		*pflags &= ~O_TRUNC;		/* E3 */
 		return error == 0 ? finish(*out, flags, true) : error;
 	}
 	if (error != 0)
@@ -167,7 +170,7 @@ open_last(const struct lookup *lu, uint32_t look, uint32_t flags, uint32_t mode,
 }
 
 static int
-open_create(const struct place *pl, struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
+open_create(const struct place *pl, struct ncp *start, const char *path, uint32_t *flags, uint32_t mode,
     struct ncp **out)
 {
 	struct ncp *at = start;
@@ -185,7 +188,7 @@ open_create(const struct place *pl, struct ncp *start, const char *path, uint32_
 		if (error != 0)
 			break;
 		if (name_is_dots(lu.lu_last, lu.lu_last_len))
-			error = (flags & O_EXCL) != 0 ? EEXIST : EISDIR;
+			error = (*flags & O_EXCL) != 0 ? EEXIST : EISDIR;
 		else if (lu.lu_trailing)
 			error = EISDIR;
 		else
@@ -243,11 +246,11 @@ open_tmpfile(const struct place *pl, struct ncp *start, const char *path, uint32
 }
 
 static int
-open_at(const struct place *pl, struct ncp *start, const char *path, uint32_t flags, uint32_t mode,
+open_at(const struct place *pl, struct ncp *start, const char *path, uint32_t *pflags, uint32_t mode,
     struct ncp **out)
 {
 	struct fsctx *fc = fsctx_current();
-	uint32_t umask;
+	uint32_t umask, flags = *pflags;
 
 	if ((flags & O_PATH) != 0)
 		return open_existing(pl, start, path, flags & PATH_FLAGS, out);
@@ -261,17 +264,17 @@ open_at(const struct place *pl, struct ncp *start, const char *path, uint32_t fl
 		return open_existing(pl, start, path, flags, out);
 	if ((flags & O_DIRECTORY) != 0)
 		return EINVAL;
-	return open_create(pl, start, path, flags, mode, out);
+	return open_create(pl, start, path, pflags, mode, out);
 }
 
 int
 name_open(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out)
 {
-	return open_at(&(struct place){ NULL, 0 }, start, path, flags, mode, out);
+	return open_at(&(struct place){ NULL, 0 }, start, path, &flags, mode, out);
 }
 
 int
-name_open_in(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, uint32_t look,
+name_open_in(struct ncp *start, const char *path, uint32_t *flags, uint32_t mode, uint32_t look,
     struct ncp **out)
 {
 	struct place pl = { NULL, look };

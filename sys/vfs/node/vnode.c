@@ -25,6 +25,7 @@
 #include <sys/lwkt/thread.h>
 #include <sys/proc/cred.h>
 #include <sys/proc/proc.h>
+#include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 
 #define READ_PAGES	16u		/* looked up at once */
@@ -82,6 +83,8 @@ vnode_drop(struct vnode *vn)
 		struct vnode *next;
 
 		ASSERT(old != 0);
+		if (old == (VNODE_WATCHED | 1))
+			notify_unused(vn);
 		if (old != 1)
 			return;
 		if (vn->v_ops->vop_inactive != NULL)

@@ -19,6 +19,7 @@
 #include <abi/fcntl.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
+#include <sys/vfs/notify.h>
 
 bool
 overlay_is_whiteout(const struct ncp *n)
@@ -319,10 +320,12 @@ lose_name(struct onode *on, struct onode *d, const char *name, size_t len)
 	struct vattr va;
 
 	leave_place(on, d, name, len);
-	if (on->on_upper == NULL)
+	if (on->on_upper == NULL) {
 		on->on_gone = true;
-	else if (vn_getattr(on->on_upper->n_vnode, &va) != 0 || va.va_nlink == 0)
+		notify_unlinked(on->on_vnode, true);
+	} else if (vn_getattr(on->on_upper->n_vnode, &va) != 0 || va.va_nlink == 0) {
 		onode_unpin(on);
+	}
 }
 
 /* A whiteout takes the place of what the upper layer has there. */

@@ -44,6 +44,7 @@ struct file {
 	struct spin	f_watch_spin;
 	struct list	f_watch;	/* [f_watch_spin] epoll items */
 	_Atomic bool	f_watched;	/* [f_watch_spin to change] there was one, ever */
+	_Atomic uint64_t f_quiet;	/* [atomic] notify_changes when nobody wanted its events */
 };
 /* FMODE: (f_flags & O_ACCMODE) + 1 has bit 0 read, bit 1 write; O_PATH has both bits set: neither. */
 #define file_can_read(fp)	((((fp)->f_flags & 3u) + 1) & 1u)
@@ -71,6 +72,8 @@ int	file_pwrite(struct file *fp, struct uio *u);
 int	file_seek(struct file *fp, int64_t off, int whence, uint64_t *result);
 int	file_stat(struct file *fp, struct k_stat *st);
 uint32_t file_poll(struct file *fp, struct pollnote *note);
+/* Something was done with it: an IN_* event for those who watch (vfs/notify.h). */
+void	file_notify(struct file *fp, uint32_t event);
 #define SEEK_SET	0
 #define SEEK_CUR	1
 #define SEEK_END	2

@@ -92,8 +92,11 @@ int	name_path(struct ncp *n, struct ncp *root, char *buf, size_t size, bool *unr
 
 /* Open for kernel callers and sys_open alike.  flags O_*; returns a held name. */
 int	name_open(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, struct ncp **out);
-/* The same with restrictions: `look` is LOOK_NO_XDEV .. LOOK_IN_ROOT. */
-int	name_open_in(struct ncp *start, const char *path, uint32_t flags, uint32_t mode, uint32_t look,
+/*
+ * The same with restrictions: `look` is LOOK_NO_XDEV .. LOOK_IN_ROOT.  O_TRUNC is taken from flags
+ * if the file was made.
+ */
+int	name_open_in(struct ncp *start, const char *path, uint32_t *flags, uint32_t mode, uint32_t look,
 	    struct ncp **out);
 
 /*

@@ -119,6 +119,7 @@ int	dev_open(struct vnode *vn, struct file *fp);	/* by v_rdev: ENXIO when nobody
 #define IO_DIRECT	4u
 #define IO_NOATIME	8u
 
+#define VNODE_WATCHED	(1u << 31)	/* of v_refs: the references of all watches, see node/notify.c */
 struct vnode {
 	_Atomic uint32_t v_refs;
 	enum v_type	v_type;		/* const */
@@ -132,6 +133,7 @@ struct vnode {
 	uint64_t	v_rdev;		/* const: VCHR, VBLK */
 	_Atomic uint32_t v_writers;	/* [atomic] open for writing: ETXTBSY */
 	_Atomic uint32_t v_execs;	/* [atomic] mapped as a running program */
+	_Atomic bool	v_nameless;	/* [atomic] while watched: its last name is gone */
 	void		*v_fifo;	/* [file layer] */
 	uint64_t	v_id;		/* const: born-here sequence number */
 	struct vnode	*v_needs;	/* const once set: held, let go when this one is gone */
