@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -53,7 +54,8 @@ be_there(void)
 	int s = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	if (bind(s, (const void *)&meeting, sizeof meeting) != 0 || listen(s, 5) != 0 ||
-	    shmget(KEY, 4096, IPC_CREAT | 0666) < 0 || semget(KEY, 1, IPC_CREAT | 0666) < 0 || creat("/ready", 0600) < 0)
+	    shmget(KEY, 4096, IPC_CREAT | 0666) < 0 || semget(KEY, 1, IPC_CREAT | 0666) < 0 ||
+	    mq_open("/outside", O_RDWR | O_CREAT, 0666, NULL) < 0 || creat("/ready", 0600) < 0)
 		return 1;
 	for (;;)
 		pause();
@@ -138,6 +140,9 @@ meeting_others(void)
 	fails("shared memory by its key", shmget(KEY, 0, 0), ENOENT);
 	fails("semaphores by their key", semget(KEY, 0, 0), ENOENT);
 	holds("but the jail has its own", id >= 0 && shmctl(id, IPC_RMID, NULL) == 0);
+	fails("a message queue by its name", mq_open("/outside", O_RDWR), ENOENT);
+	fails("or to remove it", mq_unlink("/outside"), ENOENT);
+	holds("but the jail has its own again", mq_open("/outside", O_RDWR | O_CREAT, 0666, NULL) >= 0);
 	fails("any segment by its number", shmctl(0, SHM_STAT, &ds), EINVAL);
 }
 

@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -1883,6 +1884,154 @@ inotify(void)
 	in_closing();
 }
 
+/* ------------------------------------------------------------- mqueues -- */
+
+enum { MQ_TURNS = 12, MQ_SENDERS = 3, MQ_RECEIVERS = 2 };
+struct mq_note { int from, turn; };
+
+static mqd_t
+mq_must(int flags)
+{
+	struct mq_attr a = { .mq_maxmsg = 2, .mq_msgsize = sizeof(struct mq_note) };
+	mqd_t q = mq_open("/stress", flags | O_RDWR, 0600, &a);
+
+	MUST(q >= 0);
+	return q;
+}
+
+static void
+mq_sender(int me)
+{
+	mqd_t q = mq_must(0);
+
+	for (int i = 0; i < MQ_TURNS; i++) {
+		struct mq_note n = { me, i };
+
+		dawdle();
+		MUST(mq_send(q, (char *)&n, sizeof n, 7) == 0);
+	}
+}
+
+/* Counts in `got`, shared by all: each note comes once, and those of one sender in order. */
+static void
+mq_receiver(atomic_int *got, int n)
+{
+	int last[MQ_SENDERS] = { -1, -1, -1 };
+	mqd_t q = mq_must(0);
+	struct mq_note note;
+	unsigned prio;
+
+	for (int i = 0; i < n; i++) {
+		MUST(mq_receive(q, (char *)&note, sizeof note, &prio) == sizeof note && prio == 7);
+		MUST(note.turn > last[note.from]);
+		last[note.from] = note.turn;
+		MUST(atomic_fetch_add(&got[note.from * MQ_TURNS + note.turn], 1) == 0);
+		dawdle();
+	}
+}
+
+static void
+mq_nothing(int sig)
+{
+	(void)sig;
+}
+
+/* Who waits is interrupted, killed, or times out, and leaves the line as it was. */
+static void
+mq_leaving(void)
+{
+	struct sigaction sa = { .sa_handler = mq_nothing };
+	struct mq_note n = { 0, 0 };
+	mqd_t q = mq_must(0);
+	pid_t kid[4];
+	int status;
+
+	MUST(sigaction(SIGUSR1, &sa, NULL) == 0);
+	for (int i = 0; i < 4; i++)
+		if ((kid[i] = must_fork()) == 0) {
+			struct timespec ts;
+
+			clock_gettime(CLOCK_REALTIME, &ts);
+			ts.tv_sec++;
+			for (;;) {
+				dawdle();
+				if (i % 2 == 0 ? mq_receive(q, (char *)&n, sizeof n, NULL) < 0 :
+				    mq_timedsend(q, (char *)&n, sizeof n, 1, &ts) != 0)
+					MUST(errno == EINTR || (i % 2 != 0 && errno == ETIMEDOUT));
+			}
+		}
+	for (int i = 0; i < 20; i++) {
+		dawdle();
+		kill(kid[i % 4], SIGUSR1);
+	}
+	for (int i = 0; i < 4; i++) {
+		kill(kid[i], SIGKILL);
+		MUST(waitpid(kid[i], &status, 0) == kid[i] && WIFSIGNALED(status));
+		dawdle();
+	}
+	MUST(fcntl(q, F_SETFL, O_NONBLOCK) == 0);
+	while (mq_receive(q, (char *)&n, sizeof n, NULL) >= 0)
+		;
+	MUST(errno == EAGAIN);
+	for (int i = 0; i < 2; i++)
+		MUST(mq_send(q, (char *)&n, sizeof n, 1) == 0);
+	MUST(mq_send(q, (char *)&n, sizeof n, 1) == -1 && errno == EAGAIN);
+	for (int i = 0; i < 2; i++)
+		MUST(mq_receive(q, (char *)&n, sizeof n, NULL) == sizeof n);
+	MUST(mq_receive(q, (char *)&n, sizeof n, NULL) == -1 && errno == EAGAIN);
+	mq_close(q);
+}
+
+/* A name comes and goes, and somebody asks to be told, while it is opened and sent to. */
+static void
+mq_names(void)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	struct mq_note n = { 0, 0 };
+	pid_t kid[3];
+
+	for (int i = 0; i < 3; i++)
+		if ((kid[i] = must_fork()) == 0) {
+			for (int k = 0; k < MQ_TURNS; k++) {
+				mqd_t q = mq_must(O_CREAT | O_NONBLOCK);
+
+				dawdle();
+				MUST(mq_notify(q, &ev) == 0 || errno == EBUSY);
+				MUST(mq_send(q, (char *)&n, sizeof n, 1) == 0 || errno == EAGAIN);
+				MUST(mq_unlink("/stress") == 0 || errno == ENOENT);
+				mq_close(q);
+			}
+			_exit(0);
+		}
+	for (int i = 0; i < 3; i++)
+		must_end(kid[i], 0);
+}
+
+static void
+mqueues(void)
+{
+	atomic_int *got = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t kid[MQ_SENDERS + MQ_RECEIVERS];
+
+	MUST(got != MAP_FAILED && (mq_unlink("/stress") == 0 || errno == ENOENT));
+	mq_close(mq_must(O_CREAT | O_EXCL));
+	for (int i = 0; i < MQ_SENDERS + MQ_RECEIVERS; i++)
+		if ((kid[i] = must_fork()) == 0) {
+			if (i < MQ_SENDERS)
+				mq_sender(i);
+			else
+				mq_receiver(got, MQ_SENDERS * MQ_TURNS / MQ_RECEIVERS);
+			_exit(0);
+		}
+	for (int i = 0; i < MQ_SENDERS + MQ_RECEIVERS; i++)
+		must_end(kid[i], 0);
+	for (int i = 0; i < MQ_SENDERS * MQ_TURNS; i++)
+		MUST(got[i] == 1);
+	mq_leaving();
+	mq_names();
+	MUST(mq_unlink("/stress") == 0 || errno == ENOENT);
+}
+
 static const struct {
 	const char	*name;
 	void		(*run)(void);
@@ -1892,7 +2041,7 @@ static const struct {
 	{ "signals", signals }, { "names", names }, { "layers", layers }, { "exec", exec },
 	{ "dirs", dirs }, { "fds", fds },
 	{ "watches", watches }, { "events", events }, { "splices", splices }, { "lookers", lookers }, { "locks", locks },
-	{ "sysv", sysv }, { "sockets", sockets }, { "inotify", inotify },
+	{ "sysv", sysv }, { "sockets", sockets }, { "inotify", inotify }, { "mqueues", mqueues },
 };
 
 int

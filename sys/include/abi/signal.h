@@ -55,6 +55,15 @@ struct k_siginfo {
 	} u;
 };
 _Static_assert(sizeof(struct k_siginfo) == 128, "siginfo is 128 bytes");
+struct k_sigevent {
+	uint64_t	value;
+	int32_t		signo, notify, tid, pad[11];
+};
+_Static_assert(sizeof(struct k_sigevent) == 64, "struct sigevent is 64 bytes");
+#define SIGEV_SIGNAL	0
+#define SIGEV_NONE	1
+#define SIGEV_THREAD	2
+#define SIGEV_THREAD_ID	4
 /* What a read of a signalfd gives. */
 struct k_signalfd_siginfo {
 	uint32_t	ssi_signo;
@@ -75,6 +84,7 @@ _Static_assert(sizeof(struct k_signalfd_siginfo) == 128, "signalfd_siginfo is 12
 #define SI_KERNEL	0x80
 #define SI_QUEUE	(-1)
 #define SI_TIMER	(-2)
+#define SI_MESGQ	(-3)
 #define SI_SIGIO	(-5)
 #define SI_TKILL	(-6)
 enum { ILL_ILLOPC = 1, ILL_ILLOPN, ILL_ILLADR, ILL_ILLTRP, ILL_PRVOPC };

@@ -21,4 +21,5 @@ kern += sys/kern/file/pty.c
 kern += sys/kern/file/devpts.c
 kern += sys/kern/file/eventfd.c sys/kern/file/epoll.c sys/kern/file/signalfd.c sys/kern/file/timerfd.c sys/kern/file/pidfd.c \
 	sys/kern/file/inotify.c sys/kern/syscall/sys_inotify.c
+kern += sys/kern/file/mqueue.c sys/kern/file/mqueuefs.c sys/kern/syscall/sys_mqueue.c
 kern += sys/kern/syscall/sys_epoll.c sys/kern/syscall/sys_event.c sys/kern/syscall/sys_xattr.c

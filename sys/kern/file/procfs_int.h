@@ -50,7 +50,7 @@ int	ptree_mount(struct mount *mp, const struct pentry *root);
 int	ptree_statfs(struct statfs_info *out, uint64_t magic);
 
 /* procfs_ipc.c */
-extern const struct pentry procfs_sysvipc_table[];
+extern const struct pentry procfs_sysvipc_table[], procfs_mqueue_table[];
 int	procfs_ipc_limit(struct pbuf *b, const struct pnode *n);	/* the one of the entry's name */
 int	procfs_sem_limits(struct pbuf *b, const struct pnode *n);
 int	procfs_set_ipc_limit(const struct pnode *n, const char *text, size_t len);

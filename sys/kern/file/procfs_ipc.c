@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* procfs_ipc - /proc/sysvipc, and the limits of System V IPC below /proc/sys/kernel: of the reader's view. */
+/* procfs_ipc - /proc/sysvipc, /proc/sys/fs/mqueue, limits in /proc/sys/kernel: of the reader's view. */
 #include "procfs_int.h"
 
 #include <abi/errno.h>
@@ -102,6 +102,8 @@ limit_of(const struct pnode *n)
 	static const char *const name[IPC_LIMITS] = {
 		[IPC_SHMMAX] = "shmmax", [IPC_SHMALL] = "shmall", [IPC_SHMMNI] = "shmmni",
 		[IPC_MSGMAX] = "msgmax", [IPC_MSGMNB] = "msgmnb", [IPC_MSGMNI] = "msgmni",
+		[IPC_MQ_QUEUES] = "queues_max", [IPC_MQ_MAX] = "msg_max", [IPC_MQ_SIZE] = "msgsize_max",
+		[IPC_MQ_DEFAULT_MAX] = "msg_default", [IPC_MQ_DEFAULT_SIZE] = "msgsize_default",
 	};
 	int i = 0;
 
@@ -135,3 +137,12 @@ procfs_set_ipc_limit(const struct pnode *n, const char *text, size_t len)
 
 	return error != 0 ? error : ipc_set_limit(limit_of(n), v);
 }
+
+const struct pentry procfs_mqueue_table[] = {
+	{ "msg_default", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ "msg_max", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ "msgsize_default", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ "msgsize_max", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ "queues_max", PK_FILE, 0644, procfs_ipc_limit, NULL, procfs_set_ipc_limit, NULL },
+	{ NULL, PK_FILE, 0, NULL, NULL, NULL, NULL },
+};

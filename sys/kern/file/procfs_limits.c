@@ -60,5 +60,6 @@ static const struct pentry inotify_table[] = {
 
 const struct pentry procfs_fs_table[] = {
 	{ "inotify", PK_DIR, 0555, NULL, NULL, NULL, inotify_table },
+	{ "mqueue", PK_DIR, 0555, NULL, NULL, NULL, procfs_mqueue_table },
 	{ NULL, PK_FILE, 0, NULL, NULL, NULL, NULL },
 };

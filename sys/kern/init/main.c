@@ -14,6 +14,7 @@
 #include <sys/debug/ktest.h>
 #include <sys/debug/report.h>
 #include <sys/file/memdev.h>
+#include <sys/file/mqueue.h>
 #include <sys/file/procfs.h>
 #include <sys/file/tty.h>
 #include <sys/init/init.h>
@@ -92,6 +93,9 @@ boot_late(void *arg)
 	error = sysfs_init();
 	if (error != 0)
 		panic("/sys cannot be mounted: error %d", error);
+	error = mqueue_init();
+	if (error != 0)
+		panic("/dev/mqueue cannot be mounted: error %d", error);
 	net_init();
 	error = vfs_mount_devices(&which);
 	if (error != 0)

@@ -40,25 +40,35 @@
 static struct ipc_view machine_ipc;		/* view_machine's */
 static struct ipc_view no_ipc;			/* always empty: of jails that have made nothing */
 static _Atomic uint64_t all_bytes;		/* [atomic] of ipc_alloc */
+static const struct ipc_own *own;		/* const after boot */
 static const struct ipc_class *const classes[IPC_KINDS] = { &shm_class, &sem_class, &msg_class };
 
 /* --------------------------------------------------------------- views -- */
 
+static const struct { uint64_t initial, least, most; } limits[IPC_LIMITS] = {
+	[IPC_SHMMAX] = { UINT64_MAX - (1ull << 24), 0, UINT64_MAX },
+	[IPC_SHMALL] = { UINT64_MAX - (1ull << 24), 0, UINT64_MAX },
+	[IPC_SHMMNI] = { 4096, 0, PLACES_MAX },
+	[IPC_MSGMAX] = { 8192, 0, INT32_MAX },
+	[IPC_MSGMNB] = { 16384, 0, INT32_MAX },
+	[IPC_MSGMNI] = { 32000, 0, PLACES_MAX },
+	[IPC_MQ_QUEUES] = { 256, 0, INT32_MAX },
+	[IPC_MQ_MAX] = { 10, 1, 65536 },
+	[IPC_MQ_SIZE] = { 8192, 128, 16 << 20 },
+	[IPC_MQ_DEFAULT_MAX] = { 10, 1, 65536 },
+	[IPC_MQ_DEFAULT_SIZE] = { 8192, 128, 16 << 20 },
+};
+
 static void
 view_init(struct ipc_view *iv)
 {
-	static const uint64_t limit[IPC_LIMITS] = {
-		[IPC_SHMMAX] = UINT64_MAX - (1ull << 24), [IPC_SHMALL] = UINT64_MAX - (1ull << 24),
-		[IPC_SHMMNI] = 4096, [IPC_MSGMAX] = 8192, [IPC_MSGMNB] = 16384, [IPC_MSGMNI] = 32000,
-	};
-
 	iv->iv_refs = 1;
 	for (int k = 0; k < IPC_KINDS; k++) {
 		lk_init(&iv->iv_ids[k].ii_lk, LR_ipc_ids);
 		iv->iv_ids[k].ii_free = NO_PLACE;
 	}
 	for (int i = 0; i < IPC_LIMITS; i++)
-		iv->iv_limit[i] = limit[i];
+		iv->iv_limit[i] = limits[i].initial;
 }
 
 struct ipc_view *
@@ -104,6 +114,37 @@ view_dropped(struct view *v)
 {
 	if (v->v_ipc != NULL)
 		view_release(v->v_ipc);
+}
+
+void
+ipc_own_set(const struct ipc_own *o)
+{
+	ASSERT(own == NULL);
+	own = o;
+}
+
+/* Two may make it at once: one's goes again. */
+int
+ipc_own_get(void **out)
+{
+	struct ipc_view *iv = view_make();
+	void *it, *have = NULL;
+	int error;
+
+	if (iv == NULL)
+		return ENOMEM;
+	it = iv->iv_own;
+	if (it == NULL) {
+		error = own->make(&it);
+		if (error != 0)
+			return error;
+		if (!atomic_compare_exchange_strong(&iv->iv_own, &have, it)) {
+			own->end(it);
+			it = have;
+		}
+	}
+	*out = it;
+	return 0;
 }
 
 int64_t
@@ -566,9 +607,7 @@ ipc_set_limit(enum ipc_limit which, uint64_t value)
 
 	if (v == NULL)
 		return ENOMEM;
-	if ((which == IPC_SHMMNI || which == IPC_MSGMNI) && value > PLACES_MAX)
-		return EINVAL;
-	if ((which == IPC_MSGMAX || which == IPC_MSGMNB) && value > INT32_MAX)
+	if (value < limits[which].least || value > limits[which].most)
 		return EINVAL;
 	v->iv_limit[which] = value;
 	return 0;
@@ -589,6 +628,10 @@ proc_begins(struct proc *parent, struct proc *child, uint64_t flags)
 static void
 jail_ends(struct ipc_view *iv)
 {
+	void *it = atomic_exchange(&iv->iv_own, NULL);
+
+	if (it != NULL)
+		own->end(it);
 	for (int k = 0; k < IPC_KINDS; k++) {
 		for (int32_t i = 0; i < (int32_t)iv->iv_ids[k].ii_top; i++) {
 			struct ipc_obj *o;

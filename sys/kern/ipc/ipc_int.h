@@ -54,15 +54,12 @@ struct ipc_view {
 	struct ipc_ids	iv_ids[IPC_KINDS];
 	_Atomic uint64_t iv_limit[IPC_LIMITS];	/* [atomic] */
 	_Atomic uint64_t iv_shm_pages;	/* [atomic] sizes of all segments */
+	void		*_Atomic iv_own;	/* [atomic] ipc_own's; NULL: not made */
 	_Atomic uint64_t iv_sems, iv_msgs, iv_msg_bytes;	/* [atomic] for the INFO commands */
 };
 struct ipc_view *ipc_view(void);		/* of the current process; an empty one if it has none yet */
 int64_t	ipc_now(void);				/* seconds */
 int32_t	ipc_pid(void);				/* of the caller; 0: a kernel thread */
-
-/* Kernel memory for objects, zeroed; ENOMEM when System V IPC has its share already. */
-int	ipc_alloc(uint64_t bytes, void **out);
-void	ipc_free(uint64_t bytes, void *p);
 
 void	ipc_obj_init(struct ipc_obj *o, const struct ipc_class *ic, uint64_t size, uint32_t mode);
 int	ipc_get(const struct ipc_class *ic, int32_t key, uint64_t size, uint32_t flags, int32_t *id);

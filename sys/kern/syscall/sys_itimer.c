@@ -33,13 +33,8 @@
 
 #define PTIMERS_MAX	64		/* of one process */
 #define UNSEEN_NS	1000000u
-#define SIGEV_SIGNAL	0
-#define SIGEV_NONE	1
-#define SIGEV_THREAD_ID	4
 
 struct k_itimerval { struct k_timeval it_interval, it_value; };
-struct k_sigevent { uint64_t value; int32_t signo, notify, tid, pad[11]; };
-_Static_assert(sizeof(struct k_sigevent) == 64, "struct sigevent is 64 bytes");
 
 struct ptimer {
 	struct list	pt_link;	/* [p_tok] */

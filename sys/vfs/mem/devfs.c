@@ -142,6 +142,8 @@ devfs_fill(void)
 	ASSERT(error == 0);
 	error = name_create(dir, "shm", 3, false, VDIR, 01777, 0, NULL);
 	ASSERT(error == 0);
+	error = name_create(dir, "mqueue", 6, false, VDIR, 0755, 0, NULL);
+	ASSERT(error == 0);
 	link_in(dir, "fd", "/proc/self/fd");
 	link_in(dir, "stdin", "/proc/self/fd/0");
 	link_in(dir, "stdout", "/proc/self/fd/1");

@@ -412,19 +412,43 @@ int
 vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags, const char *options)
 {
 	const struct fs_ops *fs = fs_find(fstype);
-	struct mount *mp = NULL, *same;
+	struct mount *mp = NULL, *same = NULL;
 	int error;
 
 	if (fs == NULL)
 		return ENODEV;
+	error = fs->fs_instance != NULL ? fs->fs_instance(&same) : 0;
+	if (error != 0)
+		return error;
 	lk_excl(&mount_lk);
 	error = on->n_vnode->v_type != VDIR ? ENOTDIR : may_cover(on);
-	same = (fs->fs_flags & FS_SINGLE) != 0 ? find_single(fs) : NULL;
+	if ((fs->fs_flags & FS_SINGLE) != 0)
+		same = find_single(fs);
 	if (error == 0 && same != NULL)
 		error = bind_new(same->mp_ncp, &mp);
 	else if (error == 0)
 		error = mount_new(fs, source, flags, options, &mp);
 	return place_new(mp, on, error);
+}
+
+int
+vfs_mount_hidden(const char *fstype, struct mount **out)
+{
+	const struct fs_ops *fs = fs_find(fstype);
+	int error;
+
+	ASSERT(fs != NULL);
+	lk_excl(&mount_lk);
+	error = mount_make(fs, fstype, 0, "", out);
+	lk_release(&mount_lk);
+	return error;
+}
+
+void
+vfs_unmount_hidden(struct mount *mp)
+{
+	mp->mp_dead = true;
+	mount_let_go(mp);
 }
 
 int
@@ -821,11 +845,7 @@ vfs_init(void)
 		devfs_fill();
 		error = mount_shm();
 	}
-	lk_excl(&mount_lk);
-	if (error == 0)
-		error = mount_make(&tmpfs_fs, "tmpfs", 0, "", &hidden_mount);
-	lk_release(&mount_lk);
-	return error;
+	return error != 0 ? error : vfs_mount_hidden("tmpfs", &hidden_mount);
 }
 
 struct mount *

@@ -14,9 +14,26 @@
 void	ipc_init(void);				/* kmain, after proc_init */
 
 /* The limits that /proc/sys/kernel shows and root may set; ERANGE or EINVAL: not such a value. */
-enum ipc_limit { IPC_SHMMAX, IPC_SHMALL, IPC_SHMMNI, IPC_MSGMAX, IPC_MSGMNB, IPC_MSGMNI, IPC_LIMITS };
+enum ipc_limit {
+	IPC_SHMMAX, IPC_SHMALL, IPC_SHMMNI, IPC_MSGMAX, IPC_MSGMNB, IPC_MSGMNI,
+	/* ... and /proc/sys/fs/mqueue: queues; messages of one, bytes of one of these; if nobody says */
+	IPC_MQ_QUEUES, IPC_MQ_MAX, IPC_MQ_SIZE, IPC_MQ_DEFAULT_MAX, IPC_MQ_DEFAULT_SIZE,
+	IPC_LIMITS
+};
 uint64_t ipc_limit(enum ipc_limit which);
 int	ipc_set_limit(enum ipc_limit which, uint64_t value);
+
+/* Kernel memory for objects, zeroed; ENOMEM when all views together have their share already. */
+int	ipc_alloc(uint64_t bytes, void **out);
+void	ipc_free(uint64_t bytes, void *p);
+
+/* One thing that another layer has per view: made when first asked for, ended with a jail's first process. */
+struct ipc_own {
+	int	(*make)(void **out);
+	void	(*end)(void *own);
+};
+void	ipc_own_set(const struct ipc_own *o);	/* at boot, once */
+int	ipc_own_get(void **out);		/* the current process's view's */
 
 enum ipc_kind { IPC_SHM, IPC_SEM, IPC_MSG, IPC_KINDS };
 int	ipc_remove(enum ipc_kind kind, int32_t id);

@@ -42,6 +42,7 @@
 	L(proc_sig, 0)		/* p_sig */				\
 	L(futex, MANY)		/* hash buckets, by address */		\
 	L(eventfd, 0)							\
+	L(mqueue, 0)		/* a POSIX message queue */	\
 	L(timerfd_ticks, 0)						\
 	L(unix_table, 0)	/* a bucket of socket names, or of all sockets */	\
 	L(socket, MANY)		/* so_spin: by address */		\

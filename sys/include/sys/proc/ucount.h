@@ -9,7 +9,7 @@
 #pragma once
 #include <machine/types.h>
 
-enum ucount_kind { UC_FLYING, UC_INOTIFY, UC_WATCHES, UC_KINDS };
+enum ucount_kind { UC_FLYING, UC_INOTIFY, UC_WATCHES, UC_MQ_BYTES, UC_KINDS };
 struct ucount;
 /*
  * n more for the current user: EAGAIN if it has more than `limit` then; ENOMEM.

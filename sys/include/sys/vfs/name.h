@@ -142,6 +142,9 @@ int	vfs_remount(struct ncp *root_of_mount, uint32_t flags);
 int	vfs_pivot(struct ncp *new_root, struct ncp *put_old, struct ncp **old_root);	/* old_root: held */
 void	vfs_mount_foreach(void (*fn)(struct mount *mp, void *arg), void *arg);	/* fn may sleep, not mount */
 struct mount *vfs_hidden_mount(void);	/* a tmpfs that is mounted nowhere */
+/* One more of that kind, until: names below its mp_ncp can be used. */
+int	vfs_mount_hidden(const char *fstype, struct mount **out);
+void	vfs_unmount_hidden(struct mount *mp);	/* it goes when nobody uses it any more */
 struct ncp *vfs_root(void);		/* the first mount's root */
 /* at boot, on a directory of the root, made if need be */
 int	vfs_mount_boot(const char *fstype, const char *name);

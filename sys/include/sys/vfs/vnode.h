@@ -195,6 +195,8 @@ struct fs_ops {
 	int	(*fs_mount)(struct mount *mp, const char *source, const char *options);	/* sets mp_root */
 	int	(*fs_unmount)(struct mount *mp);	/* nobody uses it any more */
 	int	(*fs_statfs)(struct mount *mp, struct statfs_info *out);
+	/* NULL: mounting makes a new one.  Else it shows this one, which lives on: mounted or hidden */
+	int	(*fs_instance)(struct mount **out);
 };
 struct mount {
 	_Atomic uint32_t mp_refs;
