@@ -141,7 +141,7 @@ give_children_away(struct proc *p)
 		if (c->p_pdeathsig != 0)
 			sig_post(c, c->p_pdeathsig, NULL);
 		c->p_exit_signal = SIGCHLD;
-		if (c->p_state == P_ZOMBIE && c->p_tracer == NULL && proc_tell_parent(c)) {
+		if (c->p_state == P_ZOMBIE && c->p_ntraced == 0 && proc_tell_parent(c)) {
 			spin_unlock(&proc_tree);
 			proc_remove(c);
 			spin_lock(&proc_tree);
@@ -349,7 +349,8 @@ become_zombie(struct proc *p, struct lwp *l)
 	spin_unlock(&p->p_sig);
 	if (kept)
 		trace_tell_death(l);
-	gone = !trace_tell_end(p) && proc_tell_parent(p);
+	trace_tell_end(p);
+	gone = p->p_ntraced == 0 && proc_tell_parent(p);
 	spin_unlock(&proc_tree);
 	proc_tell_ended(p);
 	if (gone)
@@ -421,7 +422,7 @@ take_news(const struct proc *p, struct proc *c, const struct wait_args *wa, stru
 	bool keep = (wa->wa_options & WNOWAIT) != 0, news = false;
 
 	spin_lock(&c->p_sig);
-	if (c->p_state == P_ZOMBIE && c->p_tracer == NULL && (wa->wa_options & WEXITED) != 0) {
+	if (c->p_state == P_ZOMBIE && c->p_ntraced == 0 && (wa->wa_options & WEXITED) != 0) {
 		wr->wr_status = c->p_status;
 		if (!keep)
 			c->p_state = P_REAPED;		/* E2 */

@@ -64,8 +64,8 @@ bool	trace_fork(struct lwp *l, struct lwp *child, int event, uint64_t flags);
 /* The last of l.  True: its tracer will free it.  proc_tree held, in the first p_sig too. */
 bool	trace_die(struct lwp *l, int status);
 void	trace_tell_death(struct lwp *l);
-/* Of a zombie; false: its parent is to be told.  proc_tree held. */
-bool	trace_tell_end(struct proc *p);
+/* Of a zombie: tells the tracer of its first lwp, if there is one.  proc_tree held. */
+void	trace_tell_end(struct proc *p);
 void	trace_exec(struct lwp *l);		/* the only one left takes the process's number */
 void	trace_let_go(struct proc *p);		/* p ends: its tracees are free */
 struct trace_end {

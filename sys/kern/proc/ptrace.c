@@ -17,9 +17,10 @@
  *   R1  t_tracer is set exactly while t_link is on that process's p_tracees;
  *       a process that ends lets go of all its tracees before it is a zombie,
  *       so t_tracer is never stale.
- *   R2  p_tracer is the tracer of the lwp that bears the process's number;
- *       while it is set the process's end is told to it, and to the parent
- *       only after it has waited for that or let go.
+ *   R2  p_tracer is the tracer of the lwp that bears the process's number,
+ *       who is told of the process's end.  The parent hears of it when no lwp of
+ *       the process is traced any more (p_ntraced): no process is gone before all
+ *       tracers have waited for its lwps or let go.
  *   R3  while t_frozen nobody but the freezing thread touches what is the
  *       lwp's own, and the lwp neither runs nor goes away.
  *   R4  before STOPPED is seen the tracee has brought its extended state home
@@ -678,14 +679,13 @@ first_of(struct proc *p)
 	return NULL;
 }
 
-bool
+void
 trace_tell_end(struct proc *p)
 {
 	struct lwp *first = first_of(p);
 
 	if (first != NULL)
 		tell_end(first, p->p_status);
-	return first != NULL;
 }
 
 void
@@ -719,12 +719,15 @@ static bool
 release(struct lwp *l)
 {
 	struct proc *p = l->l_proc;
-	bool last = l->l_tid == p->p_pid && p->p_state == P_ZOMBIE;
 
 	spin_lock(&p->p_sig);
 	unlink(l, l->l_trace.t_signo);
 	spin_unlock(&p->p_sig);
-	return last && proc_tell_parent(p);
+	if (p->p_state != P_ZOMBIE)
+		return false;
+	if (p->p_ntraced == 1)
+		trace_tell_end(p);		/* its tracer may have waited for that */
+	return p->p_ntraced == 0 && proc_tell_parent(p);
 }
 
 void
