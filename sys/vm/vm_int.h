@@ -20,6 +20,7 @@ struct kmem_cpu {
 	uint32_t	kc_empty;	/* [cpu] slabs among them without any object */
 	uint32_t	kc_size;	/* const */
 	uint32_t	kc_cpu;		/* const: owner */
+	figure_t	kc_used;	/* [cpu] objects handed out here, minus those freed here */
 	void		*_Atomic kc_remote;	/* [atomic] objects freed by other CPUs, linked by their first word */
 };
 
@@ -29,7 +30,7 @@ struct vm_cpu {
 	figure_t	v_npages;	/* [cpu] */
 	/* [cpu] pages that became such here, minus those that ceased to be; shmem: those of no cache */
 	figure_t	v_anon, v_cache, v_shmem;
-	figure_t	v_kmem_bytes;	/* [cpu] likewise */
+	figure_t	v_kmem_pages;	/* [cpu] likewise, of large objects */
 	struct kmem_cpu	v_kmem[KMEM_CLASSES];	/* [cpu] */
 	uint64_t	v_kstack[KSTACK_CACHE];	/* [cpu] mapped stacks, newest last */
 	uint32_t	v_nkstack;	/* [cpu] */

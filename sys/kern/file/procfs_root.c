@@ -19,6 +19,7 @@
 #include <machine/cpu.h>
 #include <sys/file/procfs.h>
 #include <sys/proc/uts.h>
+#include <sys/vm/kmem.h>
 #include <sys/vm/page.h>
 
 #define TICK_NS		(NSEC_PER_SEC / 100)
@@ -256,6 +257,24 @@ text_vmstat(struct pbuf *b, const struct pnode *n)
 	};
 	for (size_t i = 0; i < countof(row); i++)
 		pb_printf(b, "%s %llu\n", row[i].name, (unsigned long long)row[i].value);
+	return 0;
+}
+
+/* Linux's table, of our sizes; what cannot be tuned is 0. */
+static int
+text_slabinfo(struct pbuf *b, const struct pnode *n)
+{
+	uint64_t used;
+	size_t size;
+
+	(void)n;
+	pb_printf(b, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
+	    "<objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata "
+	    "<active_slabs> <num_slabs> <sharedavail>\n");
+	for (uint32_t k = 0; kmem_stats(k, &size, &used); k++)
+		pb_printf(b, "kmalloc-%-9zu %6llu %6llu %6zu %4zu 1 : tunables 0 0 0 : slabdata 0 0 0\n",
+		    size, (unsigned long long)used, (unsigned long long)used, size,
+		    (size_t)PAGE_BYTES / size);
 	return 0;
 }
 
@@ -618,6 +637,7 @@ const struct pentry procfs_root_table[] = {
 	{ "net", PK_LINK, 0777, text_link_net, NULL, NULL, NULL },
 	{ "partitions", PK_FILE, 0444, text_partitions, NULL, NULL, NULL },
 	{ "self", PK_LINK, 0777, text_self, NULL, NULL, NULL },
+	{ "slabinfo", PK_FILE, 0400, text_slabinfo, NULL, NULL, NULL },
 	{ "stat", PK_FILE, 0444, text_stat, NULL, NULL, NULL },
 	{ "swaps", PK_FILE, 0444, text_swaps, NULL, NULL, NULL },
 	{ "sys", PK_DIR, 0555, NULL, NULL, NULL, sys_table },

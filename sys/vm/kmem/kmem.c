@@ -51,6 +51,7 @@ kmem_cpu_setup(struct cpu *c, struct vm_cpu *v)
 		kc->kc_size = class_size[k];
 		kc->kc_cpu = c->c_id;
 		kc->kc_remote = NULL;
+		kc->kc_used = 0;
 	}
 }
 
@@ -166,7 +167,7 @@ small_alloc(size_t bytes, uint32_t flags)
 		slab_make(kc, pg);
 		obj = slab_get(kc);
 	}
-	figure_add(&vm_mycpu()->v_kmem_bytes, kc->kc_size);
+	figure_add(&kc->kc_used, 1);
 	crit_exit();
 	kmem_check(obj, class_size[k]);
 	return obj;
@@ -190,7 +191,7 @@ large_alloc(size_t bytes, uint32_t flags)
 	page_flags_set(pg, PG_LARGE);
 	pg->pg_index = n;
 	crit_enter();
-	figure_add(&vm_mycpu()->v_kmem_bytes, (int64_t)(n * PAGE_BYTES));
+	figure_add(&vm_mycpu()->v_kmem_pages, (int64_t)n);
 	crit_exit();
 	return page_va(pg);
 }
@@ -222,7 +223,7 @@ kfree(void *p)
 		ASSERT(((uint64_t)p & PAGE_MASK) == 0);
 		page_flags_set(pg, 0);
 		crit_enter();
-		figure_add(&vm_mycpu()->v_kmem_bytes, -(int64_t)(n * PAGE_BYTES));
+		figure_add(&vm_mycpu()->v_kmem_pages, -(int64_t)n);
 		crit_exit();
 		page_drop_run(pg, n);
 		return;
@@ -232,7 +233,7 @@ kfree(void *p)
 	ASSERT(((uint64_t)p & PAGE_MASK) % kc->kc_size == 0);
 	kmem_poison(p, kc->kc_size);
 	crit_enter();
-	figure_add(&vm_mycpu()->v_kmem_bytes, -(int64_t)kc->kc_size);
+	figure_add(&vm_mycpu()->v_kmem[class_of[kc->kc_size / 16]].kc_used, -1);
 	if (kc->kc_cpu == mycpuid) {
 		slab_put(kc, pg, p);
 	} else {
@@ -290,12 +291,30 @@ kmem_trim(void)
 	return pages;
 }
 
-uint64_t
-kmem_bytes(void)
+bool
+kmem_stats(uint32_t k, size_t *size, uint64_t *used)
 {
 	int64_t sum = 0;
 
-	for (uint32_t i = 0; i < cpu_count; i++)
-		sum += figure(&cpu_find(i)->c_vm->v_kmem_bytes);
-	return sum < 0 ? 0 : (uint64_t)sum;
+	if (k > KMEM_CLASSES)
+		return false;
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		struct vm_cpu *v = cpu_find(i)->c_vm;
+
+		sum += figure(k < KMEM_CLASSES ? &v->v_kmem[k].kc_used : &v->v_kmem_pages);
+	}
+	*size = k < KMEM_CLASSES ? class_size[k] : PAGE_BYTES;
+	*used = sum < 0 ? 0 : (uint64_t)sum;
+	return true;
+}
+
+uint64_t
+kmem_bytes(void)
+{
+	uint64_t sum = 0, used;
+	size_t size;
+
+	for (uint32_t k = 0; kmem_stats(k, &size, &used); k++)
+		sum += size * used;
+	return sum;
 }

@@ -18,4 +18,6 @@ void	kstack_free(uint64_t stack, size_t bytes);
 
 void	vm_kmem_init(void);		/* kmain; kmalloc itself works as soon as there are pages */
 uint64_t kmem_bytes(void);	/* in use, for leak checks */
+/* Of the k-th size, the last one whole pages: objects in use.  False: no more sizes. */
+bool	kmem_stats(uint32_t k, size_t *size, uint64_t *used);
 void	vm_kmem_init(void);		/* kmain, after vm_phys_init */
