@@ -44,6 +44,20 @@ may_change(struct proc *p, uint32_t cap)
 
 /* -------------------------------------------------------------- limits -- */
 
+/* Somebody else's limits: no program that has taken another identity is told how far it may go. */
+static bool
+may_limit(struct proc *p)
+{
+	const struct cred *me = cred_current();
+	struct cred *c = proc_cred(p);
+	bool ok = cred_capable(me, CAP_SYS_RESOURCE) ||
+	    (me->cr_uid == c->cr_uid && me->cr_uid == c->cr_euid && me->cr_uid == c->cr_suid &&
+	    me->cr_gid == c->cr_gid && me->cr_gid == c->cr_egid && me->cr_gid == c->cr_sgid);
+
+	cred_drop(c);
+	return ok;
+}
+
 static int
 limit_check(const struct proc *p, uint32_t resource, const struct k_rlimit *l)
 {
@@ -119,7 +133,7 @@ sys_prlimit64(struct sysmsg *m, int32_t pid, uint32_t resource, uaddr_t new_limi
 	p = proc_of(pid);
 	if (p == NULL)
 		return ESRCH;
-	if (p != curproc && !may_change(p, CAP_SYS_RESOURCE))
+	if (p != curproc && !may_limit(p))
 		error = EPERM;
 	if (error == 0)
 		error = limit_swap(p, resource, new_limit != 0 ? &new : NULL, &old);
@@ -426,21 +440,31 @@ sys_sched_setattr(struct sysmsg *m, int32_t pid, uaddr_t from, uint32_t flags)
 int
 sys_sched_getparam(struct sysmsg *m, int32_t pid, uaddr_t param)
 {
-	int zero = 0, error = check_pid(pid);
+	int zero = 0, error = param == 0 ? EINVAL : check_pid(pid);
 
 	(void)m;
 	return error != 0 ? error : copyout(param, &zero, sizeof zero);
 }
 
+/* All policies here have priority 0 and nothing else: what remains is who may say so. */
+static void
+no_change(struct lwp *l, void *arg)
+{
+	(void)l;
+	(void)arg;
+}
+
 int
 sys_sched_setparam(struct sysmsg *m, int32_t pid, uaddr_t param)
 {
-	int priority, error = copyin(&priority, param, sizeof priority);
+	int priority, error = pid < 0 || param == 0 ? EINVAL : copyin(&priority, param, sizeof priority);
 
 	(void)m;
 	if (error == 0)
 		error = check_pid(pid);
-	return error != 0 ? error : priority == 0 ? 0 : EINVAL;
+	if (error == 0 && priority != 0)
+		error = EINVAL;
+	return error != 0 ? error : with_thread(pid, true, no_change, NULL);
 }
 
 static int
