@@ -110,6 +110,7 @@ endif
 systbl		:= $(wildcard sys/kern/syscall/syscalls.tbl)
 gen_h		:= $(if $(systbl),$(O)/gen/include/gen/sysnum.h $(O)/gen/include/gen/syscalls.h)
 gen_kern	:= $(if $(systbl),$(O)/gen/systable.c)
+gen_calls	:= $(if $(systbl),$(O)/gen/include/gen/calls.h)
 mksys		= @mkdir -p $(@D)$(if $(V),, && printf '  %-7s %s\n' GEN $@) && awk -v out=$(1) -f scripts/gen/mksyscalls.awk $(systbl) >$@
 
 $(O)/gen/include/gen/sysnum.h: $(systbl) scripts/gen/mksyscalls.awk
@@ -118,6 +119,8 @@ $(O)/gen/include/gen/syscalls.h: $(systbl) scripts/gen/mksyscalls.awk
 	$(call mksys,prototypes)
 $(O)/gen/systable.c: $(systbl) scripts/gen/mksyscalls.awk
 	$(call mksys,table)
+$(O)/gen/include/gen/calls.h: $(systbl) scripts/gen/mksyscalls.awk
+	$(call mksys,calls)
 
 # ----------------------------------------------------------------- objects --
 # Objects are made again when the flags change.
@@ -209,8 +212,8 @@ $(call say,MUSL,$<)
 $(Q)$(MUSLCC) $(warn) $(1) -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $<
 endef
 
-$(O)/user/%: tests/user/%.c $(O)/flags
-	$(call musl,-O1)
+$(O)/user/%: tests/user/%.c $(O)/flags | $(gen_calls)
+	$(call musl,-O1 $(incgen))
 
 # The same programs with the other C library's threads.
 $(O)/user/%_glibc: tests/user/%.c $(O)/flags
@@ -221,8 +224,8 @@ $(O)/user/%_glibc: tests/user/%.c $(O)/flags
 $(O)/guest/%: tests/guest/%.c $(O)/flags
 	$(call musl,-O1)
 
-$(O)/stress/%: tests/stress/%.c $(O)/flags
-	$(call musl,-O1)
+$(O)/stress/%: tests/stress/%.c $(O)/flags | $(gen_calls)
+	$(call musl,-O1 $(incgen))
 
 # ------------------------------------------------------------- explorers --
 # What ships and copies of it with one planted bug each, on modelled CPUs: tests/unit/explore.

@@ -2,7 +2,7 @@
 #
 # mksyscalls.awk - everything that follows from sys/kern/syscall/syscalls.tbl.
 #
-#   awk -v out=numbers|prototypes|table -f mksyscalls.awk syscalls.tbl
+#   awk -v out=numbers|prototypes|table|calls -f mksyscalls.awk syscalls.tbl
 #
 # Fields of the table are separated by two or more blanks or tabs:
 #
@@ -18,6 +18,10 @@
 #                 returns 0 or an error number; the result goes to sm_result
 # out=table       systable.c         sysent_linux[], sysent_own[]: dispatch, and
 #                 what --strace needs: struct sysent in <sys/syscall/sysent.h>
+# out=calls       <gen/calls.h>      calls[]: the same rows for programs that try them all
+#                 (tests/user, tests/stress), each argument with a letter for what it is:
+#                 S a string, R memory that is read, W written, A an address, F a descriptor,
+#                 B bits, I a process, L a length or offset, N any other number
 
 function fatal(why) {
 	printf "%s:%d: %s\n", FILENAME, FNR, why >"/dev/stderr"
@@ -25,7 +29,21 @@ function fatal(why) {
 	exit 1
 }
 
-# One argument "user const char *path": fills ctype, aname, kind.
+function letter(base, aname) {
+	if (base ~ /^user /)
+		return kind == "SYSARG_STRING" ? "S" : base ~ /^user const / ? "R" : "W"
+	if (kind == "SYSARG_POINTER")
+		return "A"
+	if (kind == "SYSARG_FD")
+		return "F"
+	if (kind == "SYSARG_HEX" || kind == "SYSARG_OCTAL" || aname == "options")
+		return "B"
+	if (aname ~ /^(pid|tid|tgid|pgid)$/)
+		return "I"
+	return aname ~ /^(n|off|nsegs|n(local|remote))$|len$|size$|count$|cnt$|fds$|_(lo|hi)$|events$/ ? "L" : "N"
+}
+
+# One argument "user const char *path": fills ctype, aname, kind and what.
 function argument(a,   base) {
 	gsub(/^[ \t]+|[ \t]+$/, "", a)
 	if (!match(a, /[A-Za-z_][A-Za-z0-9_]*$/))
@@ -40,6 +58,7 @@ function argument(a,   base) {
 			fatal("user without a pointer: " a)
 		ctype = "uaddr_t"
 		kind = (base ~ /^user const char \*$/) ? "SYSARG_STRING" : "SYSARG_POINTER"
+		what = letter(base, aname)
 		return
 	}
 	if (base ~ /\*/)
@@ -47,9 +66,9 @@ function argument(a,   base) {
 	ctype = base
 	if (aname ~ /(^|_)mode$/)
 		kind = "SYSARG_OCTAL"
-	else if (aname ~ /(flags|prot|events|mask)$/)
+	else if (aname ~ /(flags|prot|mask)$/)
 		kind = "SYSARG_HEX"
-	else if (aname ~ /(^|_)(fd|dirfd|newfd|oldfd)$/)
+	else if (aname ~ /fd$/)
 		kind = "SYSARG_FD"
 	else if (base ~ /^(uaddr_t|uintptr_t)$/)
 		kind = "SYSARG_POINTER"
@@ -57,11 +76,12 @@ function argument(a,   base) {
 		kind = "SYSARG_UNSIGNED"
 	else
 		kind = "SYSARG_SIGNED"
+	what = letter(base, aname)
 }
 
 BEGIN {
 	FS = "[ \t][ \t]+|\t"
-	if (out !~ /^(numbers|prototypes|table)$/) {
+	if (out !~ /^(numbers|prototypes|table|calls)$/) {
 		print "mksyscalls.awk: out=" out ": unknown" >"/dev/stderr"
 		failed = 1
 		exit 1
@@ -98,6 +118,7 @@ BEGIN {
 		call[n] = call[n] ", (" ctype ")m->sm_arg[" i - 1 "]"
 		kinds[n] = kinds[n] (i > 1 ? ", " : "") kind
 		names[n] = names[n] (i > 1 ? ", " : "") "\"" aname "\""
+		whats[n] = whats[n] what
 	}
 }
 
@@ -117,6 +138,12 @@ END {
 		print "#pragma once\n#include <sys/syscall/sysent.h>\n"
 		for (i = 1; i <= n; i++)
 			printf "int sys_%s(%s);\n", name[i], proto[i]
+	} else if (out == "calls") {
+		print "#pragma once\n"
+		print "struct call {\n\tint\t\tnr;\n\tconst char\t*name, *what, *arg[6];\n};\n\nstatic const struct call calls[] = {"
+		for (i = 1; i <= n; i++)
+			printf "\t{ %d, \"%s\", \"%s\", { %s } },\n", num[i], name[i], whats[i], names[i] == "" ? "0" : names[i]
+		print "};"
 	} else {
 		print "#include <gen/sysnum.h>\n#include <gen/syscalls.h>\n"
 		for (i = 1; i <= n; i++)

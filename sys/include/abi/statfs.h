@@ -13,6 +13,8 @@ _Static_assert(sizeof(struct k_statfs) == 120, "struct statfs is 120 bytes");
 
 #define ST_VALID	0x20
 #define TMPFS_MAGIC	0x01021994
+#define PIPEFS_MAGIC	0x50495045
+#define ANON_INODE_FS_MAGIC	0x09041934
 #define PROC_SUPER_MAGIC	0x9fa0
 #define SYSFS_MAGIC	0x62656572
 #define RAMFS_MAGIC	0x858458f6u

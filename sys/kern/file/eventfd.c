@@ -83,9 +83,10 @@ eventfd_write(struct file *fp, struct uio *u)
 	uint64_t n;
 	int error;
 
-	if (u->u_resid < sizeof(n))
-		return EINVAL;
 	struct uio before = *u;
+
+	if (u->u_resid != sizeof(n))
+		return EINVAL;
 	if ((error = uio_move(&n, sizeof(n), u)) == 0 && n == UINT64_MAX)
 		error = EINVAL;
 	if (error == 0 && (atomic_load(&fp->f_flags) & O_NONBLOCK) != 0)

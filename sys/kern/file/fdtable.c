@@ -27,6 +27,7 @@
  * its thread's.
  */
 #include <abi/errno.h>
+#include <abi/fcntl.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
 #include <sys/file/event.h>
@@ -262,6 +263,17 @@ fd_get(int fd, struct file **out)
 		return EBADF;
 	*out = fp;
 	return 0;
+}
+
+int
+fd_get_io(int fd, struct file **out)
+{
+	int error = fd_get(fd, out);
+
+	if (error != 0 || (atomic_load(&(*out)->f_flags) & O_PATH) == 0)
+		return error;
+	file_drop(*out);
+	return EBADF;
 }
 
 /* The lowest free slot from `min` on gets fp.  The token is held, and may be lost meanwhile. */

@@ -348,6 +348,8 @@ lockf_flock(struct file *fp, uint32_t op)
 	struct flock_range want = { .r_key = lockf_key(fp), .r_owner = fp, .r_flock = true, .r_end = INT64_MAX }, *add;
 	struct bucket *b = lockf_find_bucket(want.r_key);
 
+	if ((op & LOCK_MAND) != 0)
+		return 0;			/* mandatory locks: asked for, and never there */
 	switch (op & ~LOCK_NB) {
 	case LOCK_SH: want.r_type = F_RDLCK; break;
 	case LOCK_EX: want.r_type = F_WRLCK; break;

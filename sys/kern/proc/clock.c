@@ -176,11 +176,11 @@ proc_cpu_check(struct lwp *l)
 		sig_post(p, SIGPROF, NULL);
 	sec = used_by(p, PROF) / NSEC_PER_SEC;
 	spin_lock(&p->p_sig);
-	warn = sec >= p->p_rlimit[RLIMIT_CPU][0] && sec > p->p_cpu_warned;
+	warn = sec >= rt_max(p->p_rlimit[RLIMIT_CPU][0], 1) && sec > p->p_cpu_warned;
 	if (warn)
 		p->p_cpu_warned = sec;
 	spin_unlock(&p->p_sig);
-	if (sec >= p->p_rlimit[RLIMIT_CPU][1])
+	if (sec >= rt_max(p->p_rlimit[RLIMIT_CPU][1], 1))
 		sig_post(p, SIGKILL, NULL);
 	else if (warn)
 		sig_post(p, SIGXCPU, NULL);

@@ -224,8 +224,6 @@ check_flags(uint64_t flags)
 		return EINVAL;
 	if ((flags & CLONE_PIDFD) != 0 && (flags & (CLONE_THREAD | CLONE_DETACHED)) != 0)
 		return EINVAL;
-	if ((flags & CSIGNAL) > NSIG)
-		return EINVAL;
 	return 0;
 }
 
@@ -261,7 +259,7 @@ inherit(struct proc *p, struct proc *c, uint64_t flags)
 	c->p_personality = p->p_personality;
 	c->p_membarrier = p->p_membarrier;
 	c->p_timerslack = p->p_timerslack;
-	c->p_exit_signal = (int)(flags & CSIGNAL);
+	c->p_exit_signal = (flags & CSIGNAL) <= NSIG ? (int)(flags & CSIGNAL) : 0;
 	token_release(&p->p_tok);
 
 	spin_lock(&p->p_sig);

@@ -289,6 +289,9 @@ sigaltstack_set(struct lwp *l, const struct k_sigaltstack *ss, uint64_t sp)
 		return EPERM;
 	if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0)
 		return EINVAL;
+	if (ss->ss_sp == l->l_altstack.ss_sp && ss->ss_size == l->l_altstack.ss_size &&
+	    ss->ss_flags == l->l_altstack.ss_flags)
+		return 0;
 	if (mode == SS_DISABLE) {
 		memset(&l->l_altstack, 0, sizeof(l->l_altstack));
 		l->l_altstack.ss_flags = ss->ss_flags & (int32_t)SS_AUTODISARM;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sys_epoll - epoll and eventfd. */
+#include "iov.h"
+
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <core/rt/rt.h>
@@ -68,9 +70,9 @@ sys_epoll_ctl(struct sysmsg *m, int epfd, int op, int fd, uaddr_t event)
 	(void)m;
 	if (op != EPOLL_CTL_DEL && (error = copyin(&ev, event, sizeof(ev))) != 0)
 		return error;
-	if ((error = fd_get(epfd, &ep)) != 0)
+	if ((error = fd_get_io(epfd, &ep)) != 0)
 		return error;
-	if ((error = fd_get(fd, &target)) != 0) {
+	if ((error = fd_get_io(fd, &target)) != 0) {
 		file_drop(ep);
 		return error;
 	}
@@ -94,7 +96,9 @@ sys_epoll_wait(struct sysmsg *m, int epfd, uaddr_t events, int maxevents, int ti
 
 	if (maxevents <= 0 || (uint32_t)maxevents > INT32_MAX / sizeof(*ev))
 		return EINVAL;
-	if ((error = fd_get(epfd, &ep)) != 0)
+	if (!range_possible(events, (uint64_t)(uint32_t)maxevents * sizeof(*ev)))
+		return EFAULT;
+	if ((error = fd_get_io(epfd, &ep)) != 0)
 		return error;
 	error = epoll_collect(ep, (uint32_t)maxevents, deadline, &ev, &n);
 	if (error == 0 && n > 0) {

@@ -45,7 +45,7 @@ sys_signalfd4(struct sysmsg *m, int fd, uaddr_t umask, size_t setsize, uint32_t 
 		error = signalfd_create(mask, flags, &fp);
 		return error != 0 ? error : install(m, fp, flags);
 	}
-	if ((error = fd_get(fd, &fp)) != 0)
+	if ((error = fd_get_io(fd, &fp)) != 0)
 		return error;
 	error = signalfd_set(fp, mask);
 	file_drop(fp);
@@ -104,7 +104,7 @@ sys_timerfd_settime(struct sysmsg *m, int fd, uint32_t flags, uaddr_t from, uadd
 	if ((flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) != 0 ||
 	    !timespec_ns(&it.it_value, &value) || !timespec_ns(&it.it_interval, &interval))
 		return EINVAL;
-	if ((error = fd_get(fd, &fp)) != 0)
+	if ((error = fd_get_io(fd, &fp)) != 0)
 		return error;
 	error = timerfd_set(fp, flags, value, interval, &left, &old_interval);
 	file_drop(fp);
@@ -116,7 +116,7 @@ sys_timerfd_gettime(struct sysmsg *m, int fd, uaddr_t to)
 {
 	nsec_t left, interval;
 	struct file *fp;
-	int error = fd_get(fd, &fp);
+	int error = fd_get_io(fd, &fp);
 
 	(void)m;
 	if (error != 0)

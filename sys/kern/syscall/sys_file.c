@@ -583,7 +583,7 @@ sys_sendfile(struct sysmsg *m, int out_fd, int in_fd, uaddr_t off, size_t count)
 	}
 	if (!file_can_read(in) || !file_can_write(out))
 		error = EBADF;
-	else if (in->f_ops->fo_seek == NULL || in->f_vnode->v_type == VDIR ||
+	else if ((int64_t)count < 0 || in->f_ops->fo_seek == NULL || in->f_vnode->v_type == VDIR ||
 	    (atomic_load(&out->f_flags) & O_APPEND) != 0)
 		error = EINVAL;
 	else
@@ -614,21 +614,21 @@ sys_copy_file_range(struct sysmsg *m, int in_fd, uaddr_t in_off, int out_fd, uad
 	struct file *in, *out;
 	int error;
 
-	if ((error = fd_get(in_fd, &in)) != 0)
+	if ((error = fd_get_io(in_fd, &in)) != 0)
 		return error;
-	if ((error = fd_get(out_fd, &out)) != 0) {
+	if ((error = fd_get_io(out_fd, &out)) != 0) {
 		file_drop(in);
 		return error;
 	}
 	len = rt_min(len, IO_MAX);
 	if (flags != 0)
 		error = EINVAL;
-	else if (!file_can_read(in) || !file_can_write(out) || (atomic_load(&out->f_flags) & O_APPEND) != 0)
-		error = EBADF;
 	else if ((in->f_vnode != NULL && in->f_vnode->v_type == VDIR) || (out->f_vnode != NULL && out->f_vnode->v_type == VDIR))
 		error = EISDIR;
 	else if (!is_regular(in) || !is_regular(out))
 		error = EINVAL;
+	else if (!file_can_read(in) || !file_can_write(out) || (atomic_load(&out->f_flags) & O_APPEND) != 0)
+		error = EBADF;
 	else if (in->f_vnode->v_mount != out->f_vnode->v_mount)
 		error = EXDEV;
 	else if (copy_overlaps(in, in_off, out, out_off, len))
@@ -661,12 +661,12 @@ splice_files(struct sysmsg *m, struct file *in, uaddr_t in_off, struct file *out
 	uint64_t in_pos, out_pos, *in_at, *out_at, done;
 	int error;
 
-	if (!file_can_read(in) || !file_can_write(out))
-		return EBADF;
 	if ((error = splice_pos(in, in_off, &in_pos, &in_at)) != 0)
 		return error;
 	if ((error = splice_pos(out, out_off, &out_pos, &out_at)) != 0)
 		return error;
+	if (!file_can_read(in) || !file_can_write(out))
+		return EBADF;
 	error = file_splice(in, in_at, out, out_at, rt_min(len, IO_MAX), (flags & SPLICE_F_NONBLOCK) != 0, &done);
 	if (error != 0 && done == 0)
 		return error;
@@ -684,9 +684,9 @@ splice_files(struct sysmsg *m, struct file *in, uaddr_t in_off, struct file *out
 static int
 fd_get_two(int a, struct file **fa, int b, struct file **fb)
 {
-	int error = fd_get(a, fa);
+	int error = fd_get_io(a, fa);
 
-	if (error == 0 && (error = fd_get(b, fb)) != 0)
+	if (error == 0 && (error = fd_get_io(b, fb)) != 0)
 		file_drop(*fa);
 	return error;
 }
@@ -733,7 +733,7 @@ sys_tee(struct sysmsg *m, int in_fd, int out_fd, size_t len, uint32_t flags)
 }
 
 int
-sys_vmsplice(struct sysmsg *m, int fd, uaddr_t iov, size_t nsegs, uint32_t flags)
+sys_vmsplice(struct sysmsg *m, int fd, uaddr_t iov, uint32_t nsegs, uint32_t flags)
 {
 	struct uio_seg few[IOV_STACK], *seg;
 	struct uio u = { .u_off = 0 };
@@ -755,7 +755,7 @@ sys_vmsplice(struct sysmsg *m, int fd, uaddr_t iov, size_t nsegs, uint32_t flags
 		return error;
 	}
 	u.u_seg = seg;
-	u.u_nseg = (uint32_t)nsegs;
+	u.u_nseg = nsegs;
 	u.u_resid = total;
 	error = total == 0 ? 0 : file_vmsplice(fp, &u, (flags & SPLICE_F_NONBLOCK) != 0);
 	file_drop(fp);
@@ -776,7 +776,7 @@ sys_fadvise64(struct sysmsg *m, int fd, int64_t off, int64_t len, int advice)
 		return error;
 	if ((atomic_load(&fp->f_flags) & O_PATH) != 0)
 		error = EBADF;
-	else if (fp->f_vnode == NULL || fp->f_vnode->v_type == VFIFO)
+	else if (file_is_pipe(fp))
 		error = ESPIPE;
 	else if (len < 0 || advice < 0 || advice > 5)
 		error = EINVAL;

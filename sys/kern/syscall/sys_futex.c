@@ -338,7 +338,7 @@ int
 sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout, uaddr_t addr2, uint32_t val3)
 {
 	bool private = (op & FUTEX_PRIVATE) != 0;
-	int cmd = op & FUTEX_CMD_MASK, error;
+	int cmd = op & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME), error;
 	uint64_t key[2], key2[2];
 	nsec_t deadline;
 	uint32_t seen;

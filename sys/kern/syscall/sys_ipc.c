@@ -99,7 +99,7 @@ sys_semget(struct sysmsg *m, int32_t key, int nsems, uint32_t flags)
 }
 
 int
-sys_semtimedop(struct sysmsg *m, int32_t id, uaddr_t from, size_t n, uaddr_t timeout)
+sys_semtimedop(struct sysmsg *m, int32_t id, uaddr_t from, uint32_t n, uaddr_t timeout)
 {
 	struct k_sembuf few[OPS_ON_STACK], *ops = few;
 	nsec_t deadline;
@@ -125,7 +125,7 @@ sys_semtimedop(struct sysmsg *m, int32_t id, uaddr_t from, size_t n, uaddr_t tim
 }
 
 int
-sys_semop(struct sysmsg *m, int32_t id, uaddr_t ops, size_t n)
+sys_semop(struct sysmsg *m, int32_t id, uaddr_t ops, uint32_t n)
 {
 	return sys_semtimedop(m, id, ops, n, 0);
 }

@@ -264,7 +264,7 @@ sys_timer_settime(struct sysmsg *m, int timerid, uint32_t flags, uaddr_t from, u
 	struct k_itimerspec it, old;
 	struct ptimer *pt;
 	nsec_t value, interval;
-	int error = copyin(&it, from, sizeof it);
+	int error = from == 0 ? EINVAL : copyin(&it, from, sizeof it);
 
 	(void)m;
 	if (error != 0)

@@ -277,8 +277,14 @@ sys_get_robust_list(struct sysmsg *m, int32_t pid, uaddr_t head, uaddr_t len)
 	size_t bytes = ROBUST_HEAD_BYTES;
 	int error;
 
-	if (pid != 0 && pid != m->sm_lwp->l_tid)
+	if (pid != 0 && pid != m->sm_lwp->l_tid) {
+		struct proc *p = pid > 0 ? proc_find_tid(pid) : NULL;
+
+		if (p == NULL)
+			return ESRCH;
+		proc_drop(p);
 		return EPERM;
+	}
 	error = copyout(len, &bytes, sizeof bytes);
 	return error != 0 ? error : copyout(head, &m->sm_lwp->l_robust_list, sizeof(uaddr_t));
 }
@@ -286,7 +292,7 @@ sys_get_robust_list(struct sysmsg *m, int32_t pid, uaddr_t head, uaddr_t len)
 int
 sys_rseq(struct sysmsg *m, uaddr_t at, uint32_t len, uint32_t flags, uint32_t sig)
 {
-	if ((flags & ~RSEQ_FLAG_UNREGISTER) != 0 || len != sizeof(struct k_rseq))
+	if ((flags & ~RSEQ_FLAG_UNREGISTER) != 0 || len < sizeof(struct k_rseq))
 		return EINVAL;
 	if ((flags & RSEQ_FLAG_UNREGISTER) != 0)
 		return rseq_unregister(m->sm_lwp, at, sig);

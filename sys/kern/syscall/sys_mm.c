@@ -62,6 +62,8 @@ sys_mmap(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t prot, uint32_t f
 	if ((off & PAGE_MASK) != 0)
 		return EINVAL;
 	if ((flags & MAP_ANONYMOUS) != 0) {
+		if ((flags & MAP_TYPE) != MAP_PRIVATE && (flags & MAP_TYPE) != MAP_SHARED)
+			return EINVAL;
 		if ((flags & MAP_HUGETLB) != 0)
 			return ENOMEM;
 		off = 0;
@@ -93,10 +95,10 @@ sys_munmap(struct sysmsg *m, uaddr_t addr, uint64_t len)
 }
 
 int
-sys_mprotect(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t prot)
+sys_mprotect(struct sysmsg *m, uaddr_t addr, uint64_t len, uint64_t prot)
 {
 	(void)m;
-	return vm_mprotect(vmspace_current(), addr, len, prot);
+	return prot > UINT32_MAX ? EINVAL : vm_mprotect(vmspace_current(), addr, len, (uint32_t)prot);
 }
 
 int
@@ -108,10 +110,11 @@ sys_brk(struct sysmsg *m, uaddr_t brk)
 }
 
 int
-sys_mremap(struct sysmsg *m, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
+sys_mremap(struct sysmsg *m, uaddr_t old, uint64_t old_len, uint64_t new_len, uint64_t flags,
     uaddr_t new_addr)
 {
-	int error = vm_mremap(vmspace_current(), old, old_len, new_len, flags, &new_addr);
+	int error = flags > UINT32_MAX ? EINVAL :
+	    vm_mremap(vmspace_current(), old, old_len, new_len, (uint32_t)flags, &new_addr);
 
 	m->sm_result = (int64_t)new_addr;
 	return error;
@@ -183,8 +186,6 @@ sys_msync(struct sysmsg *m, uaddr_t addr, uint64_t len, uint32_t flags)
 	if ((addr & PAGE_MASK) != 0 || (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0 ||
 	    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
 		return EINVAL;
-	if (page_round(len) < len)
-		return ENOMEM;
 	error = check_mapped(addr, page_round(len));
 	if ((flags & MS_SYNC) == 0)
 		return error;

@@ -14,6 +14,7 @@
 #include <sys/vm/kmem.h>
 
 #define FSTYPE_MAX	64u
+#define SWAP_FLAGS	0x7ffffu
 #define PROPAGATION	(MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED)
 
 static int
@@ -60,13 +61,19 @@ sys_statfs(struct sysmsg *m, uaddr_t path, uaddr_t buf)
 int
 sys_fstatfs(struct sysmsg *m, int fd, uaddr_t buf)
 {
+	struct k_statfs s;
 	struct file *fp;
 	int error = fd_get(fd, &fp);
 
 	(void)m;
 	if (error != 0)
 		return error;
-	error = fp->f_vnode != NULL ? statfs_out(fp->f_vnode->v_mount, buf) : ENOSYS;
+	/* What is in no filesystem of ours shows as in one of Linux's that nobody can mount. */
+	memset(&s, 0, sizeof s);
+	s.f_type = file_is_pipe(fp) ? PIPEFS_MAGIC : ANON_INODE_FS_MAGIC;
+	s.f_bsize = s.f_frsize = PAGE_BYTES;
+	s.f_namelen = 255;
+	error = fp->f_vnode != NULL ? statfs_out(fp->f_vnode->v_mount, buf) : copyout(buf, &s, sizeof s);
 	file_drop(fp);
 	return error;
 }
@@ -239,8 +246,7 @@ int
 sys_swapon(struct sysmsg *m, uaddr_t path, uint32_t flags)
 {
 	(void)m;
-	(void)flags;
-	return no_swap(path);
+	return (flags & ~SWAP_FLAGS) != 0 ? EINVAL : no_swap(path);
 }
 
 int

@@ -382,17 +382,16 @@ sys_waitid(struct sysmsg *m, int idtype, int32_t id, uaddr_t info, uint32_t opti
 		error = EAGAIN;			/* the pidfd asked not to wait */
 	if (fp != NULL)
 		file_drop(fp);
-	if (error != 0)
-		return error;
-	if (wr.wr_pid != 0)
+	if (error == 0 && wr.wr_pid != 0)
 		error = rusage_out(ru, &wr);
-	if (error != 0 || info == 0)
+	if (info == 0 || error == EFAULT)
 		return error;
+	if (error != 0)
+		memset(&wr, 0, sizeof wr);	/* as Linux: that there is nobody is told, too */
 	waitid_info(&wr, &si);
 	/* Only the fields of a child's siginfo: the rest of the caller's memory is left alone. */
-	error = copyout(info, &si, 12);
-	if (error == 0)
-		error = copyout(info + offsetof(struct k_siginfo, u), &si.u, 12);
+	if (copyout(info, &si, 12) != 0 || copyout(info + offsetof(struct k_siginfo, u), &si.u, 12) != 0)
+		return EFAULT;
 	return error;
 }
 
@@ -468,7 +467,7 @@ sys_execveat(struct sysmsg *m, int dirfd, uaddr_t path, uaddr_t argv, uaddr_t en
 	if (error == 0 && dirfd != AT_FDCWD && name[0] != '/') {
 		error = fd_get(dirfd, &fp);
 		if (error == 0 && fp->f_ncp == NULL)
-			error = EACCES;
+			error = name[0] == '\0' && (flags & AT_EMPTY_PATH) != 0 ? EACCES : ENOTDIR;
 	}
 	if (error == 0)
 		error = exec_user(fp != NULL ? fp->f_ncp : NULL, dirfd, name, argv, envp, flags);

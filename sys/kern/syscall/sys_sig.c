@@ -291,7 +291,7 @@ queue_info_in(uaddr_t from, int sig, int32_t pid, struct k_siginfo *info)
 	if (error != 0)
 		return error;
 	info->si_signo = sig;
-	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && pid != curproc->p_pid)
+	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && pid != curlwp->l_tid)
 		return EPERM;
 	return 0;
 }
@@ -370,8 +370,8 @@ sys_rt_tgsigqueueinfo(struct sysmsg *m, int32_t tgid, int32_t tid, int sig, uadd
 	int error;
 
 	(void)m;
-	if (tgid <= 0)
+	if (tgid <= 0 || tid <= 0)
 		return EINVAL;
-	error = queue_info_in(uinfo, sig, tgid, &info);
+	error = queue_info_in(uinfo, sig, tid, &info);
 	return error != 0 ? error : kill_thread(tgid, tid, sig, &info);
 }

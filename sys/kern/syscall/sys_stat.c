@@ -20,7 +20,7 @@
 #include <sys/vfs/notify.h>
 #include <sys/vm/kmem.h>
 
-#define STAT_FLAGS	(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)
+#define STAT_FLAGS	(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | 0x6000u)
 #define LIMIT_FSIZE	1
 #define FALLOC_FL_PUNCH_HOLE	2u
 #define DIRENTS_MAX	32768u
@@ -418,6 +418,8 @@ sys_futimesat(struct sysmsg *m, int dirfd, uaddr_t path, uaddr_t utv)
 	int error;
 
 	(void)m;
+	if (path == 0 && dirfd == AT_FDCWD)
+		return EFAULT;
 	if (utv == 0)
 		return set_times(dirfd, path, LOOK_FOLLOW, NULL);
 	error = copyin(tv, utv, sizeof tv);
@@ -540,8 +542,10 @@ sys_fallocate(struct sysmsg *m, int fd, uint32_t mode, int64_t off, int64_t len)
 		return error;
 	if (!file_can_write(fp))
 		error = EBADF;
-	else if (fp->f_vnode == NULL || fp->f_vnode->v_type == VFIFO)
+	else if (file_is_pipe(fp))
 		error = ESPIPE;
+	else if (fp->f_vnode == NULL)
+		error = ENODEV;
 	else if (len > INT64_MAX - off)
 		error = EFBIG;
 	else
@@ -599,10 +603,14 @@ getdents(struct sysmsg *m, int fd, uaddr_t buf, uint32_t count, bool old)
 
 	if (error != 0)
 		return error;
-	if (!file_can_read(fp))
+	if ((atomic_load(&fp->f_flags) & O_PATH) != 0)
 		error = EBADF;
 	else if (fp->f_vnode == NULL || fp->f_vnode->v_type != VDIR)
 		error = ENOTDIR;
+	else if (!file_can_read(fp))
+		error = EBADF;
+	else if ((int32_t)count < 0)
+		error = EINVAL;
 	else if ((d.buf = kmalloc(rt_max(d.size, 1), KM_WAIT)) == NULL)
 		error = ENOMEM;
 	if (error == 0) {

@@ -178,6 +178,8 @@ sys_settimeofday(struct sysmsg *m, uaddr_t tv, uaddr_t tz)
 		error = copyin(&t, tv, sizeof t);
 	if (error == 0 && tz != 0)
 		error = copyin(&z, tz, sizeof z);	/* the kernel's time zone is UTC, whatever it says */
+	if (error == 0 && !cred_capable(cred_current(), CAP_SYS_TIME))
+		error = EPERM;
 	if (error != 0 || tv == 0)
 		return error;
 	if (t.tv_sec < 0 || t.tv_sec > SEC_MAX || t.tv_usec < 0 || t.tv_usec >= 1000000)
@@ -229,7 +231,15 @@ sys_adjtimex(struct sysmsg *m, uaddr_t buf)
 int
 sys_clock_adjtime(struct sysmsg *m, int clock, uaddr_t buf)
 {
-	return clock == CLOCK_REALTIME ? adjust(m, buf) : EINVAL;
+	struct k_timex tx;
+	nsec_t now;
+	int error = copyin(&tx, buf, sizeof tx);
+
+	if (error != 0)
+		return error;
+	if (clock == CLOCK_REALTIME)
+		return adjust(m, buf);
+	return clock_read(clock, &now) == 0 ? EOPNOTSUPP : EINVAL;
 }
 
 /* ------------------------------------------------------------ sleeping -- */

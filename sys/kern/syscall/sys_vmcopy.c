@@ -99,7 +99,7 @@ vm_copy(struct sysmsg *m, int32_t pid, struct uio *u, uaddr_t from, uint64_t nre
 }
 
 static int
-both_ways(struct sysmsg *m, int32_t pid, uaddr_t local, uint64_t nlocal, uaddr_t remote, uint64_t nremote,
+both_ways(struct sysmsg *m, int32_t pid, uaddr_t local, uint32_t nlocal, uaddr_t remote, uint64_t nremote,
     uint64_t flags, bool read)
 {
 	struct uio_seg few[IOV_STACK], *seg;
@@ -120,7 +120,7 @@ both_ways(struct sysmsg *m, int32_t pid, uaddr_t local, uint64_t nlocal, uaddr_t
 }
 
 int
-sys_process_vm_readv(struct sysmsg *m, int32_t pid, uaddr_t local, uint64_t nlocal, uaddr_t remote,
+sys_process_vm_readv(struct sysmsg *m, int32_t pid, uaddr_t local, uint32_t nlocal, uaddr_t remote,
     uint64_t nremote,
     uint64_t flags)
 {
@@ -128,7 +128,7 @@ sys_process_vm_readv(struct sysmsg *m, int32_t pid, uaddr_t local, uint64_t nloc
 }
 
 int
-sys_process_vm_writev(struct sysmsg *m, int32_t pid, uaddr_t local, uint64_t nlocal, uaddr_t remote,
+sys_process_vm_writev(struct sysmsg *m, int32_t pid, uaddr_t local, uint32_t nlocal, uaddr_t remote,
     uint64_t nremote,
     uint64_t flags)
 {

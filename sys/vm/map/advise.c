@@ -163,10 +163,12 @@ vm_mremap(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, u
 	    ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 && (flags & MREMAP_MAYMOVE) == 0) ||
 	    ((flags & MREMAP_DONTUNMAP) != 0 && old_len != new_len))
 		return EINVAL;
-	if ((old & PAGE_MASK) != 0 || new_len == 0 || old >= MD_USER_MAX)
+	if ((old & PAGE_MASK) != 0 || new_len == 0)
 		return EINVAL;
 	if (old_len > MD_USER_MAX || new_len > MD_USER_MAX)
 		return EINVAL;
+	if (old >= MD_USER_MAX)
+		return EFAULT;
 	old_len = page_round(old_len);
 	new_len = page_round(new_len);
 	error = (flags & MREMAP_FIXED) != 0 ? mremap_check_fixed(old, old_len, new_len, *addr) : 0;
@@ -330,7 +332,7 @@ vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice)
 	if (len == 0)
 		return 0;
 	if (addr > MD_USER_MAX - len)
-		return addr >= MD_USER_MAX ? EINVAL : ENOMEM;
+		return addr > UINT64_MAX - len ? EINVAL : ENOMEM;
 	end = addr + len;
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
 		return populate(vs, addr, end, advice == MADV_POPULATE_READ ? PROT_READ : PROT_WRITE);

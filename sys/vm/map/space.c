@@ -655,20 +655,22 @@ vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot)
 	if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP | 8u)) != 0 ||
 	    (prot & (PROT_GROWSDOWN | PROT_GROWSUP)) == (PROT_GROWSDOWN | PROT_GROWSUP))
 		return EINVAL;
-	len = page_round(len);
 	if (len == 0)
 		return 0;
-	if (len > MD_USER_MAX || addr > MD_USER_MAX - len)
+	if (len > MD_USER_MAX || addr > MD_USER_MAX - page_round(len))
 		return ENOMEM;
-	end = addr + len;
+	end = addr + page_round(len);
 	lk_excl(&vs->vs_lk);
 	e = entry_find(vs, addr);
-	if (e != NULL && (prot & PROT_GROWSDOWN) != 0 && (e->e_flags & MAP_GROWSDOWN) != 0)
-		addr = e->e_start;
-	if ((prot & PROT_GROWSUP) != 0)
-		e = NULL, error = EINVAL;
-	else
-		error = e == NULL || e->e_start > addr ? ENOMEM : space_clip(vs, addr, end);
+	if (e == NULL || e->e_start > addr) {
+		error = ENOMEM;
+	} else if ((prot & PROT_GROWSUP) != 0 ||
+	    ((prot & PROT_GROWSDOWN) != 0 && (e->e_flags & MAP_GROWSDOWN) == 0)) {
+		error = EINVAL;
+	} else {
+		addr = (prot & PROT_GROWSDOWN) != 0 ? e->e_start : addr;
+		error = space_clip(vs, addr, end);
+	}
 	prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
 	for (at = addr, e = entry_find(vs, addr); error == 0 && at < end; e = next) {
 		if (e == NULL || e->e_start > at) {

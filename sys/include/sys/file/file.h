@@ -103,6 +103,7 @@ struct fdtable;
 int	fdtable_create(struct fdtable **out);
 /* Of the current process. */
 int	fd_get(int fd, struct file **out);			/* held; EBADF */
+int	fd_get_io(int fd, struct file **out);			/* the same; EBADF for O_PATH, too */
 int	fd_room(void);						/* EMFILE: no descriptor is free, at this moment */
 int	fd_install(struct file *fp, bool cloexec, int min, int *fd);	/* takes over the reference; EMFILE */
 int	fd_set(int fd, struct file *fp, bool cloexec);		/* dup2: replaces */

@@ -19,6 +19,7 @@ struct k_flock {
 #define LOCK_EX		2u
 #define LOCK_NB		4u
 #define LOCK_UN		8u
+#define LOCK_MAND	32u
 
 int	lockf_fcntl(struct file *fp, int cmd, struct k_flock *l);	/* F_GETLK, F_SETLK, F_SETLKW */
 int	lockf_flock(struct file *fp, uint32_t op);
