@@ -2,3 +2,4 @@
 stress += tests/stress/stress.c
 stress += tests/stress/fingerprint.c
 stress += tests/stress/mix.c
+stress += tests/stress/fuzz.c
