@@ -227,6 +227,20 @@ $(O)/guest/%: tests/guest/%.c $(O)/flags
 $(O)/stress/%: tests/stress/%.c $(O)/flags | $(gen_calls)
 	$(call musl,-O1 $(incgen))
 
+# ----------------------------------------------------------------- fuzzers --
+# Pieces of the kernel on libFuzzer, by clang whatever the kernel is built by.
+fuzz_bin	:= $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*.c))
+fuzzflags	:= $(warn) -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -MD -MP -ffreestanding \
+		   -fno-pie -no-pie -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all
+fuzzinc		= -nostdinc -isystem $(shell clang -print-file-name=include) $(incsys)
+
+$(O)/fuzz/%: tests/fuzz/%.c $(O)/flags | $(gen_h)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)clang $(fuzzflags) $(fuzzinc) -MF $@.d -o $@ $<
+
+$(O)/fuzz/codec: fuzzinc := -Isys
+
 # ------------------------------------------------------------- explorers --
 # What ships and copies of it with one planted bug each, on modelled CPUs: tests/unit/explore.
 # The objects of the same sources stand for the headers that they include.  What is on no
@@ -323,7 +337,7 @@ $(launch_o): | $(O)/gen/include/gen/version.h
 deps		:= find $(O) \( -path $(O)/asan -o -path $(O)/tsan -o -path $(O)/ubsan \) -prune -o -name '*.d' -print
 
 # ----------------------------------------------------------------- targets --
-.PHONY: all kernel-objects unit user helpers explorers programs setup setup-run setup-bench setup-long \
+.PHONY: all kernel-objects unit user helpers explorers fuzz programs setup setup-run setup-bench setup-long \
 	run test test-unit test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
@@ -349,6 +363,9 @@ setup-bench:
 	@sh scripts/run/setup bench
 setup-long:
 	@sh scripts/run/setup long
+
+## fuzz         pieces of the kernel on libFuzzer (needs clang): tests/fuzz
+fuzz: $(fuzz_bin) ; @:
 
 ## run          a shell on our kernel (RUNFLAGS='-m 256M')
 run: setup-run

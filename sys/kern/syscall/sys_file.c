@@ -39,17 +39,7 @@
 #define CLOSE_RANGE_UNSHARE	2u
 #define CLOSE_RANGE_CLOEXEC	4u
 
-#define USER_TOP	0x7ffffffff000ull	/* no pointer of a program's is at or above this */
-
 typedef int (*io_fn)(struct file *fp, struct uio *u);
-
-bool
-range_possible(uaddr_t base, uint64_t len)
-{
-	uint64_t end;
-
-	return !rt_add_overflows(base, len, &end) && end <= USER_TOP;
-}
 
 static int
 io_result(struct sysmsg *m, uint64_t wanted, const struct uio *u, int error)
@@ -105,35 +95,6 @@ int
 sys_pwrite64(struct sysmsg *m, int fd, uaddr_t buf, size_t count, int64_t off)
 {
 	return io_one(m, fd, buf, count, off, false, file_pwrite);
-}
-
-int
-iov_copyin(uaddr_t iov, int n, struct uio_seg *few, struct uio_seg **out, uint64_t *total)
-{
-	struct uio_seg *seg = few;
-	int error;
-
-	if (n < 0 || n > (int)UIO_SEG_MAX)
-		return EINVAL;
-	if (n > IOV_STACK && (seg = kmalloc_array((size_t)n, sizeof(*seg), KM_WAIT)) == NULL)
-		return ENOMEM;
-	*total = 0;
-	error = n == 0 ? 0 : copyin(seg, iov, (size_t)n * sizeof(*seg));
-	for (int i = 0; i < n && error == 0; i++) {
-		if ((int64_t)seg[i].len < 0)
-			error = EINVAL;
-		else if (!range_possible(seg[i].base, seg[i].len))
-			error = EFAULT;
-		seg[i].len = rt_min(seg[i].len, IO_MAX - *total);
-		*total += seg[i].len;
-	}
-	if (error != 0) {
-		if (seg != few)
-			kfree(seg);
-		return error;
-	}
-	*out = seg;
-	return 0;
 }
 
 static int
