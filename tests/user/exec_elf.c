@@ -89,6 +89,19 @@ good(void)
 	im.ph[3].p_type = 0x6fff1234;
 	im.eh.e_phnum = 4;
 	run("other headers", &im);
+	fill(&im, ET_EXEC, 0x400000);
+	im.ph[1].p_type = PT_LOAD;
+	im.ph[1].p_vaddr = 0x900000;
+	im.eh.e_phnum = 2;
+	run("an empty segment", &im);
+	im.ph[1].p_vaddr = 0x8000000000000000;
+	run("an empty segment nowhere", &im);
+	im.ph[1].p_vaddr = (uint64_t)-4096;
+	run("an empty segment at the end", &im);
+	im.ph[1].p_type = PT_INTERP;
+	im.ph[1].p_filesz = im.ph[1].p_memsz = 20;
+	im.ph[1].p_offset = 1ull << 63;
+	run("the name of an interpreter nowhere", &im);
 }
 
 /* A second, writable segment with bss: its start must be zero and its end writable. */

@@ -336,6 +336,8 @@ segment_is_sane(const struct elf_phdr *ph, uint64_t bias)
 
 	if (ph->p_filesz > ph->p_memsz || ph->p_memsz > MD_USER_MAX || start < ph->p_vaddr)
 		return false;
+	if (ph->p_memsz == 0)
+		return start <= MD_USER_MAX;		/* mapped nowhere, but i_high may be here */
 	if (rt_add_overflows(start, ph->p_memsz, &end) || end > MD_USER_MAX - PAGE_BYTES ||
 	    page_trunc(start) < MD_USER_MIN)
 		return false;
@@ -387,6 +389,8 @@ interp_open(struct exec *x)
 		return 0;
 	if (ph->p_filesz < 2 || ph->p_filesz > PATH_MAX_)
 		return ENOEXEC;
+	if (ph->p_offset > INT64_MAX)
+		return EINVAL;
 	path = kmalloc(PATH_MAX_, KM_WAIT);
 	if (path == NULL)
 		return ENOMEM;
@@ -505,10 +509,12 @@ image_map(struct vmspace *vs, struct image *im)
 		const struct elf_phdr *ph = &im->i_ph[i];
 		int error;
 
-		if (ph->p_type != PT_LOAD || ph->p_memsz == 0)
+		if (ph->p_type != PT_LOAD)
 			continue;
 		if (!segment_is_sane(ph, im->i_bias))
 			return EINVAL;
+		if (ph->p_memsz == 0)
+			continue;
 		error = segment_map(vs, im, ph);
 		if (error != 0)
 			return error;
