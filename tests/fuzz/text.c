@@ -18,10 +18,10 @@ accounts(const uint8_t *data, size_t len)
 	struct passwd pw;
 	uint32_t ids[8], uid, gid = 0;
 	char name[16] = "";
-	size_t n;
+	size_t n, ngroups;
 
 	memcpy(name, data, rt_min(len, sizeof name - 1));
-	(void)passwd_numbers(name, &uid, &gid);
+	(void)passwd_numbers(name, &uid, &gid, ids, countof(ids), &ngroups);
 	for (uint32_t i = 0; i < 2; i++)
 		if (passwd_find((const char *)data, len, i == 0 ? name : NULL, i, &pw)) {
 			ASSERT((const uint8_t *)pw.pw_name >= data && pw.pw_name_len <= len &&

@@ -61,7 +61,7 @@ sys_inotify_add_watch(struct sysmsg *m, int fd, uaddr_t path, uint32_t mask)
 
 	if ((mask & ALL_BITS) == 0)
 		return EINVAL;
-	error = fd_get(fd, &fp);
+	error = fd_get_io(fd, &fp);
 	if (error != 0)
 		return error;
 	if (((mask & IN_MASK_ADD) != 0 && (mask & IN_MASK_CREATE) != 0) || !file_is_inotify(fp))
@@ -77,7 +77,7 @@ int
 sys_inotify_rm_watch(struct sysmsg *m, int fd, int32_t wd)
 {
 	struct file *fp;
-	int error = fd_get(fd, &fp);
+	int error = fd_get_io(fd, &fp);
 
 	(void)m;
 	if (error != 0)
