@@ -480,12 +480,17 @@ pages_at(struct vmobj *o, uint64_t index, uint32_t want)
 KTEST(vm_caches_are_filled_by_the_block)
 {
 	struct counts was = counts();
+	struct page *first = NULL, *last = NULL;
 	struct vmobj *o = NULL;
 
 	fills = 0;
 	KCHECK(vmobj_create(&cache_ops, NULL, 40 * PG - 5, &o) == 0);
 	KCHECK(pages_at(o, 3, 1) == 1 && fills == 1 && o->o_npages == 13);
 	KCHECK(pages_at(o, 3, 32) == 13 && fills == 1);
+	KCHECK(vmobj_page(o, 3, 0, &first) == 0 && vmobj_page(o, 15, 0, &last) == 0);
+	KCHECK(last == first + 12);		/* in a row: the machine can map them in one piece */
+	page_drop(first);
+	page_drop(last);
 	/* No further than what is there. */
 	KCHECK(pages_at(o, 0, 32) == 16 && fills == 2 && o->o_npages == 16);
 	/* What was not filled is not there. */

@@ -160,47 +160,68 @@ wait_busy(struct vmobj *o, uint64_t index)
 	wait_end(&w);
 }
 
+/* From `index` to the end of its block, the end of the object or the next page that is there. */
+static uint32_t
+block_rest(struct vmobj *o, uint64_t index)
+{
+	uint64_t end = rt_min((index | (VMOBJ_FILL_MAX - 1)) + 1, page_round(o->o_bytes) >> PAGE_SHIFT);
+	struct page *next = vmobj_lookup_from(o, index);
+
+	if (next != NULL)
+		end = rt_min(end, next->pg_index);
+	return end > index ? (uint32_t)(end - index) : 1;	/* it has shrunk meanwhile */
+}
+
 /*
- * Pages from `index` on that are to be filled at once, `first` and fresh ones,
- * go in busy: how many.  A cache is filled to the end of the block while there
- * is memory: the neighbours are wanted next, most likely.
+ * Pages from `index` on that are to be filled at once go in busy: how many.  A
+ * cache is filled to the end of the block while there is memory: the neighbours
+ * are wanted next, most likely.  They lie in a row in RAM, too, so that the
+ * machine can map them in one piece; if there is no room for that `first` is
+ * filled alone.
  */
 static uint32_t
 pages_enter(struct vmobj *o, uint64_t index, struct page *first, struct page *run[VMOBJ_FILL_MAX])
 {
-	uint64_t end = index + 1;
-	struct page *next;
-	uint32_t n = 1;
+	uint32_t n = vmobj_is_cache(o) && page_plenty() ? block_rest(o, index) : 1, order = 0;
+	struct page *row = NULL;
 
-	if (vmobj_is_cache(o) && page_plenty()) {
-		end = rt_min((index | (VMOBJ_FILL_MAX - 1)) + 1, page_round(o->o_bytes) >> PAGE_SHIFT);
-		next = vmobj_lookup_from(o, index);
-		if (next != NULL)
-			end = rt_min(end, next->pg_index);
-	}
-	for (run[0] = first; index + n < end && (run[n] = page_alloc(0)) != NULL; n++)
-		;
+	while (1u << order < n)
+		order++;
+	if (n > 1)
+		row = page_alloc_run(order, 0);
+	if (row == NULL)
+		n = 1;
 	for (uint32_t i = 0; i < n; i++) {
+		run[i] = row == NULL ? first : &row[i];
 		page_link(o, run[i], index + i);
 		page_flag_add(run[i], PG_BUSY);
+	}
+	if (row != NULL) {
+		page_drop_run(row + n, (1u << order) - n);
+		page_drop(first);
 	}
 	return n;
 }
 
-/* A new page goes in and is filled if need be.  The caller has looked: there is none. */
+/*
+ * The new page *pg goes in, or another in its place, and is filled if need be.
+ * The caller has looked: there is none.
+ */
 static int
-page_create(struct vmobj *o, uint64_t index, struct page *pg)
+page_create(struct vmobj *o, uint64_t index, struct page **pg)
 {
-	struct page *run[VMOBJ_FILL_MAX];
+	struct page *run[VMOBJ_FILL_MAX] = { *pg };
 	uint32_t n, filled;
 	int error;
 
-	page_hold(pg);				/* the caller's */
 	if (o->o_ops == NULL || o->o_ops->vo_fill == NULL) {
-		page_link(o, pg, index);
+		page_link(o, *pg, index);
+		page_hold(*pg);				/* the caller's */
 		return 0;
 	}
-	filled = n = pages_enter(o, index, pg, run);
+	filled = n = pages_enter(o, index, *pg, run);
+	*pg = run[0];
+	page_hold(*pg);
 	md_point(MD_PT_PTE, index);
 	error = o->o_ops->vo_fill(o, index, run, &filled);
 	token_assert_held(&o->o_tok);
@@ -214,7 +235,7 @@ page_create(struct vmobj *o, uint64_t index, struct page *pg)
 	}
 	wake_all(&o->o_waitq);
 	if (error != 0)
-		page_drop(pg);
+		page_drop(*pg);
 	return error;
 }
 
@@ -248,7 +269,7 @@ vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page *
 		if (fresh != NULL)
 			page_drop(fresh);
 	} else {
-		error = page_create(o, index, fresh);
+		error = page_create(o, index, &fresh);
 		pg = fresh;
 	}
 	if (error != 0)
