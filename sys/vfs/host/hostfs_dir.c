@@ -209,9 +209,9 @@ type_of(uint8_t d_type)
 	return d_type < countof(type) ? type[d_type] : 0;
 }
 
-/* The driver's records, of which none is believed to be whole.  False: no more are wanted. */
-static bool
-emit_all(const char *buf, uint64_t len, uint64_t *cookie, dir_emit_fn emit, void *arg)
+/* The driver's records, of which none is believed to be whole. */
+static void
+emit_all(const char *buf, uint64_t len, dir_emit_fn emit, void *arg)
 {
 	const size_t head = offsetof(struct k_dirent64, d_name);
 
@@ -220,37 +220,30 @@ emit_all(const char *buf, uint64_t len, uint64_t *cookie, dir_emit_fn emit, void
 		size_t n;
 
 		if (d->d_reclen <= head || d->d_reclen > len - at)
-			return false;
+			break;
 		n = strnlen(d->d_name, d->d_reclen - head);
 		if (!emit(arg, d->d_name, n, d->d_ino, type_of(d->d_type), (uint64_t)d->d_off))
-			return false;
-		*cookie = (uint64_t)d->d_off;
+			break;
 		at += d->d_reclen;
 	}
-	return true;
 }
 
+/* One answer's entries: to see the end is a request of its own. */
 int
 hdir_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 {
 	struct hnode *h = vn_hnode(dir);
-	struct fs_req r = { .fr_op = FS_READDIR, .fr_node = h->h_id };
-	bool more = true;
+	struct fs_req r = { .fr_op = FS_READDIR, .fr_node = h->h_id, .fr_off = cookie };
 	char *buf;
-	int error = 0;
+	int error;
 
 	buf = kmalloc(READDIR_BYTES, KM_WAIT);
 	if (buf == NULL)
 		return ENOMEM;
 	hreq_buffer(&r, buf, READDIR_BYTES);
-	while (more && error == 0) {
-		r.fr_off = cookie;
-		error = hreq_ask(h->h_mount, &r);
-		if (error == 0 && r.fr_count == 0)
-			break;
-		if (error == 0)
-			more = emit_all(buf, rt_min(r.fr_count, READDIR_BYTES), &cookie, emit, arg);
-	}
+	error = hreq_ask(h->h_mount, &r);
+	if (error == 0)
+		emit_all(buf, rt_min(r.fr_count, READDIR_BYTES), emit, arg);
 	kfree(buf);
 	return error;
 }

@@ -110,15 +110,16 @@ resolve(struct onode *dir, uint32_t i, struct ncp *layer, struct entry *e)
 	return error;
 }
 
-/* One layer from *at on; *more false: the reader has enough. */
+/* One layer from `at` on, of the only one what a portion shows.  *more false: the reader has enough. */
 static int
 read_layer(struct onode *dir, uint32_t i, uint64_t at, struct portion *p, dir_emit_fn emit, void *arg,
     bool *more)
 {
 	struct ncp *layer = i < dir->on_nlower ? dir->on_lower[i] : dir->on_upper;
+	bool only = dir->on_nlower + (dir->on_upper != NULL) == 1, shown = false;
 	int error;
 
-	for (;;) {
+	do {
 		p->p_used = 0;
 		error = vn_readdir(layer->n_vnode, at, collect, p);
 		if (error != 0 || p->p_used == 0)
@@ -138,9 +139,11 @@ read_layer(struct onode *dir, uint32_t i, uint64_t at, struct portion *p, dir_em
 			}
 			if (error != 0 && error != ENOENT)
 				return error;
+			shown |= error == 0;
 			lwkt_poll();
 		}
-	}
+	} while (!only || !shown);
+	return 0;
 }
 
 int
@@ -169,23 +172,34 @@ overlay_readdir(struct vnode *vn, uint64_t cookie, dir_emit_fn emit, void *arg)
 	return error;
 }
 
+struct first {
+	uint64_t	f_next;		/* where to go on */
+	bool		f_any, f_found;
+};
+
 static bool
 stop_at_first(void *arg, const char *name, size_t len, uint64_t ino, enum v_type type, uint64_t next)
 {
-	bool *found = arg;
+	struct first *f = arg;
 
-	(void)ino, (void)type, (void)next;
-	*found = !name_is_dots(name, len);
-	return !*found;
+	(void)ino, (void)type;
+	f->f_next = next;
+	f->f_any = true;
+	f->f_found = !name_is_dots(name, len);
+	return !f->f_found;
 }
 
 int
 overlay_is_empty(struct vnode *dir)
 {
-	bool found = false;
-	int error = overlay_readdir(dir, 0, stop_at_first, &found);
+	struct first f = { .f_any = true };
+	int error = 0;
 
-	return error != 0 ? error : found ? ENOTEMPTY : 0;
+	while (error == 0 && f.f_any && !f.f_found) {
+		f.f_any = false;
+		error = overlay_readdir(dir, f.f_next, stop_at_first, &f);
+	}
+	return error != 0 ? error : f.f_found ? ENOTEMPTY : 0;
 }
 
 int

@@ -47,7 +47,10 @@ struct vattr {
 	uint32_t	va_blksize;
 };
 
-/* readdir calls this per entry; false: no room, the entry was not taken. `next`: the cookie after it. */
+/*
+ * readdir calls this per entry; false: no room, the entry was not taken.  `next`: the cookie after it.
+ * Where there are entries it is called, but not for all that there are: at the end it is not called.
+ */
 typedef bool (*dir_emit_fn)(void *arg, const char *name, size_t len, uint64_t ino, enum v_type type,
     uint64_t next);
 
