@@ -61,6 +61,24 @@ levels_and_edges(void)
 	close(q[0]), close(q[1]), close(ep);
 }
 
+/* What an end says by itself is told to who waits for nothing else. */
+static void
+ends_alone(void)
+{
+	int ep = epoll_create1(0), p[2], q[2];
+
+	t_need(pipe(p) == 0 && pipe(q) == 0, "pipe");
+	T(control(ep, EPOLL_CTL_ADD, p[1], EPOLLIN, 1));
+	T(control(ep, EPOLL_CTL_ADD, q[0], 0, 2));
+	wait_some("both ends open", ep, 0);
+	close(p[0]);
+	wait_some("no reader", ep, 0);
+	T(control(ep, EPOLL_CTL_DEL, p[1], 0, 0));
+	close(q[1]);
+	wait_some("no writer", ep, 0);
+	close(p[1]), close(q[0]), close(ep);
+}
+
 static void
 refusals(void)
 {
@@ -156,6 +174,7 @@ int
 main(void)
 {
 	levels_and_edges();
+	ends_alone();
 	refusals();
 	counters();
 	woken_by_another();

@@ -110,6 +110,15 @@ pipe_wake_writers(struct pipe *p)
 	poll_notify(&p->p_poll, POLLOUT | POLLWRNORM);
 }
 
+/* One side is gone: news for all, also for who waits for nothing but errors. */
+static void
+pipe_wake_all(struct pipe *p)
+{
+	wake_all(&p->p_rwait);
+	wake_all(&p->p_wwait);
+	poll_notify(&p->p_poll, 0);
+}
+
 /* Sleep without the lock until a wake-up on q: the queue is joined before the lock is let go. */
 static int
 pipe_sleep(struct pipe *p, struct waitq *q)
@@ -345,9 +354,9 @@ pipe_detach(struct file *fp, struct pipe *p)
 		lk_excl(&vn->v_lk);
 	lk_excl(&p->p_lk);
 	if (file_can_read(fp) && --p->p_readers == 0)
-		pipe_wake_writers(p);
+		pipe_wake_all(p);
 	if (file_can_write(fp) && --p->p_writers == 0)
-		pipe_wake_readers(p);
+		pipe_wake_all(p);
 	if (vn != NULL && p->p_readers == 0 && p->p_writers == 0)
 		vn->v_fifo = NULL;
 	lk_release(&p->p_lk);
