@@ -28,6 +28,7 @@
 #include <core/rt/rt.h>
 #include <machine/boot.h>
 #include <stdatomic.h>
+#include <sys/file/async.h>
 #include <sys/file/epoll.h>
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
@@ -101,6 +102,7 @@ file_drop(struct file *fp)
 		return;
 	if (fp->f_watched)		/* an empty list is not enough: who emptied it may still hold its spin */
 		epoll_file_gone(fp);
+	async_end(fp);
 	lockf_drop_file(fp);
 	if (fp->f_ncp != NULL && fp->f_ops != &path_file_ops)
 		file_notify(fp, file_can_write(fp) ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-kern += sys/kern/file/console.c
+kern += sys/kern/file/async.c sys/kern/file/console.c
 kern += sys/kern/file/exec.c
 kern += sys/kern/file/fdtable.c
 kern += sys/kern/file/file.c

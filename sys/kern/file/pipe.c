@@ -72,6 +72,7 @@ pipe_new(struct pipe **out)
 	waitq_init(&p->p_rwait);
 	waitq_init(&p->p_wwait);
 	pollhead_init(&p->p_poll);
+	asynchead_init(&p->p_async);
 	p->p_slot = p->p_slot0;
 	p->p_slots = pages;
 	p->p_ropens = p->p_wopens = 1;
@@ -250,6 +251,7 @@ pipe_read(struct file *fp, struct uio *u)
 			pipe_wake_writers(p);
 	}
 	lk_release(&p->p_lk);
+	async_notify(&p->p_async, POLLOUT);
 	return error;
 }
 
@@ -280,11 +282,21 @@ pipe_write(struct file *fp, struct uio *u)
 		} else if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0) {
 			error = EAGAIN;
 		} else {
+			async_notify(&p->p_async, POLLIN);
 			error = pipe_sleep(p, &p->p_wwait);
 		}
 	}
 	lk_release(&p->p_lk);
+	async_notify(&p->p_async, POLLIN);
 	return error;
+}
+
+static struct asynchead *
+pipe_async(struct file *fp)
+{
+	struct pipe *p = fp->f_data;
+
+	return &p->p_async;
 }
 
 static uint32_t
@@ -349,6 +361,7 @@ static void
 pipe_detach(struct file *fp, struct pipe *p)
 {
 	struct vnode *vn = fp->f_vnode;
+	bool half;
 
 	if (vn != NULL)
 		lk_excl(&vn->v_lk);
@@ -359,9 +372,14 @@ pipe_detach(struct file *fp, struct pipe *p)
 		pipe_wake_all(p);
 	if (vn != NULL && p->p_readers == 0 && p->p_writers == 0)
 		vn->v_fifo = NULL;
+	half = (p->p_readers == 0) != (p->p_writers == 0);
 	lk_release(&p->p_lk);
 	if (vn != NULL)
 		lk_release(&vn->v_lk);
+	if (half) {
+		async_notify(&p->p_async, POLLIN);
+		async_notify(&p->p_async, POLLOUT);
+	}
 	pipe_drop(p);
 }
 
@@ -376,6 +394,7 @@ static const struct file_ops pipe_file_ops = {
 	.fo_write = pipe_write,
 	.fo_poll = pipe_poll,
 	.fo_ioctl = pipe_ioctl,
+	.fo_async = pipe_async,
 	.fo_stat = pipe_stat,
 	.fo_close = pipe_close,
 };
@@ -385,6 +404,7 @@ static const struct file_ops fifo_file_ops = {
 	.fo_write = pipe_write,
 	.fo_poll = pipe_poll,
 	.fo_ioctl = pipe_ioctl,
+	.fo_async = pipe_async,
 	.fo_close = pipe_close,
 };
 
@@ -580,6 +600,7 @@ pipe_attach(struct pipe *p, uint8_t *page, uint32_t off, uint32_t len)
 	if (p->p_used++ == 0)
 		pipe_wake_readers(p);
 	lk_release(&p->p_lk);
+	async_notify(&p->p_async, POLLIN);
 }
 
 void
@@ -616,6 +637,7 @@ pipe_front_end(struct pipe *p)
 	p->p_taking = false;
 	pipe_wake_readers(p);
 	lk_release(&p->p_lk);
+	async_notify(&p->p_async, POLLOUT);
 }
 
 bool

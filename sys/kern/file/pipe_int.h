@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What pipe.c and splice.c share: a pipe, and its two ends for who moves bytes without holding its lock. */
 #pragma once
+#include <sys/file/async.h>
 #include <sys/file/file.h>
 #include <sys/lwkt/lock.h>
 
@@ -26,6 +27,7 @@ struct pipe {
 	struct waitq	p_rwait;	/* for bytes, for a writer */
 	struct waitq	p_wwait;	/* for room, for a reader */
 	struct pollhead	p_poll;
+	struct asynchead p_async;
 	uint64_t	p_id;		/* const: born-here sequence number */
 	nsec_t		p_time;		/* const: when it was made */
 	struct slot	p_slot0[PIPE_PAGES];	/* [p_lk] p_slot, while that is enough */

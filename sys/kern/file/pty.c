@@ -56,6 +56,23 @@ pty_start(struct tty *t)
 	wake_all(&p->p_rwait);
 	wake_all(&p->p_wwait);
 	poll_notify(&p->p_poll, 0);
+	if (ldisc_out_bytes(&t->t_ld) > p->p_told)
+		async_notify(&p->p_async, POLLIN);
+	p->p_told = ldisc_out_bytes(&t->t_ld);
+}
+
+static void
+ptm_async_owner(struct asynchead *h, int *type, int32_t *id)
+{
+	(void)h, (void)type, (void)id;		/* no job control on this side: who asks */
+}
+
+static struct asynchead *
+ptm_async(struct file *fp)
+{
+	struct pty *p = fp->f_data;
+
+	return &p->p_async;
 }
 
 /* Packet mode: the master wants to know of flushes and of flow control. */
@@ -138,6 +155,8 @@ pty_create(struct pty **out)
 	waitq_init(&p->p_rwait);
 	waitq_init(&p->p_wwait);
 	pollhead_init(&p->p_poll);
+	asynchead_init(&p->p_async);
+	p->p_async.ah_owner = ptm_async_owner;
 	p->p_locked = p->p_master_open = p->p_local_flow = true;
 	p->p_uid = cr->cr_fsuid;
 	p->p_gid = TTY_GID;
@@ -227,6 +246,7 @@ ptm_take(struct pty *p, uint8_t *buf, size_t len, size_t *got)
 		if (p->p_packet)
 			buf[(*got)++] = TIOCPKT_DATA;
 		*got += ldisc_take(&t->t_ld, buf + *got, len - *got);
+		p->p_told = ldisc_out_bytes(&t->t_ld);
 		tty_output_done(t);
 		return 0;
 	}
@@ -404,6 +424,7 @@ static const struct file_ops ptm_file_ops = {
 	.fo_write = ptm_write,
 	.fo_poll = ptm_poll,
 	.fo_ioctl = ptm_ioctl,
+	.fo_async = ptm_async,
 	.fo_close = ptm_close,
 };
 

@@ -19,6 +19,8 @@ struct pty {
 	uint32_t	p_status;	/* [t_tok] TIOCPKT_* that the master has not read */
 	struct waitq	p_rwait, p_wwait;	/* master's readers and writers */
 	struct pollhead	p_poll;		/* master's */
+	struct asynchead p_async;	/* master's */
+	size_t		p_told;		/* [t_tok] bytes of output that it tells no more of */
 	_Atomic uint32_t p_uid, p_gid, p_mode;	/* [atomic: each by itself] of the node in /dev/pts */
 	nsec_t		p_time;		/* const: when it was made */
 };

@@ -33,6 +33,27 @@
 #define FEW_BYTES	256u		/* buffer on the stack */
 #define DECISECOND	(NSEC_PER_SEC / 10)
 
+static struct asynchead *
+tty_async(struct file *fp)
+{
+	struct tty *t = fp->f_data;
+
+	return &t->t_async;
+}
+
+static void
+tty_async_owner(struct asynchead *h, int *type, int32_t *id)
+{
+	struct tty *t = container_of(h, struct tty, t_async);
+
+	token_get(&t->t_tok);
+	if (t->t_pgrp != NULL) {
+		*type = F_OWNER_PGRP;
+		*id = t->t_pgrp->pg_pgid;
+	}
+	token_release(&t->t_tok);
+}
+
 int
 tty_create(const struct tty_driver *drv, void *data, uint64_t rdev, struct tty **out)
 {
@@ -49,6 +70,8 @@ tty_create(const struct tty_driver *drv, void *data, uint64_t rdev, struct tty *
 	waitq_init(&t->t_rwait);
 	waitq_init(&t->t_wwait);
 	pollhead_init(&t->t_poll);
+	asynchead_init(&t->t_async);
+	t->t_async.ah_owner = tty_async_owner;
 	*out = t;
 	return 0;
 }
@@ -85,6 +108,7 @@ tty_events(struct tty *t, uint32_t ev)
 	if ((ev & LDISC_READABLE) != 0) {
 		wake_all(&t->t_rwait);
 		poll_notify(&t->t_poll, POLLIN | POLLRDNORM);
+		async_notify(&t->t_async, POLLIN);
 	}
 	if ((ev & (LDISC_FLUSHED | LDISC_STOP | LDISC_START)) != 0 && t->t_drv->td_changed != NULL)
 		t->t_drv->td_changed(t);
@@ -109,8 +133,12 @@ tty_output_done(struct tty *t)
 {
 	token_assert_held(&t->t_tok);
 	wake_all(&t->t_wwait);
-	if (ldisc_can_output(&t->t_ld))
-		poll_notify(&t->t_poll, POLLOUT | POLLWRNORM);
+	if (!ldisc_can_output(&t->t_ld))
+		return;
+	poll_notify(&t->t_poll, POLLOUT | POLLWRNORM);
+	if (t->t_short)
+		async_notify(&t->t_async, POLLOUT);
+	t->t_short = false;
 }
 
 int
@@ -237,6 +265,7 @@ tty_put(struct tty *t, struct file *fp, const uint8_t *buf, size_t len, size_t *
 		}
 		n = ldisc_output(&t->t_ld, buf + *done, len - *done);
 		*done += n;
+		t->t_short = t->t_short || n < len - (*done - n);
 		if (n > 0)
 			t->t_drv->td_start(t);
 		else if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0)
@@ -339,5 +368,6 @@ const struct file_ops tty_file_ops = {
 	.fo_write = tty_write,
 	.fo_poll = tty_poll,
 	.fo_ioctl = tty_ioctl,
+	.fo_async = tty_async,
 	.fo_close = tty_close,
 };

@@ -3,6 +3,7 @@
 #pragma once
 #include <abi/termios.h>
 #include <core/tty/ldisc.h>
+#include <sys/file/async.h>
 #include <sys/file/file.h>
 #include <sys/file/tty.h>
 #include <sys/lwkt/token.h>
@@ -36,6 +37,8 @@ struct tty {
 	struct waitq	t_rwait;	/* for input */
 	struct waitq	t_wwait;	/* for room for output, and for all output to be gone */
 	struct pollhead	t_poll;
+	struct asynchead t_async;
+	bool		t_short;	/* [t_tok] a write left something: O_ASYNC tells of room */
 };
 
 extern const struct file_ops tty_file_ops;

@@ -526,6 +526,30 @@ pgrp_find(int32_t pgid)
 }
 
 void
+pgrp_foreach(struct pgrp *pg, void (*fn)(struct proc *, void *), void *arg)
+{
+	spin_lock(&proc_tree);
+	list_foreach(p, &pg->pg_members, struct proc, p_pglink)
+		fn(p, arg);
+	spin_unlock(&proc_tree);
+}
+
+static void
+look(struct proc *p, void *any)
+{
+	*(bool *)any = *(bool *)any || view_sees(p);
+}
+
+bool
+pgrp_seen(struct pgrp *pg)
+{
+	bool any = false;
+
+	pgrp_foreach(pg, look, &any);
+	return any;
+}
+
+void
 pgrp_hold(struct pgrp *pg)
 {
 	atomic_fetch_add(&pg->pg_refs, 1);

@@ -12,9 +12,11 @@
 #include <abi/errno.h>
 #include <abi/fcntl.h>
 #include <abi/poll.h>
+#include <abi/signal.h>
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
 #include <stdatomic.h>
+#include <sys/file/async.h>
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
@@ -331,13 +333,48 @@ fcntl_lock(int fd, struct file *fp, int cmd, uaddr_t arg)
 	return cmd == F_GETLK || cmd == F_OFD_GETLK ? copyout(arg, &l, sizeof(l)) : 0;
 }
 
-static void
-fcntl_setfl(struct file *fp, uint32_t want)
+static int
+fcntl_owner(struct sysmsg *m, struct file *fp, uint32_t cmd, uint64_t arg)
+{
+	struct k_f_owner_ex ex;
+	int error;
+
+	switch (cmd) {
+	case F_SETOWN:
+		return async_set_owner_nr(fp, (int32_t)arg);
+	case F_SETSIG:
+		return arg > NSIG ? EINVAL : async_set_signal(fp, (int)arg);
+	case F_GETSIG:
+		m->sm_result = async_signal(fp);
+		return 0;
+	case F_SETOWN_EX:
+		if ((error = copyin(&ex, arg, sizeof(ex))) != 0)
+			return error;
+		if (ex.type < F_OWNER_TID || ex.type > F_OWNER_PGRP)
+			return EINVAL;
+		return async_set_owner(fp, ex.type, ex.pid);
+	}
+	if (cmd == F_GETOWN) {
+		m->sm_result = async_owner_nr(fp);
+		return 0;
+	}
+	async_owner(fp, &ex.type, &ex.pid);
+	return copyout(arg, &ex, sizeof(ex));
+}
+
+static int
+fcntl_setfl(int fd, struct file *fp, uint32_t want)
 {
 	uint32_t old = atomic_load(&fp->f_flags);
+	int error = 0;
 
+	if (((want ^ old) & O_ASYNC) != 0 && fp->f_ops->fo_async != NULL)
+		error = async_switch(fp, fd, (want & O_ASYNC) != 0);
+	if (error != 0)
+		return error;
 	while (!atomic_compare_exchange_weak(&fp->f_flags, &old, (old & ~SETFL_MASK) | (want & SETFL_MASK)))
 		;
+	return 0;
 }
 
 static int
@@ -367,8 +404,7 @@ fcntl_file(struct sysmsg *m, int fd, struct file *fp, uint32_t cmd, uint64_t arg
 		return EBADF;
 	switch (cmd) {
 	case F_SETFL:
-		fcntl_setfl(fp, (uint32_t)arg);
-		return 0;
+		return fcntl_setfl(fd, fp, (uint32_t)arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -376,8 +412,13 @@ fcntl_file(struct sysmsg *m, int fd, struct file *fp, uint32_t cmd, uint64_t arg
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		return fcntl_lock(fd, fp, (int)cmd, arg);
+	case F_SETOWN:
 	case F_GETOWN:
-		return 0;		/* nobody gets SIGIO */
+	case F_SETSIG:
+	case F_GETSIG:
+	case F_SETOWN_EX:
+	case F_GETOWN_EX:
+		return fcntl_owner(m, fp, cmd, arg);
 	case F_ADD_SEALS:
 		return add_seals(fp, (uint32_t)arg);
 	case F_GET_SEALS:

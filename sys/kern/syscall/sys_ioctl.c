@@ -5,6 +5,7 @@
 #include <abi/ioctl.h>
 #include <gen/syscalls.h>
 #include <stdatomic.h>
+#include <sys/file/async.h>
 #include <sys/file/file.h>
 #include <sys/proc/sysmsg.h>
 #include <sys/vm/uaccess.h>
@@ -24,6 +25,18 @@ ioctl_nonblock(struct file *fp, uaddr_t arg)
 	return 0;
 }
 
+static int
+ioctl_async(int fd, struct file *fp, uaddr_t arg)
+{
+	bool is = (atomic_load(&fp->f_flags) & O_ASYNC) != 0;
+	int32_t on;
+	int error;
+
+	if ((error = copyin(&on, arg, sizeof(on))) != 0)
+		return error;
+	return (on != 0) == is ? 0 : async_switch(fp, fd, on != 0);
+}
+
 int
 sys_ioctl(struct sysmsg *m, int fd, uint32_t cmd, uaddr_t arg)
 {
@@ -39,6 +52,8 @@ sys_ioctl(struct sysmsg *m, int fd, uint32_t cmd, uaddr_t arg)
 		error = fd_cloexec_set(fd, cmd == FIOCLEX);
 	else if (cmd == FIONBIO)
 		error = ioctl_nonblock(fp, arg);
+	else if (cmd == FIOASYNC)
+		error = ioctl_async(fd, fp, arg);
 	else if (fp->f_ops->fo_ioctl == NULL)
 		error = ENOTTY;
 	else

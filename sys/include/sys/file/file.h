@@ -10,6 +10,8 @@
 #include <sys/lwkt/lock.h>
 #include <sys/vm/uio.h>
 
+struct async;
+struct asynchead;
 struct file;
 struct ncp;
 struct vmobj;
@@ -27,6 +29,7 @@ struct file_ops {
 	int	(*fo_truncate)(struct file *fp, uint64_t size);
 	void	(*fo_close)(struct file *fp);			/* last reference */
 	int	(*fo_mmap)(struct file *fp, struct vmobj **obj, uint64_t *off);	/* ENODEV; not held: lives as long as fp; NULL: zeros */
+	struct asynchead *(*fo_async)(struct file *fp);	/* NULL: it knows no O_ASYNC */
 	void	(*fo_flush)(struct file *fp, struct proc *p);	/* a descriptor of p was closed */
 	const char *fo_name;		/* in /proc/PID/fd: anon_inode:NAME; NULL: as fo_stat says */
 };
@@ -41,6 +44,7 @@ struct file {
 	void		*f_data;	/* const after open: the type's */
 	struct cred	*f_cred;	/* const, held: of the opener */
 	uint64_t	f_id;		/* const: born-here sequence number */
+	struct async	*_Atomic f_async; /* [atomic] set once: async.c; NULL: no owner, no O_ASYNC */
 	struct spin	f_watch_spin;
 	struct list	f_watch;	/* [f_watch_spin] epoll items */
 	_Atomic bool	f_watched;	/* [f_watch_spin to change] there was one, ever */

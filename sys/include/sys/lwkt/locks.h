@@ -38,6 +38,8 @@
 	L(ipc, 0)		/* io_lk: an object of System V IPC */	\
 	L(ipc_ids, 0)		/* a table of them */			\
 	L(spins, 0)		/* from here on: spins */		\
+	L(async, 0)		/* file/async: the files of an object that signals */	\
+	L(async_owner, 0)	/* a file's owner */			\
 	L(proc_tree, 0)		/* who is whose child, hashes of pids */	\
 	L(proc_sig, 0)		/* p_sig */				\
 	L(futex, MANY)		/* hash buckets, by address */		\

@@ -199,6 +199,8 @@ void	session_drop(struct session *s);
 int	proc_foreach(int (*fn)(struct proc *, void *), void *arg);
 int	proc_foreach_any(int (*fn)(struct proc *, void *), void *arg);	/* in all views */
 bool	pgrp_is_orphaned(struct pgrp *pg);
+void	pgrp_foreach(struct pgrp *pg, void (*fn)(struct proc *, void *), void *arg);	/* under a spin */
+bool	pgrp_seen(struct pgrp *pg);		/* has it a member that the current process sees? */
 
 /* the current process, wait status form: code << 8 | signal */
 _Noreturn void proc_exit(int status);
