@@ -40,6 +40,7 @@ sock_init(struct socket *so, const struct sock_family *f, uint32_t type, uint32_
 	so->so_protocol = protocol;
 	spin_init(&so->so_spin, LR_socket);
 	pollhead_init(&so->so_poll);
+	asynchead_init(&so->so_async);
 	atomic_init(&so->so_sndbuf, SOCK_BUF_DEFAULT);
 	atomic_init(&so->so_rcvbuf, SOCK_BUF_DEFAULT);
 	atomic_init(&so->so_rcvlowat, 1);
@@ -138,20 +139,47 @@ sock_poll(struct file *fp, struct pollnote *note)
 }
 
 static int
+sock_at_mark(struct socket *so, uint32_t *out)
+{
+	bool at = false;
+	int error = so->so_family->sf_at_mark != NULL ? so->so_family->sf_at_mark(so, &at) : EOPNOTSUPP;
+
+	*out = at;
+	return error;
+}
+
+static int
 sock_ioctl(struct file *fp, uint32_t cmd, uaddr_t arg, int64_t *result)
 {
 	struct socket *so = fp->f_data;
 	uint32_t bytes;
+	int32_t owner;
 	int error = 0;
 
 	(void)result;
-	if (cmd == FIONREAD)
+	if (cmd == FIOSETOWN || cmd == SIOCSPGRP) {
+		error = copyin(&owner, arg, sizeof(owner));
+		return error != 0 ? error : async_set_owner_nr(fp, owner);
+	}
+	if (cmd == FIOGETOWN || cmd == SIOCGPGRP)
+		bytes = (uint32_t)async_owner_nr(fp);
+	else if (cmd == SIOCATMARK)
+		error = sock_at_mark(so, &bytes);
+	else if (cmd == FIONREAD)
 		error = so->so_family->sf_unread(so, &bytes);
 	else if (cmd == SIOCOUTQ)
 		bytes = so->so_family->sf_unsent(so);
 	else
 		return ENOTTY;
 	return error != 0 ? error : copyout(arg, &bytes, sizeof(bytes));
+}
+
+static struct asynchead *
+sock_async(struct file *fp)
+{
+	struct socket *so = fp->f_data;
+
+	return &so->so_async;
 }
 
 static int
@@ -196,6 +224,7 @@ static const struct file_ops sock_file_ops = {
 	.fo_write = sock_write,
 	.fo_poll = sock_poll,
 	.fo_ioctl = sock_ioctl,
+	.fo_async = sock_async,
 	.fo_stat = sock_stat,
 	.fo_close = sock_close,
 	.fo_flush = sock_flush,

@@ -142,10 +142,8 @@ static const struct { const char *calls, *arg, *value, *why; } differs[] = {
 	/* What is not here. */
 	{ "socket socketpair", "family", "2 16", "no network" },
 	{ "setsockopt getsockopt", "opt", "11 31 64 65", "options of networks" },
-	{ "sendto recvfrom sendmsg recvmsg recvmmsg sendmmsg", "flags", "0 31 all", "no out-of-band bytes" },
 	{ "clone unshare", "flags", "7 17 25 26 27 28 29 30", "no namespaces" },
 	{ "unshare", "flags", "9 10", "files are shared by the threads of a process only" },
-	{ "fcntl", "cmd", "8 11 16", "no signals from descriptors" },
 	{ "shmget memfd_create", "flags", "2 all", "no huge pages" },
 	{ "prctl", "option", "8 31 65", "not here" },
 	{ "futex", "op", "7 8 11", "no priority inheritance" },

@@ -52,6 +52,8 @@ list_splice(struct list *to, struct list *from)
 #define list_first(head, type, member) (list_empty(head) ? (type *)0 : list_entry((head)->l_next, type, member))
 #define list_last(head, type, member) (list_empty(head) ? (type *)0 : list_entry((head)->l_prev, type, member))
 #define list_next(head, e, type, member) ((e)->member.l_next == (head) ? (type *)0 : list_entry((e)->member.l_next, type, member))
+#define list_prev(head, e, type, member) \
+	((e)->member.l_prev == (head) ? (type *)0 : list_entry((e)->member.l_prev, type, member))
 #define list_foreach(var, head, type, member) \
 	for (type *var = list_first(head, type, member); var != NULL; var = list_next(head, var, type, member))
 /* As above, and `var` may be removed (and freed) in the body. */

@@ -61,6 +61,11 @@
 #define SCM_MAX_FD	253u
 
 #define SIOCOUTQ	0x5411u
+#define FIOSETOWN	0x8901u
+#define SIOCSPGRP	0x8902u
+#define FIOGETOWN	0x8903u
+#define SIOCGPGRP	0x8904u
+#define SIOCATMARK	0x8905u
 
 #define SOCKADDR_MAX	128u
 #define UNIX_PATH_MAX	108u

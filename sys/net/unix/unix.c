@@ -29,7 +29,7 @@
  * Wake-ups come after the change, under the spin or after it.
  * Bounds: a sender's messages by SO_SNDBUF, requests by the backlog, datagrams
  * of strangers by DGRAM_QLEN, messages of all by a quarter of RAM.
- * Not here: out-of-band bytes, peek offsets, time stamps, security labels.
+ * Not here: peek offsets, time stamps, security labels.
  */
 #include "unix_int.h"
 
@@ -150,6 +150,13 @@ unix_changed(struct unix_sock *u)
 	wake_all(&u->u_rwait);
 	wake_all(&u->u_wwait);
 	poll_notify(&u->u_so.so_poll, 0);
+}
+
+void
+unix_signal(struct unix_sock *u, uint32_t event)
+{
+	if (!u->u_reads)
+		async_notify(&u->u_so.so_async, event);
 }
 
 bool
@@ -307,6 +314,7 @@ connect_stream(struct unix_sock *u, const struct sock_addr *a, bool nonblock)
 		if (error == 0) {
 			wake_all(&other->u_rwait);
 			poll_notify(&other->u_so.so_poll, POLLIN | POLLRDNORM);
+			unix_signal(other, POLLIN);
 		} else if (error == EAGAIN && !nonblock && (error = unix_wait_peer(other, deadline)) == 0) {
 			error = ESTALE;
 		}
@@ -467,6 +475,8 @@ unix_shutdown(struct socket *so, uint32_t how)
 	if (so->so_type == SOCK_DGRAM || (peer = unix_peer_hold(u)) == NULL)
 		return 0;
 	shut(peer, (mode & SHUT_R) << 1 | (mode & SHUT_W) >> 1);
+	if (mode != SHUT_R)
+		unix_signal(peer, mode == SHUT_W ? POLLIN : POLLHUP);
 	unix_drop(peer);
 	return 0;
 }
@@ -484,8 +494,20 @@ release_peer(struct unix_sock *u, struct unix_sock *peer, bool reset)
 		spin_unlock(&peer->u_so.so_spin);
 		unix_changed(peer);
 		wake_all(&peer->u_pwait);
+		unix_signal(peer, POLLHUP);
 	}
 	unix_drop(peer);
+}
+
+/* The place of an urgent byte that was read counts for nothing. */
+static bool
+something_unread(struct list *queue)
+{
+	struct unix_msg *m = list_first(queue, struct unix_msg, m_link);
+
+	if (m != NULL && unix_is_mark(m))
+		m = list_next(queue, m, struct unix_msg, m_link);
+	return m != NULL;
 }
 
 static void
@@ -506,12 +528,13 @@ unix_release(struct unix_sock *u, bool embryo)
 	u->u_listener = NULL;
 	list_splice(&rest, &u->u_queue);
 	u->u_qlen = 0;
+	u->u_oob = NULL;
 	notify_wakers(u);
 	spin_unlock(&u->u_so.so_spin);
 	wake_all(&u->u_pwait);
 	unix_rights_accepted(u);
 	if (peer != NULL)
-		release_peer(u, peer, !list_empty(&rest) || embryo);
+		release_peer(u, peer, something_unread(&rest) || embryo);
 	while ((m = list_first(&rest, struct unix_msg, m_link)) != NULL) {
 		list_remove(&m->m_link);
 		if (m->m_embryo != NULL)
@@ -572,6 +595,8 @@ unix_poll(struct socket *so, struct pollnote *note)
 		events |= POLLRDHUP | POLLIN | POLLRDNORM;
 	if (u->u_qlen > 0)
 		events |= POLLIN | POLLRDNORM;
+	if (u->u_oob != NULL)
+		events |= POLLPRI;
 	out = unix_writable(u);
 	if (out && so->so_type != SOCK_STREAM)
 		out = !peer_is_full(u);
@@ -618,6 +643,7 @@ const struct sock_family unix_family = {
 	.sf_poll = unix_poll,
 	.sf_unread = unix_unread,
 	.sf_unsent = unix_unsent,
+	.sf_at_mark = unix_at_mark,
 	.sf_flush = unix_flush,
 	.sf_close = unix_close,
 };

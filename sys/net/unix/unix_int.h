@@ -32,7 +32,11 @@ struct unix_sock {
 	struct unix_addr *_Atomic u_addr; /* [spin to set, once] held */
 	struct list	u_queue;	/* [spin; u_rdlk too, to remove data] of messages */
 	_Atomic uint32_t u_qlen;	/* [spin to change] */
+	_Atomic uint32_t u_queued;	/* [spin to change] how many messages there ever were */
 	uint64_t	u_qbytes;	/* [spin] unread */
+	struct unix_msg	*_Atomic u_oob;	/* [spin to change; u_rdlk too, to clear] the urgent byte */
+	_Atomic bool	u_reads;	/* [atomic] somebody sleeps in recv: no SIGIO for what comes */
+	_Atomic bool	u_no_room;	/* [atomic] a sender found none: SIGIO when there is some again */
 	_Atomic uint32_t u_backlog;	/* [spin to change] more messages or requests are too many */
 	_Atomic uint32_t u_wmem;	/* [atomic] charged for messages that we sent and nobody has read */
 	struct lk	u_rdlk;		/* kept while the first messages are copied to user memory */
@@ -62,6 +66,7 @@ struct unix_msg {
 	uint32_t	m_units;	/* const: of the memory for all messages */
 	struct unix_sock *m_from;	/* const, held; NULL: a connection request */
 	struct unix_sock *m_embryo;	/* const, held: the connection; NULL: data */
+	bool		m_urgent;	/* const: sent with MSG_OOB */
 	bool		m_has_cred;	/* const once queued */
 	struct k_ucred	m_cred;		/* const once queued */
 	struct scm_files *m_files;	/* [u_rdlk; rights when it carries sockets] */
@@ -70,6 +75,8 @@ struct unix_msg {
 	struct list	m_carrier;	/* [rights] on the target's u_carriers */
 	uint8_t		m_data[];
 };
+/* The place of an urgent byte that was read out of turn.  u_rdlk or the spin is held. */
+static inline bool unix_is_mark(const struct unix_msg *m) { return m->m_off == m->m_len; }
 
 /* unix.c */
 int	unix_make(uint32_t type, struct unix_sock **out);
@@ -82,6 +89,7 @@ void	unix_changed(struct unix_sock *u);		/* state or shutdown: wake everybody */
 void	unix_room(struct unix_sock *u);			/* its queue got shorter */
 static inline bool unix_full(struct unix_sock *u) { return u->u_qlen > u->u_backlog; }
 bool	unix_writable(struct unix_sock *u);
+void	unix_signal(struct unix_sock *u, uint32_t event);	/* SIGIO for what a reader would see */
 struct k_ucred unix_who(bool effective);
 int	unix_wait_peer(struct unix_sock *other, nsec_t deadline);	/* until its queue is not full */
 void	unix_forget_waker(struct unix_sock *u, struct unix_sock *other);
@@ -105,6 +113,7 @@ int	unix_recv(struct socket *so, struct sock_msg *sm, uint64_t *n);
 int	unix_msg_make(uint32_t len, struct unix_msg **out);	/* without charge */
 void	unix_msg_free(struct unix_msg *m);
 void	unix_purge(struct unix_sock *u);		/* what is unread */
+int	unix_at_mark(struct socket *so, bool *out);
 void	unix_msg_init(void);
 
 /* unix_rights.c */

@@ -10,6 +10,10 @@
  * Invariants
  *   M1  a message that is queued never changes, but for m_off and m_files.
  *   M2  a message is freed by who took it off a queue, or never queued it.
+ *   M3  u_oob, the urgent byte of a stream, is the newest that was sent as such and nobody has read or
+ *       passed.  What was sent so before it is data like any other.  Read out of turn its message
+ *       stays as a mark, without bytes, until a reader passes it; one call never reads across the
+ *       byte or the newest mark.
  */
 #include "unix_int.h"
 
@@ -88,6 +92,8 @@ unix_msg_free(struct unix_msg *m)
 		if (unix_writable(from)) {
 			wake_all(&from->u_wwait);
 			poll_notify(&from->u_so.so_poll, EVENTS_OUT);
+			if (from->u_no_room && atomic_exchange(&from->u_no_room, false))
+				async_notify(&from->u_so.so_async, POLLOUT);
 		}
 		unix_drop(from);
 	}
@@ -154,6 +160,7 @@ wait_wmem(struct unix_sock *u, bool nonblock, nsec_t deadline)
 			return EPIPE;
 		if (u->u_wmem < u->u_so.so_sndbuf)
 			return 0;
+		atomic_store(&u->u_no_room, true);
 		if (nonblock)
 			return EAGAIN;
 		WAIT_FOR(&u->u_wwait, may_charge(u), deadline, WAIT_INTR, error);
@@ -227,7 +234,7 @@ may_queue(struct unix_sock *u, struct unix_sock *other)
 static int
 queue(struct unix_sock *u, struct unix_sock *other, struct unix_msg *m)
 {
-	bool sockets = m->m_nsock > 0;
+	bool sockets = m->m_nsock > 0, urgent = m->m_urgent;
 	int error;
 
 	sign(m, u, other);
@@ -237,6 +244,9 @@ queue(struct unix_sock *u, struct unix_sock *other, struct unix_msg *m)
 		list_push_back(&other->u_queue, &m->m_link);
 		other->u_qlen++;
 		other->u_qbytes += m->m_len;
+		other->u_queued++;
+		if (m->m_urgent)
+			other->u_oob = m;
 		if (sockets)
 			unix_rights_queued(m, other, other->u_listener);
 	}
@@ -244,7 +254,10 @@ queue(struct unix_sock *u, struct unix_sock *other, struct unix_msg *m)
 	unix_rights_end(sockets);	/* m is the receiver's now */
 	if (error == 0) {
 		wake_all(&other->u_rwait);
-		poll_notify(&other->u_so.so_poll, POLLIN | POLLRDNORM);
+		poll_notify(&other->u_so.so_poll, POLLIN | POLLRDNORM | (urgent ? POLLPRI : 0));
+		if (urgent)
+			async_notify(&other->u_so.so_async, POLLPRI);
+		unix_signal(other, POLLIN);
 	}
 	return error;
 }
@@ -253,24 +266,29 @@ static int
 send_stream(struct unix_sock *u, struct sock_msg *sm)
 {
 	nsec_t deadline = sock_deadline(u->u_so.so_sndtimeo);
-	uint64_t wanted = sm->sm_uio->u_resid;
+	uint64_t wanted = sm->sm_uio->u_resid, left;
+	bool urgent = (sm->sm_flags & MSG_OOB) != 0;
 	struct unix_sock *other;
 	struct unix_msg *m;
 	int error = 0;
 
+	if (urgent && wanted == 0)
+		return EOPNOTSUPP;
 	if (sm->sm_name.sa_len != 0)
 		return u->u_state == UNIX_CONNECTED ? EISCONN : EOPNOTSUPP;
 	if ((other = unix_peer_hold(u)) == NULL)
 		return ENOTCONN;
 	if ((u->u_shut & SHUT_W) != 0)
 		error = EPIPE;
-	while (error == 0 && sm->sm_uio->u_resid > 0) {
+	while (error == 0 && (left = sm->sm_uio->u_resid) > 0) {
 		uint64_t half = u->u_so.so_sndbuf / 2 - 64;
 		struct uio before = *sm->sm_uio;
-		uint32_t len = (uint32_t)rt_min(rt_min(before.u_resid, half), STREAM_PIECE);
 
-		if ((error = fill(u, sm, len, deadline, &m)) != 0)
+		left -= urgent && left > 1;		/* the last byte is urgent, and goes by itself */
+		left = rt_min(rt_min(left, half), STREAM_PIECE);
+		if ((error = fill(u, sm, (uint32_t)left, deadline, &m)) != 0)
 			break;
+		m->m_urgent = urgent && sm->sm_uio->u_resid == 0;
 		if ((error = queue(u, other, m)) != 0) {
 			*sm->sm_uio = before;
 			unix_msg_free(m);
@@ -369,10 +387,10 @@ unix_send(struct socket *so, struct sock_msg *sm)
 	struct unix_sock *u = usock(so);
 	int error;
 
-	if ((sm->sm_flags & MSG_OOB) != 0)
-		return EOPNOTSUPP;
 	if (so->so_type == SOCK_STREAM)
 		return send_stream(u, sm);
+	if ((sm->sm_flags & MSG_OOB) != 0)
+		return EOPNOTSUPP;
 	if (so->so_type == SOCK_SEQPACKET) {
 		if ((error = sock_take_error(so)) != 0)
 			return error;
@@ -386,9 +404,15 @@ unix_send(struct socket *so, struct sock_msg *sm)
 /* ------------------------------------------------------------ receiving -- */
 
 static bool
+may_end(struct unix_sock *u)
+{
+	return (u->u_shut & SHUT_R) != 0 || u->u_so.so_error != 0;
+}
+
+static bool
 may_read(struct unix_sock *u)
 {
-	return u->u_qlen > 0 || (u->u_shut & SHUT_R) != 0 || u->u_so.so_error != 0;
+	return u->u_qlen > 0 || may_end(u);
 }
 
 static void
@@ -409,14 +433,49 @@ same_cred(const struct unix_msg *m, const struct sock_msg *sm)
 }
 
 static struct unix_msg *
-first_of(struct unix_sock *u, struct unix_msg *after)
+next_of(struct unix_sock *u, struct unix_msg *m)
 {
+	return list_next(&u->u_queue, m, struct unix_msg, m_link);
+}
+
+/* m is passed: the spin is held.  Who only looks leaves it. */
+static struct unix_msg *
+pass(struct unix_sock *u, struct unix_msg *m, bool peek, struct list *done)
+{
+	struct unix_msg *next = next_of(u, m);
+
+	if (!peek) {
+		unqueue(u, m);
+		list_push_back(done, &m->m_link);
+	}
+	return next;
+}
+
+/*
+ * The message to read after `after` (NULL: the first).  NULL: none, or (*stop) what has been read
+ * ends here: M3.
+ */
+static struct unix_msg *
+next_to_read(struct unix_sock *u, struct unix_msg *after, bool peek, bool some, bool *stop, struct list *done)
+{
+	bool in_line = sock_option(&u->u_so, SO_OOBINLINE), any;
 	struct unix_msg *m;
 
 	spin_lock(&u->u_so.so_spin);
-	m = after == NULL ? list_first(&u->u_queue, struct unix_msg, m_link) :
-	    list_next(&u->u_queue, after, struct unix_msg, m_link);
+	m = after == NULL ? list_first(&u->u_queue, struct unix_msg, m_link) : next_of(u, after);
+	any = m != NULL;
+	if (any && unix_is_mark(m))
+		m = some && u->u_oob == NULL ? NULL : pass(u, m, peek, done);
+	if (m != NULL && m == u->u_oob) {
+		if (!some && !peek)
+			u->u_oob = NULL;
+		if (some)
+			m = NULL;
+		else if (!in_line)
+			m = pass(u, m, peek, done);
+	}
 	spin_unlock(&u->u_so.so_spin);
+	*stop = any && m == NULL && some;
 	return m;
 }
 
@@ -459,7 +518,7 @@ read_queue(struct unix_sock *u, struct sock_msg *sm, uint64_t *n, bool *stop, st
 	uint64_t part;
 	int error = 0;
 
-	while (!*stop && (m = first_of(u, peek ? m : NULL)) != NULL) {
+	while (!*stop && (m = next_to_read(u, peek ? m : NULL, peek, *n > 0, stop, done)) != NULL) {
 		if (sm->sm_has_cred && !same_cred(m, sm)) {
 			*stop = true;
 			break;
@@ -484,15 +543,15 @@ read_queue(struct unix_sock *u, struct sock_msg *sm, uint64_t *n, bool *stop, st
 	return error;
 }
 
-/* The queue is empty, as it seemed: is that the end, or was there an error?  EAGAIN: neither. */
+/* There was nothing to read: is that the end, or was there an error?  EAGAIN: neither, or more has come. */
 static int
-at_end(struct unix_sock *u, bool *eof)
+at_end(struct unix_sock *u, uint32_t queued, bool *eof)
 {
 	int error = EAGAIN;
 
 	*eof = false;
 	spin_lock(&u->u_so.so_spin);
-	if (u->u_qlen == 0) {
+	if (u->u_queued == queued) {
 		error = sock_take_error(&u->u_so);
 		*eof = error == 0 && (u->u_shut & SHUT_R) != 0;
 		error = error == 0 && !*eof ? EAGAIN : error;
@@ -508,6 +567,7 @@ recv_stream(struct unix_sock *u, struct sock_msg *sm, uint64_t *n)
 	uint64_t want = sm->sm_uio->u_resid, target;
 	bool stop = false, eof;
 	struct list done;
+	uint32_t queued;
 	int error;
 
 	if (u->u_state != UNIX_CONNECTED)
@@ -516,20 +576,78 @@ recv_stream(struct unix_sock *u, struct sock_msg *sm, uint64_t *n)
 	target = rt_max(target, 1);
 	list_init(&done);
 	for (;;) {
+		queued = u->u_queued;
 		lk_excl(&u->u_rdlk);
 		error = read_queue(u, sm, n, &stop, &done);
 		lk_release(&u->u_rdlk);
 		free_all(&done);
 		if (error != 0 || stop || *n >= target)
 			return error;
-		if ((error = at_end(u, &eof)) != EAGAIN)
+		if ((error = at_end(u, queued, &eof)) != EAGAIN)
 			return error;
 		if ((sm->sm_flags & MSG_DONTWAIT) != 0)
 			return EAGAIN;
-		WAIT_FOR(&u->u_rwait, may_read(u), deadline, WAIT_INTR, error);
+		atomic_store(&u->u_reads, true);
+		WAIT_FOR(&u->u_rwait, u->u_queued != queued || may_end(u), deadline, WAIT_INTR, error);
+		atomic_store(&u->u_reads, false);
 		if (error != 0)
 			return sock_wait_error(error, deadline);
 	}
+}
+
+/* MSG_OOB: the urgent byte, out of turn. */
+static int
+recv_urgent(struct unix_sock *u, struct sock_msg *sm, uint64_t *n)
+{
+	bool peek = (sm->sm_flags & MSG_PEEK) != 0;
+	struct unix_msg *m = NULL, *before;
+	struct list done;
+	int error = EINVAL;
+
+	if (u->u_state != UNIX_CONNECTED || sock_option(&u->u_so, SO_OOBINLINE))
+		return EINVAL;
+	list_init(&done);
+	lk_excl(&u->u_rdlk);
+	spin_lock(&u->u_so.so_spin);
+	if ((m = u->u_oob) != NULL && !peek) {
+		u->u_oob = NULL;
+		u->u_qbytes--;
+		m->m_off = m->m_len;
+		before = list_prev(&u->u_queue, m, struct unix_msg, m_link);
+		if (before != NULL && unix_is_mark(before))
+			(void)pass(u, before, false, &done);
+	}
+	spin_unlock(&u->u_so.so_spin);
+	if (m != NULL)
+		error = uio_move(m->m_data, rt_min(1, sm->sm_uio->u_resid), sm->sm_uio);
+	lk_release(&u->u_rdlk);
+	free_all(&done);
+	if (error == 0) {
+		sm->sm_got |= MSG_OOB;
+		*n = 1;
+	}
+	return error;
+}
+
+int
+unix_at_mark(struct socket *so, bool *out)
+{
+	struct unix_sock *u = usock(so);
+	struct unix_msg *m;
+	bool at;
+
+	if (so->so_type != SOCK_STREAM)
+		return EOPNOTSUPP;
+	lk_excl(&u->u_rdlk);
+	spin_lock(&so->so_spin);
+	m = list_first(&u->u_queue, struct unix_msg, m_link);
+	at = m != NULL && m == u->u_oob;
+	if (m != NULL && unix_is_mark(m))
+		at = u->u_oob == NULL || next_of(u, m) == u->u_oob;
+	spin_unlock(&so->so_spin);
+	lk_release(&u->u_rdlk);
+	*out = at;
+	return 0;
 }
 
 /* A datagram; with MSG_PEEK it stays, and so does u_rdlk.  EAGAIN: none. */
@@ -612,6 +730,6 @@ unix_recv(struct socket *so, struct sock_msg *sm, uint64_t *n)
 	sm->sm_name.sa_len = 0;
 	sm->sm_has_cred = false;
 	if ((sm->sm_flags & MSG_OOB) != 0)
-		return EOPNOTSUPP;
+		return so->so_type == SOCK_STREAM ? recv_urgent(u, sm, n) : EOPNOTSUPP;
 	return so->so_type == SOCK_STREAM ? recv_stream(u, sm, n) : recv_dgram(u, sm, n);
 }

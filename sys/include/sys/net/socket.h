@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <abi/socket.h>
+#include <sys/file/async.h>
 #include <sys/file/file.h>
 
 struct socket;
@@ -59,6 +60,7 @@ struct sock_family {
 	uint32_t (*sf_poll)(struct socket *so, struct pollnote *note);
 	int	(*sf_unread)(struct socket *so, uint32_t *bytes);
 	uint32_t (*sf_unsent)(struct socket *so);
+	int	(*sf_at_mark)(struct socket *so, bool *at);	/* is what is read next urgent, or was it? */
 	void	(*sf_flush)(struct socket *so);		/* one descriptor less */
 	void	(*sf_close)(struct socket *so);		/* the file is gone, or never was */
 };
@@ -70,6 +72,7 @@ struct socket {
 	uint32_t	so_type, so_protocol;	/* const */
 	struct spin	so_spin;	/* the family's, and what says [so_spin] */
 	struct pollhead	so_poll;
+	struct asynchead so_async;
 	struct file	*_Atomic so_file;	/* [atomic] not held; NULL: nobody has it open yet */
 	_Atomic int	so_error;	/* [atomic] told once, by the next call */
 	_Atomic uint32_t so_options;	/* [atomic] 1 << SO_* of those that are on or off */
