@@ -42,6 +42,8 @@ levels_and_edges(void)
 	T(write(q[1], "ab", 2));
 	wait_some("edge", ep, 0);
 	wait_some("edge once", ep, 0);
+	T(write(q[1], "cd", 2));
+	wait_some("edge, more written", ep, 0);
 	T(read(q[0], buf, 1));
 	wait_some("edge, some read", ep, 0);
 	T(control(ep, EPOLL_CTL_MOD, q[0], EPOLLIN | EPOLLONESHOT, 3));

@@ -15,8 +15,9 @@
  *       open file has a reference and gives it up when it has let go of the
  *       locks: who closes one end may still be in lk_release() while
  *       another CPU closes the other.
- *   P3  who makes a slot used where none was, frees one where all were used, or
- *       brings a count to 0, wakes the other side.
+ *   P3  who puts bytes in, even where there are some (whoever waits for edges
+ *       has perhaps seen those), frees a slot where all were used, or brings a
+ *       count to 0, wakes the other side before he sleeps or lets go of p_lk.
  *   P4  p_used + p_reserved <= p_slots.  Who reserved slots may fill them at any
  *       later time, without a wait.
  *   P5  while p_taking is set only who set it takes bytes, so the pages of
@@ -259,8 +260,8 @@ static int
 pipe_write(struct file *fp, struct uio *u)
 {
 	struct pipe *p = fp->f_data;
+	uint64_t told = u->u_resid;	/* what was left when readers last heard of it */
 	uint32_t put = 0;
-	bool was_empty;
 	int error = 0;
 
 	if (u->u_resid == 0)
@@ -273,19 +274,21 @@ pipe_write(struct file *fp, struct uio *u)
 			file_signal(SIGPIPE);
 			error = EPIPE;
 		} else if (!pipe_full(p)) {
-			was_empty = p->p_used == 0;
 			error = pipe_put_slot(p, u);
-			if (was_empty && p->p_used > 0)
-				pipe_wake_readers(p);
 			if (++put % (POLL_BYTES / PAGE_BYTES) == 0)
 				lwkt_poll();
 		} else if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0) {
 			error = EAGAIN;
 		} else {
+			if (u->u_resid < told)
+				pipe_wake_readers(p);
+			told = u->u_resid;
 			async_notify(&p->p_async, POLLIN);
 			error = pipe_sleep(p, &p->p_wwait);
 		}
 	}
+	if (u->u_resid < told)
+		pipe_wake_readers(p);
 	lk_release(&p->p_lk);
 	async_notify(&p->p_async, POLLIN);
 	return error;
@@ -597,8 +600,8 @@ pipe_attach(struct pipe *p, uint8_t *page, uint32_t off, uint32_t len)
 	p->p_reserved--;
 	p->p_slot[(p->p_first + p->p_used) & (p->p_slots - 1)] = (struct slot){ page, off, len };
 	p->p_bytes += len;
-	if (p->p_used++ == 0)
-		pipe_wake_readers(p);
+	p->p_used++;
+	pipe_wake_readers(p);
 	lk_release(&p->p_lk);
 	async_notify(&p->p_async, POLLIN);
 }
