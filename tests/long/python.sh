@@ -18,6 +18,7 @@ limit=600
 
 # Cases that without a network wait for ever, on any host.
 waits='-i test_drain_raises -i "test_listen_*" -i "*Server*TestCase*" -i RequestHandlerLoggingTestCase'
+waits="$waits -i '*PicklingConnections.test_pickling'"
 
 # What runs on both sides, in a folder of its own: status, log and the results, in this order.
 inside="mkdir tmp; $python -m test --junit-xml=r.xml $waits"' "$0" >log 2>&1
@@ -90,6 +91,7 @@ if [ ! -d /usr/lib/python3.11/test/support ]; then
 fi
 t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
+trap 'exit 130' INT TERM
 VKERNEL=$(realpath "$VKERNEL")
 BUILD=$(realpath "$BUILD")
 files=${FILES:-$($python -m test --list-tests)}
