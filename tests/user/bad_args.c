@@ -143,7 +143,6 @@ static const struct { const char *calls, *arg, *value, *why; } differs[] = {
 	{ "socket socketpair", "family", "2 16", "no network" },
 	{ "setsockopt getsockopt", "opt", "11 31 64 65", "options of networks" },
 	{ "clone unshare", "flags", "7 17 25 26 27 28 29 30", "no namespaces" },
-	{ "unshare", "flags", "9 10", "files are shared by the threads of a process only" },
 	{ "shmget memfd_create", "flags", "2 all", "no huge pages" },
 	{ "prctl", "option", "8 31 65", "not here" },
 	{ "futex", "op", "7 8 11", "no priority inheritance" },

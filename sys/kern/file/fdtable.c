@@ -8,7 +8,7 @@
  * allocation, and doubles up to the process's RLIMIT_NOFILE.
  *
  * The threads of a process have its table, but for one that asked for its own
- * (l_fdt: unshare, close_range) and those that it made: what they open and
+ * (l_fdt: unshare, close_range, clone) and those that it made: what they open and
  * close is theirs.  If it becomes the last thread, or calls exec, its table is the process's.
  *
  * Others may look at a table (/proc/PID/fd).  They keep the memory, not the
@@ -34,6 +34,7 @@
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
+#include <sys/vfs/name.h>
 #include <sys/vm/kmem.h>
 
 #define FD_INLINE	64u
@@ -573,11 +574,20 @@ file_fork(struct proc *parent, struct proc *child, uint64_t clone_flags)
 	return 0;
 }
 
-static void
-file_lwp_fork(struct lwp *from, struct lwp *l)
+static int
+file_lwp_fork(struct lwp *from, struct lwp *l, uint64_t clone_flags)
 {
-	if (from->l_fdt != NULL)
+	int error = 0;
+
+	if ((clone_flags & CLONE_FILES) == 0)
+		error = fdtable_copy(fdtable_current(), &l->l_fdt);
+	else if (from->l_fdt != NULL)
 		l->l_fdt = fdtable_join(from->l_fdt);
+	if (error == 0 && (error = fsctx_lwp_fork(from, l, clone_flags)) != 0 && l->l_fdt != NULL) {
+		fdtable_leave(l->l_fdt, l->l_proc);
+		l->l_fdt = NULL;
+	}
+	return error;
 }
 
 static void

@@ -216,7 +216,7 @@ about(const struct pnode *n, struct about *a)
 		about_terminal(pg, a);
 		pgrp_drop(pg);
 	}
-	fc = fsctx_of(p);
+	fc = fsctx_of(p, a->tid);
 	a->umask = fc != NULL ? fc->fc_umask : UINT32_MAX;
 	if (fc != NULL)
 		fsctx_drop(fc);
@@ -768,7 +768,7 @@ jump_place(const struct pnode *n, bool root, struct ncp **out)
 
 	if (error != 0)
 		return error;
-	fc = fsctx_of(p);
+	fc = fsctx_of(p, n->pn_tid != 0 ? n->pn_tid : p->p_pid);
 	proc_drop(p);
 	if (fc == NULL)
 		return ENOENT;

@@ -210,8 +210,6 @@ check_flags(uint64_t flags)
 
 	if ((flags & (CLONE_THREAD | CLONE_SIGHAND)) != 0 && (flags & thread) != thread)
 		return EINVAL;
-	if ((flags & CLONE_THREAD) != 0 && (flags & (CLONE_FS | CLONE_FILES)) != (CLONE_FS | CLONE_FILES))
-		return EINVAL;			/* threads with files of their own do not exist here */
 	if ((flags & CLONE_SIGHAND) != 0 && (flags & CLONE_CLEAR_SIGHAND) != 0)
 		return EINVAL;
 	if ((flags & CLONE_PARENT) != 0 && (curproc == proc_first || view_is_init(curproc)))
@@ -405,12 +403,13 @@ thread_make(const struct fork_args *fa, int32_t *tid)
 	error = lwp_enter(l, is_limited());
 	if (error == 0)
 		error = lwp_start_thread(l, user_child);
+	if (error == 0 && (error = hooks_lwp_fork(curlwp, l, fa->fa_flags)) != 0)
+		thread_unmake(l);
 	if (error != 0) {
 		lwp_remove(l);
 		lwp_free(l);
 		return error;
 	}
-	hooks_lwp_fork(curlwp, l);
 	*tid = l->l_tid;
 	number = (uint32_t)l->l_tid;
 	if ((fa->fa_flags & CLONE_PARENT_SETTID) != 0 &&

@@ -40,7 +40,7 @@ _Noreturn void lwp_run(struct lwp *l);			/* the user loop */
 int	hooks_fork(struct proc *parent, struct proc *child, uint64_t flags);
 void	hooks_exec(struct proc *p);
 void	hooks_exit(struct proc *p);
-void	hooks_lwp_fork(struct lwp *from, struct lwp *l);
+int	hooks_lwp_fork(struct lwp *from, struct lwp *l, uint64_t clone_flags);
 void	hooks_lwp_exit(struct lwp *l);
 
 /*

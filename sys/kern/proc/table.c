@@ -766,12 +766,15 @@ hooks_exit(struct proc *p)
 	}
 }
 
-void
-hooks_lwp_fork(struct lwp *from, struct lwp *l)
+int
+hooks_lwp_fork(struct lwp *from, struct lwp *l, uint64_t clone_flags)
 {
+	int error = 0;
+
 	list_foreach(h, &hooks, struct proc_hooks, ph_link)
-		if (h->ph_lwp_fork != NULL)
-			h->ph_lwp_fork(from, l);
+		if (h->ph_lwp_fork != NULL && (error = h->ph_lwp_fork(from, l, clone_flags)) != 0)
+			break;
+	return error;
 }
 
 void

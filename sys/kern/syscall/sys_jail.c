@@ -26,7 +26,7 @@ jail_place(uaddr_t path, struct fsctx **out)
 	if (error != 0)
 		return error;
 	error = vn_access(dir->n_vnode, 1, cred_current());
-	if (error == 0 && (*out = fsctx_jail(curproc->p_fs, dir)) == NULL)
+	if (error == 0 && (*out = fsctx_jail(fsctx_current(), dir)) == NULL)
 		error = ENOMEM;
 	ncp_drop(dir);
 	return error;
@@ -36,8 +36,7 @@ int
 sys_jail(struct sysmsg *m, uaddr_t args, size_t size)
 {
 	char host[UTS_LEN] = "";
-	struct proc *p = curproc;
-	struct fsctx *fc, *old;
+	struct fsctx *fc;
 	struct k_jail j;
 	int error;
 
@@ -61,10 +60,6 @@ sys_jail(struct sysmsg *m, uaddr_t args, size_t size)
 		fsctx_drop(fc);
 		return error;
 	}
-	token_get(&p->p_tok);
-	old = p->p_fs;
-	p->p_fs = fc;
-	token_release(&p->p_tok);
-	fsctx_drop(old);
+	fsctx_replace(fc);
 	return 0;
 }

@@ -174,15 +174,14 @@ sys_umount2(struct sysmsg *m, uaddr_t target, uint32_t flags)
 /* Processes whose root or working directory was the old root follow to the new one. */
 struct move { struct ncp *from, *to; };
 
-static int
-move_one(struct proc *p, void *arg)
+/* fc is the caller's reference, or NULL. */
+static void
+move_place(struct fsctx *fc, const struct move *mv)
 {
-	struct move *mv = arg;
-	struct fsctx *fc = fsctx_of(p);
 	uint32_t moved = 0;
 
 	if (fc == NULL)
-		return 0;
+		return;
 	token_get(&fc->fc_tok);
 	if (fc->fc_root == mv->from) {
 		fc->fc_root = mv->to;
@@ -198,6 +197,16 @@ move_one(struct proc *p, void *arg)
 	for (uint32_t i = 0; i < moved; i++)
 		ncp_drop(mv->from);
 	fsctx_drop(fc);
+}
+
+static int
+move_one(struct proc *p, void *arg)
+{
+	struct fsctx *fc;
+
+	move_place(fsctx_of(p, 0), arg);
+	for (uint32_t i = 0; (fc = fsctx_own_of(p, i)) != NULL; i++)
+		move_place(fc, arg);
 	return 0;
 }
 

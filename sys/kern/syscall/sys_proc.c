@@ -219,15 +219,20 @@ sys_unshare(struct sysmsg *m, uint64_t flags)
 	const uint64_t alone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM,
 	    namespaces = CLONE_NEWNS | CLONE_NEWCGROUP |
 	    CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+	int error = 0;
 
 	(void)m;
-	if ((flags & ~(alone | namespaces | CLONE_SYSVSEM | CLONE_FILES)) != 0)
+	if ((flags & ~(alone | namespaces | CLONE_SYSVSEM | CLONE_FILES | CLONE_FS)) != 0)
 		return EINVAL;
 	if ((flags & alone) != 0 && (curproc->p_nlwps > 1 || curproc->p_vm_shared))
 		return EINVAL;
 	if ((flags & namespaces) != 0)
 		return cred_capable(cred_current(), CAP_SYS_ADMIN) ? EINVAL : EPERM;
-	return (flags & CLONE_FILES) != 0 ? fdtable_unshare() : 0;
+	if ((flags & CLONE_FS) != 0)
+		error = fsctx_unshare();
+	if (error == 0 && (flags & CLONE_FILES) != 0)
+		error = fdtable_unshare();
+	return error;
 }
 
 int

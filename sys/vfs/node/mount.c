@@ -544,9 +544,11 @@ vfs_root(void)
 struct fsctx *
 fsctx_current(void)
 {
-	if (curthread->td_lwp != NULL && curproc->p_fs != NULL)
-		return curproc->p_fs;
-	return &kernel_fsctx;
+	struct lwp *l = curthread->td_lwp;
+
+	if (l != NULL && l->l_fs != NULL)
+		return l->l_fs;
+	return l != NULL && l->l_proc->p_fs != NULL ? l->l_proc->p_fs : &kernel_fsctx;
 }
 
 struct fsctx *
@@ -565,6 +567,13 @@ fsctx_create(struct fsctx *like)
 	fc->fc_top = like->fc_top;
 	if (fc->fc_top != NULL)
 		ncp_hold(fc->fc_top);
+	return fc;
+}
+
+static struct fsctx *
+fsctx_hold(struct fsctx *fc)
+{
+	atomic_fetch_add_explicit(&fc->fc_refs, 1, memory_order_relaxed);
 	return fc;
 }
 
@@ -604,44 +613,136 @@ fsctx_drop(struct fsctx *fc)
 static int
 fork_fs(struct proc *parent, struct proc *child, uint64_t clone_flags)
 {
-	struct fsctx *from = parent != NULL && parent->p_fs != NULL ? parent->p_fs : &kernel_fsctx;
+	struct fsctx *from = parent == NULL ? &kernel_fsctx : fsctx_current();
 
-	if ((clone_flags & CLONE_FS) != 0 && from != &kernel_fsctx) {
-		atomic_fetch_add_explicit(&from->fc_refs, 1, memory_order_relaxed);
-		child->p_fs = from;
-		return 0;
-	}
-	child->p_fs = fsctx_create(from);
+	ASSERT(parent == NULL || parent == curproc);
+	if ((clone_flags & CLONE_FS) != 0 && from != &kernel_fsctx)
+		child->p_fs = fsctx_hold(from);
+	else
+		child->p_fs = fsctx_create(from);
 	return child->p_fs == NULL ? ENOMEM : 0;
 }
 
-struct fsctx *
-fsctx_of(struct proc *p)
+int
+fsctx_lwp_fork(struct lwp *from, struct lwp *l, uint64_t clone_flags)
 {
-	struct fsctx *fc;
+	if ((clone_flags & CLONE_FS) == 0)
+		return (l->l_fs = fsctx_create(fsctx_current())) == NULL ? ENOMEM : 0;
+	if (from->l_fs != NULL)
+		l->l_fs = fsctx_hold(from->l_fs);
+	return 0;
+}
+
+/* Others may look at it: they hold what they find. */
+static struct fsctx *
+swap_own(struct lwp *l, struct fsctx *fc)
+{
+	struct fsctx *old;
+
+	spin_lock(&l->l_proc->p_sig);
+	old = l->l_fs;
+	l->l_fs = fc;
+	spin_unlock(&l->l_proc->p_sig);
+	return old;
+}
+
+static struct fsctx *
+swap_process(struct proc *p, struct fsctx *fc)
+{
+	struct fsctx *old;
 
 	token_get(&p->p_tok);
-	fc = p->p_fs;
+	old = p->p_fs;
+	p->p_fs = fc;
+	token_release(&p->p_tok);
+	return old;
+}
+
+struct fsctx *
+fsctx_own_of(struct proc *p, uint32_t i)
+{
+	struct fsctx *fc = NULL;
+
+	spin_lock(&p->p_sig);
+	list_foreach(l, &p->p_lwps, struct lwp, l_link)
+		if (l->l_fs != NULL && i-- == 0) {
+			fc = fsctx_hold(l->l_fs);
+			break;
+		}
+	spin_unlock(&p->p_sig);
+	return fc;
+}
+
+struct fsctx *
+fsctx_of(struct proc *p, int32_t tid)
+{
+	struct fsctx *fc = NULL;
+
+	spin_lock(&p->p_sig);
+	list_foreach(l, &p->p_lwps, struct lwp, l_link)
+		if (l->l_tid == tid && l->l_fs != NULL)
+			fc = fsctx_hold(l->l_fs);
+	spin_unlock(&p->p_sig);
 	if (fc != NULL)
-		atomic_fetch_add_explicit(&fc->fc_refs, 1, memory_order_relaxed);
+		return fc;
+	token_get(&p->p_tok);
+	if (p->p_fs != NULL)
+		fc = fsctx_hold(p->p_fs);
 	token_release(&p->p_tok);
 	return fc;
+}
+
+int
+fsctx_unshare(void)
+{
+	bool threads = atomic_load(&curproc->p_nlwps) > 1;
+	struct fsctx *fc = fsctx_current(), *copy;
+
+	if (atomic_load(&fc->fc_refs) == 1 && (fc == curlwp->l_fs || !threads))
+		return 0;
+	if ((copy = fsctx_create(fc)) == NULL)
+		return ENOMEM;
+	if (curlwp->l_fs != NULL || threads)
+		fc = swap_own(curlwp, copy);
+	else
+		fc = swap_process(curproc, copy);
+	if (fc != NULL)
+		fsctx_drop(fc);
+	return 0;
+}
+
+void
+fsctx_replace(struct fsctx *fc)
+{
+	struct fsctx *own = swap_own(curlwp, NULL);
+
+	fsctx_drop(swap_process(curproc, fc));
+	if (own != NULL)
+		fsctx_drop(own);
+}
+
+/* The last thread's own becomes the process's: after exec, and for those who look. */
+static void
+lwp_exit_fs(struct lwp *l)
+{
+	struct fsctx *fc = swap_own(l, NULL);
+
+	if (fc != NULL && atomic_load(&l->l_proc->p_nlwps) == 1)
+		fc = swap_process(l->l_proc, fc);
+	if (fc != NULL)
+		fsctx_drop(fc);
 }
 
 static void
 exit_fs(struct proc *p)
 {
-	struct fsctx *fc;
+	struct fsctx *fc = swap_process(p, NULL);
 
-	token_get(&p->p_tok);
-	fc = p->p_fs;
-	p->p_fs = NULL;
-	token_release(&p->p_tok);
 	if (fc != NULL)
 		fsctx_drop(fc);
 }
 
-static struct proc_hooks hooks = { .ph_fork = fork_fs, .ph_exit = exit_fs };
+static struct proc_hooks hooks = { .ph_fork = fork_fs, .ph_exit = exit_fs, .ph_lwp_exit = lwp_exit_fs };
 
 /* Names of files that nobody uses; about twenty of them make a page. */
 static uint64_t

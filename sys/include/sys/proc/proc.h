@@ -150,6 +150,7 @@ struct lwp {
 	uaddr_t		l_rseq;		/* [lwp] 0: none; see rseq.c */
 	uint32_t	l_rseq_sig, l_rseq_cpu;	/* [lwp] the latter: as written there last */
 	struct fdtable	*l_fdt;		/* [lwp] file layer: a table of its own; NULL: the process's */
+	struct fsctx	*l_fs;		/* [lwp writes under p_sig] vfs layer: a place of its own, as well */
 	uint64_t	l_orig_rax;	/* [lwp] system call number in progress, for restarts; -1: none */
 	uint32_t	l_mempolicy;	/* [lwp] MPOL_* */
 	_Atomic uint32_t l_ioprio;	/* [atomic] class and level; 0: none was set */
@@ -211,7 +212,8 @@ struct proc_hooks {
 	int	(*ph_fork)(struct proc *parent, struct proc *child, uint64_t clone_flags);
 	void	(*ph_exec)(struct proc *p);
 	void	(*ph_exit)(struct proc *p);
-	void	(*ph_lwp_fork)(struct lwp *from, struct lwp *l);	/* l: one more thread */
+	/* l: one more thread, which nobody else knows yet.  Who fails has undone his part; one layer may. */
+	int	(*ph_lwp_fork)(struct lwp *from, struct lwp *l, uint64_t clone_flags);
 	void	(*ph_lwp_exit)(struct lwp *l);	/* the current lwp, before its process loses its space */
 	struct list ph_link;
 };

@@ -39,7 +39,7 @@ struct ncp {
 void	ncp_hold(struct ncp *n);
 void	ncp_drop(struct ncp *n);
 
-/* A process's place in the tree. */
+/* A process's place in the tree, or a thread's that has one of its own (l_fs). */
 struct fsctx {
 	_Atomic uint32_t fc_refs;
 	struct token	fc_tok;
@@ -129,7 +129,14 @@ struct fsctx *fsctx_jail(struct fsctx *like, struct ncp *dir);
 void	fsctx_drop(struct fsctx *fc);
 void	fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root);	/* held; either may be NULL */
 struct proc;
-struct fsctx *fsctx_of(struct proc *p);			/* held; NULL: it has ended */
+/* Of thread tid, if it is there, else of its process: held; NULL: that has ended. */
+struct fsctx *fsctx_of(struct proc *p, int32_t tid);
+struct fsctx *fsctx_own_of(struct proc *p, uint32_t i);	/* the i-th that a thread has for itself; or NULL */
+/* The current thread gets its own copy; ENOMEM. */
+int	fsctx_unshare(void);
+void	fsctx_replace(struct fsctx *fc);	/* of the current process, of one thread; takes it over */
+struct lwp;
+int	fsctx_lwp_fork(struct lwp *from, struct lwp *l, uint64_t clone_flags);	/* for the file layer's hook */
 
 /* Mounting. */
 int	vfs_mount(const char *fstype, const char *source, struct ncp *on, uint32_t flags,
