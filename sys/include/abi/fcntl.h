@@ -72,6 +72,7 @@ struct k_f_owner_ex { int32_t type, pid; };
 
 #define RENAME_NOREPLACE	1u
 #define RENAME_EXCHANGE		2u
+#define RENAME_WHITEOUT		4u
 
 #define SPLICE_F_NONBLOCK	2u
 #define SPLICE_F_ALL		15u	/* with MOVE, MORE and GIFT, which ask for nothing that matters here */

@@ -22,13 +22,15 @@
  *       later time, without a wait.
  *   P5  while p_taking is set only who set it takes bytes, so the pages of
  *       the slots stay, and he reads them without the lock.
+ *   P6  a packet (O_DIRECT on the writing end) is one slot: nothing joins it, a read ends with it, and what
+ *       the read had no room for is gone.  Longer writes are several packets.
  *
  * Locking: p_lk guards everything and is held while bytes are copied from and
  * to user memory, which makes a write up to PIPE_BUF atomic.  A FIFO's v_lk
  * guards v_fifo and is taken before p_lk.
  * Bounds: capacities are counted for all pipes together.  Beyond a quarter of
  * RAM a new pipe gets one page, beyond half of RAM none is made.
- * Not here: splicing (splice.c), packet mode.
+ * Not here: splicing (splice.c).
  */
 #include "pipe_int.h"
 
@@ -181,9 +183,13 @@ pipe_take(struct pipe *p, struct uio *u)
 		struct slot *s = &p->p_slot[p->p_first];
 		uint64_t n = rt_min(s->s_len, u->u_resid);
 
+		bool packet = s->s_packet;
+
 		if ((error = pipe_move(s->s_page + s->s_off, n, u)) != 0)
 			break;
-		consume(p, (uint32_t)n);
+		consume(p, packet ? s->s_len : (uint32_t)n);
+		if (packet)
+			break;
 		if ((taken += (uint32_t)n) >= POLL_BYTES) {
 			taken = 0;
 			lwkt_poll();
@@ -200,7 +206,7 @@ pipe_put_behind(struct pipe *p, struct uio *u)
 	uint64_t n = u->u_resid & PAGE_MASK;
 	int error;
 
-	if (p->p_used == 0 || n == 0 || s->s_off + s->s_len + n > PAGE_BYTES)
+	if (p->p_used == 0 || n == 0 || s->s_packet || s->s_off + s->s_len + n > PAGE_BYTES)
 		return 0;
 	if ((error = pipe_move(s->s_page + s->s_off + s->s_len, n, u)) != 0)
 		return error;
@@ -211,7 +217,7 @@ pipe_put_behind(struct pipe *p, struct uio *u)
 
 /* Up to a page of bytes into a slot of their own; there is a free one. */
 static int
-pipe_put_slot(struct pipe *p, struct uio *u)
+pipe_put_slot(struct pipe *p, bool packet, struct uio *u)
 {
 	struct slot *s = &p->p_slot[(p->p_first + p->p_used) & (p->p_slots - 1)];
 	uint64_t n = rt_min(u->u_resid, PAGE_BYTES);
@@ -222,7 +228,7 @@ pipe_put_slot(struct pipe *p, struct uio *u)
 		return ENOMEM;
 	if ((error = pipe_move(p->p_spare, n, u)) != 0)
 		return error;
-	*s = (struct slot){ .s_page = p->p_spare, .s_len = (uint32_t)n };
+	*s = (struct slot){ .s_page = p->p_spare, .s_len = (uint32_t)n, .s_packet = packet };
 	p->p_spare = NULL;
 	p->p_used++;
 	p->p_bytes += (uint32_t)n;
@@ -274,7 +280,7 @@ pipe_write(struct file *fp, struct uio *u)
 			file_signal(SIGPIPE);
 			error = EPIPE;
 		} else if (!pipe_full(p)) {
-			error = pipe_put_slot(p, u);
+			error = pipe_put_slot(p, (atomic_load(&fp->f_flags) & O_DIRECT) != 0, u);
 			if (++put % (POLL_BYTES / PAGE_BYTES) == 0)
 				lwkt_poll();
 		} else if ((atomic_load(&fp->f_flags) & O_NONBLOCK) != 0) {
@@ -425,7 +431,7 @@ pipe_create(uint32_t flags, struct file **rd, struct file **wr)
 		return error;
 	}
 	p->p_readers = 1;
-	error = file_create(&pipe_file_ops, O_WRONLY | (flags & O_NONBLOCK), p, wr);
+	error = file_create(&pipe_file_ops, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)), p, wr);
 	if (error != 0) {
 		file_drop(*rd);		/* the last end: frees the pipe */
 		return error;
@@ -592,14 +598,14 @@ pipe_reserve(struct pipe *p, uint32_t want, bool nonblock, uint32_t *got)
 }
 
 void
-pipe_attach(struct pipe *p, uint8_t *page, uint32_t off, uint32_t len)
+pipe_attach(struct pipe *p, struct slot s)
 {
-	ASSERT(len > 0 && off + len <= PAGE_BYTES);
+	ASSERT(s.s_len > 0 && s.s_off + s.s_len <= PAGE_BYTES);
 	lk_excl(&p->p_lk);
 	ASSERT(p->p_reserved > 0);
 	p->p_reserved--;
-	p->p_slot[(p->p_first + p->p_used) & (p->p_slots - 1)] = (struct slot){ page, off, len };
-	p->p_bytes += len;
+	p->p_slot[(p->p_first + p->p_used) & (p->p_slots - 1)] = s;
+	p->p_bytes += s.s_len;
 	p->p_used++;
 	pipe_wake_readers(p);
 	lk_release(&p->p_lk);
@@ -685,7 +691,7 @@ pipe_pop(struct pipe *p, uint64_t max, struct slot *out)
 	whole = s->s_len <= max;
 	if (whole) {
 		p->p_bytes -= s->s_len;
-		*s = (struct slot){ NULL, 0, 0 };
+		*s = (struct slot){ NULL, 0, 0, false };
 		p->p_first = (p->p_first + 1) & (p->p_slots - 1);
 		p->p_used--;
 		if (was_full)

@@ -10,6 +10,7 @@
 struct slot {
 	uint8_t		*s_page;
 	uint32_t	s_off, s_len;	/* unread bytes of the page */
+	bool		s_packet;	/* a write of its own: P6 */
 };
 struct pipe {
 	_Atomic uint32_t p_refs;	/* [atomic] P2 */
@@ -41,7 +42,7 @@ struct pipe *pipe_of(struct file *fp);		/* NULL: no pipe */
  * pipe_attach() fills one and takes over the page; pipe_unreserve() gives back those that were not.
  */
 int	pipe_reserve(struct pipe *p, uint32_t want, bool nonblock, uint32_t *got);
-void	pipe_attach(struct pipe *p, uint8_t *page, uint32_t off, uint32_t len);
+void	pipe_attach(struct pipe *p, struct slot s);
 void	pipe_unreserve(struct pipe *p, uint32_t n);
 /*
  * The reading end: from pipe_front() to pipe_front_end() nobody else takes

@@ -77,7 +77,7 @@ from_file(struct file *in, uint64_t *pos, struct pipe *p, uint64_t len, bool non
 	got -= u.u_resid;
 	for (uint64_t left = got, n; left > 0; left -= n) {
 		n = rt_min(left, PAGE_BYTES);
-		pipe_attach(p, (uint8_t *)seg[used++].base, 0, (uint32_t)n);
+		pipe_attach(p, (struct slot){ (uint8_t *)seg[used++].base, 0, (uint32_t)n, false });
 	}
 	for (uint32_t i = used; i < slots; i++)
 		kfree((void *)seg[i].base);
@@ -158,7 +158,7 @@ attach_copy(struct pipe *out, const struct slot *s, uint64_t n)
 	if (page == NULL)
 		return ENOMEM;
 	memcpy(page, s->s_page + s->s_off, n);
-	pipe_attach(out, page, 0, (uint32_t)n);
+	pipe_attach(out, (struct slot){ page, 0, (uint32_t)n, s->s_packet });
 	return 0;
 }
 
@@ -174,7 +174,7 @@ pipe_to_pipe(struct pipe *in, struct pipe *out, uint64_t len, bool nonblock, uin
 		return error;
 	for (; slots > 0 && *done < len && error == 0 && pipe_look(in, 0, &s); slots--) {
 		if (pipe_pop(in, len - *done, &s)) {
-			pipe_attach(out, s.s_page, s.s_off, s.s_len);
+			pipe_attach(out, s);
 			*done += s.s_len;
 		} else if ((error = attach_copy(out, &s, len - *done)) == 0) {
 			pipe_consume(in, (uint32_t)(len - *done));
@@ -265,7 +265,7 @@ from_user(struct pipe *p, struct uio *u, bool nonblock)
 			*u = before;
 			kfree(page);
 		} else {
-			pipe_attach(p, page, 0, (uint32_t)n);
+			pipe_attach(p, (struct slot){ page, 0, (uint32_t)n, false });
 			left--;
 		}
 		lwkt_poll();

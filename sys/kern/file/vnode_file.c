@@ -64,7 +64,8 @@ static int
 vf_write(struct file *fp, struct uio *u)
 {
 	uint32_t flags = atomic_load(&fp->f_flags);
-	uint32_t ioflag = ((flags & O_APPEND) != 0 ? IO_APPEND : 0) | ((flags & O_NONBLOCK) != 0 ? IO_NONBLOCK : 0);
+	bool append = (flags & O_APPEND) != 0 || u->u_append;
+	uint32_t ioflag = (append ? IO_APPEND : 0) | ((flags & O_NONBLOCK) != 0 ? IO_NONBLOCK : 0);
 	uint64_t cut;
 	int error;
 

@@ -100,10 +100,10 @@ sys_pwrite64(struct sysmsg *m, int fd, uaddr_t buf, size_t count, int64_t off)
 }
 
 static int
-io_vector(struct sysmsg *m, int fd, uaddr_t iov, int n, int64_t off, bool to_user, io_fn fn)
+io_vector(struct sysmsg *m, int fd, uaddr_t iov, int n, int64_t off, bool to_user, bool append, io_fn fn)
 {
 	struct uio_seg few[IOV_STACK], *seg;
-	struct uio u = { .u_to_user = to_user, .u_off = (uint64_t)off };
+	struct uio u = { .u_to_user = to_user, .u_append = append, .u_off = (uint64_t)off };
 	struct file *fp;
 	uint64_t total;
 	int error;
@@ -131,34 +131,34 @@ io_vector(struct sysmsg *m, int fd, uaddr_t iov, int n, int64_t off, bool to_use
 int
 sys_readv(struct sysmsg *m, int fd, uaddr_t iov, int iovcnt)
 {
-	return io_vector(m, fd, iov, iovcnt, 0, true, file_read);
+	return io_vector(m, fd, iov, iovcnt, 0, true, false, file_read);
 }
 
 int
 sys_writev(struct sysmsg *m, int fd, uaddr_t iov, int iovcnt)
 {
-	return io_vector(m, fd, iov, iovcnt, 0, false, file_write);
+	return io_vector(m, fd, iov, iovcnt, 0, false, false, file_write);
 }
 
 int
 sys_preadv(struct sysmsg *m, int fd, uaddr_t iov, int iovcnt, uint64_t off_lo, uint64_t off_hi)
 {
 	(void)off_hi;		/* 64-bit callers pass all of it in off_lo */
-	return io_vector(m, fd, iov, iovcnt, (int64_t)off_lo, true, file_pread);
+	return io_vector(m, fd, iov, iovcnt, (int64_t)off_lo, true, false, file_pread);
 }
 
 int
 sys_pwritev(struct sysmsg *m, int fd, uaddr_t iov, int iovcnt, uint64_t off_lo, uint64_t off_hi)
 {
 	(void)off_hi;
-	return io_vector(m, fd, iov, iovcnt, (int64_t)off_lo, false, file_pwrite);
+	return io_vector(m, fd, iov, iovcnt, (int64_t)off_lo, false, false, file_pwrite);
 }
 
 /* The hints about priority and durability ask for nothing that memory files do not give. */
 static int
 rwf_check(uint32_t flags)
 {
-	return (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC)) != 0 ? EOPNOTSUPP : 0;
+	return (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND)) != 0 ? EOPNOTSUPP : 0;
 }
 
 int
@@ -170,21 +170,22 @@ sys_preadv2(struct sysmsg *m, int fd, uaddr_t iov, int iovcnt, uint64_t off_lo, 
 	if (error != 0)
 		return error;
 	if (off_lo == UINT64_MAX)
-		return io_vector(m, fd, iov, iovcnt, 0, true, file_read);
-	return io_vector(m, fd, iov, iovcnt, (int64_t)off_lo, true, file_pread);
+		return io_vector(m, fd, iov, iovcnt, 0, true, false, file_read);
+	return io_vector(m, fd, iov, iovcnt, (int64_t)off_lo, true, false, file_pread);
 }
 
 int
 sys_pwritev2(struct sysmsg *m, int fd, uaddr_t iov, int iovcnt, uint64_t off_lo, uint64_t off_hi, uint32_t flags)
 {
+	bool append = (flags & RWF_APPEND) != 0;
 	int error = rwf_check(flags);
 
 	(void)off_hi;
 	if (error != 0)
 		return error;
 	if (off_lo == UINT64_MAX)
-		return io_vector(m, fd, iov, iovcnt, 0, false, file_write);
-	return io_vector(m, fd, iov, iovcnt, (int64_t)off_lo, false, file_pwrite);
+		return io_vector(m, fd, iov, iovcnt, 0, false, append, file_write);
+	return io_vector(m, fd, iov, iovcnt, (int64_t)off_lo, false, append, file_pwrite);
 }
 
 int
@@ -278,7 +279,7 @@ sys_pipe2(struct sysmsg *m, uaddr_t fds, uint32_t flags)
 	int fd[2], error;
 
 	(void)m;
-	if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) != 0)
+	if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) != 0)
 		return EINVAL;
 	if ((error = pipe_create(flags, &rd, &wr)) != 0)
 		return error;

@@ -161,8 +161,8 @@ sys_umount2(struct sysmsg *m, uaddr_t target, uint32_t flags)
 	int error;
 
 	(void)m;
-	if ((flags & ~(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW)) != 0)
-		return EINVAL;		/* MNT_EXPIRE too */
+	if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) != 0)
+		return EINVAL;
 	error = path_lookup(AT_FDCWD, target, (flags & UMOUNT_NOFOLLOW) != 0 ? 0 : LOOK_FOLLOW, &n);
 	if (error != 0)
 		return error;

@@ -240,7 +240,7 @@ sys_mkdir(struct sysmsg *m, uaddr_t path, uint32_t mode)
 }
 
 static int
-node_type(uint32_t mode, enum v_type *type)
+node_type(uint32_t mode, uint64_t dev, enum v_type *type)
 {
 	switch (mode & S_IFMT) {
 	case 0:
@@ -252,7 +252,8 @@ node_type(uint32_t mode, enum v_type *type)
 	case S_IFDIR:	return EPERM;
 	default:	return EINVAL;
 	}
-	return cred_capable(cred_current(), CAP_MKNOD) ? 0 : EPERM;
+	/* 0:0 is no device: an overlay hides things with it. */
+	return (*type == VCHR && (uint32_t)dev == 0) || cred_capable(cred_current(), CAP_MKNOD) ? 0 : EPERM;
 }
 
 int
@@ -265,7 +266,7 @@ sys_mknodat(struct sysmsg *m, int dirfd, uaddr_t path, uint32_t mode, uint64_t d
 	(void)m;
 	if (error != 0)
 		return error;
-	error = node_type(mode, &type);
+	error = node_type(mode, dev, &type);
 	if (error == 0)
 		error = name_create(lu.lu_ncp, lu.lu_last, lu.lu_last_len, lu.lu_trailing, type,
 		    without_umask(mode & 07777), type == VCHR || type == VBLK ? (uint32_t)dev : 0, NULL);

@@ -16,6 +16,7 @@
 
 #include <abi/dirent.h>
 #include <abi/errno.h>
+#include <abi/fcntl.h>
 #include <abi/stat.h>
 #include <core/rt/rt.h>
 #include <stdatomic.h>
@@ -174,10 +175,12 @@ int
 hdir_rename(struct vnode *from, const char *fname, size_t flen, struct vnode *vn, struct vnode *to,
     const char *tname, size_t tlen, struct vnode *to_victim, uint32_t flags)
 {
-	struct named *q = named_make(FS_RENAME, from, fname, flen);
+	struct named *q;
 	int error;
 
-	if (q == NULL)
+	if ((flags & RENAME_WHITEOUT) != 0)
+		return EINVAL;
+	if ((q = named_make(FS_RENAME, from, fname, flen)) == NULL)
 		return ENOMEM;
 	ASSERT(tlen < sizeof q->name2);
 	memcpy(q->name2, tname, tlen);

@@ -295,12 +295,43 @@ exchange(struct tnode *from, struct tentry *fe, struct tnode *to, struct tentry 
 	return 0;
 }
 
+/* What an overlay needs in its upper layer where something was: linked already. */
+static int
+whiteout(struct vnode *dir, struct tnode **out)
+{
+	struct vnode *vn;
+	int error = tnode_create(dir->v_mount, VCHR, 0, 0, &vn);
+
+	if (error != 0)
+		return error;
+	*out = vn_tnode(vn);
+	set_owner(*out, VCHR, vn_tnode(dir), vfs_cred());
+	tnode_linked(*out);
+	vnode_drop(vn);
+	return 0;
+}
+
+/* Who is replaced has one name less. */
+static void
+replaced(struct tnode *dir, struct tnode *v)
+{
+	if (v->t_vnode->v_type == VDIR) {
+		v->t_parent = NULL;
+		tnode_unlinked(dir, 1);
+		tnode_unlinked(v, 2);
+	} else {
+		tnode_touch(v, VA_CTIME);
+		tnode_unlinked(v, 1);
+	}
+}
+
 int
 tdir_rename(struct vnode *from, const char *fname, size_t flen, struct vnode *vn, struct vnode *to,
     const char *tname, size_t tlen, struct vnode *to_victim, uint32_t flags)
 {
-	struct tnode *f = vn_tnode(from), *d = vn_tnode(to), *t = vn_tnode(vn), *v;
-	struct tentry *fe = entry_find(f, fname, flen), *te = entry_find(d, tname, tlen), *ne;
+	struct tnode *f = vn_tnode(from), *d = vn_tnode(to), *t = vn_tnode(vn), *v, *w = NULL;
+	struct tentry *fe = entry_find(f, fname, flen), *te = entry_find(d, tname, tlen), *ne = NULL;
+	int error;
 
 	ASSERT(fe != NULL && fe->e_node == t);
 	ASSERT((te == NULL) == (to_victim == NULL));
@@ -308,26 +339,25 @@ tdir_rename(struct vnode *from, const char *fname, size_t flen, struct vnode *vn
 		return ENOENT;
 	if ((flags & RENAME_EXCHANGE) != 0)
 		return exchange(f, fe, d, te);
+	if (te != NULL && to_victim->v_type == VDIR && te->e_node->t_nentries != 0)
+		return ENOTEMPTY;
+	if (te == NULL && (ne = entry_alloc(tname, tlen)) == NULL)
+		return ENOMEM;
+	if ((flags & RENAME_WHITEOUT) != 0 && (error = whiteout(from, &w)) != 0) {
+		kfree(ne);
+		return error;
+	}
 	if (te != NULL) {
 		v = te->e_node;
-		if (to_victim->v_type == VDIR && v->t_nentries != 0)
-			return ENOTEMPTY;
 		te->e_node = t;		/* the entry, and its place in readdir, stay */
-		if (to_victim->v_type == VDIR) {
-			v->t_parent = NULL;
-			tnode_unlinked(d, 1);
-			tnode_unlinked(v, 2);
-		} else {
-			tnode_touch(v, VA_CTIME);
-			tnode_unlinked(v, 1);
-		}
+		replaced(d, v);
 	} else {
-		ne = entry_alloc(tname, tlen);
-		if (ne == NULL)
-			return ENOMEM;
 		entry_insert(d, ne, t);
 	}
-	entry_remove(f, fe);
+	if (w != NULL)
+		fe->e_node = w;
+	else
+		entry_remove(f, fe);
 	set_parent(t, f, d);
 	tnode_touch(f, VA_MTIME | VA_CTIME);
 	tnode_touch(d, VA_MTIME | VA_CTIME);

@@ -451,30 +451,54 @@ vfs_unmount_hidden(struct mount *mp)
 	mount_let_go(mp);
 }
 
+/*
+ * MNT_EXPIRE: the first call marks the mount, the second takes it away if only that call itself came by
+ * meanwhile.
+ */
+static bool
+is_expired(struct mount *mp)
+{
+	if (mp->mp_expires == 2)
+		return true;
+	mp->mp_expires = 1;
+	return false;
+}
+
+/* mount_lk is held. */
+static int
+unmount_locked(struct ncp *root, uint32_t flags)
+{
+	/* The caller's reference and the mount's own are the two that are expected. */
+	uint32_t refs = (flags & MNT_DETACH) != 0 ? UINT32_MAX : 2;
+	struct mount *mp = root->n_mount;
+
+	if (root != mp->mp_ncp || mp->mp_dead)
+		return EINVAL;
+	if ((flags & MNT_EXPIRE) != 0 && (mp == root_mount || (flags & (MNT_FORCE | MNT_DETACH)) != 0))
+		return EINVAL;
+	if (mp == root_mount || has_mounts_below(mp))
+		return EBUSY;
+	ncache_purge_mount(mp);
+	if ((flags & MNT_EXPIRE) != 0 && atomic_load(&mp->mp_ncp->n_refs) <= refs && !is_expired(mp))
+		return EAGAIN;
+	if (!ncp_uncover_idle(mp->mp_covers, mp, refs))
+		return EBUSY;
+	mount_off_list(mp);
+	return 0;
+}
+
 int
 vfs_unmount(struct ncp *root, uint32_t flags)
 {
 	struct mount *mp = root->n_mount;
+	int error;
 
 	lk_excl(&mount_lk);
-	if (root != mp->mp_ncp || mp->mp_dead) {
-		lk_release(&mount_lk);
-		return EINVAL;
-	}
-	if (mp == root_mount || has_mounts_below(mp)) {
-		lk_release(&mount_lk);
-		return EBUSY;
-	}
-	ncache_purge_mount(mp);
-	/* The caller's reference and the mount's own are the two that are expected. */
-	if (!ncp_uncover_idle(mp->mp_covers, mp, (flags & MNT_DETACH) != 0 ? UINT32_MAX : 2)) {
-		lk_release(&mount_lk);
-		return EBUSY;
-	}
-	mount_off_list(mp);
+	error = unmount_locked(root, flags);
 	lk_release(&mount_lk);
-	mount_let_go(mp);
-	return 0;
+	if (error == 0)
+		mount_let_go(mp);
+	return error;
 }
 
 int

@@ -540,8 +540,8 @@ name_rename(const struct lookup *from, const struct lookup *to, uint32_t flags)
 	struct vnode *busy;
 	int error;
 
-	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
-	    flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0 ||
+	    ((flags & RENAME_EXCHANGE) != 0 && flags != RENAME_EXCHANGE))
 		return EINVAL;
 	if (from->lu_ncp->n_mount != to->lu_ncp->n_mount)
 		return EXDEV;

@@ -648,6 +648,8 @@ ncp_cross(struct ncp *n)
 		if (mp != NULL) {
 			root = mp->mp_ncp;
 			ncp_hold(root);
+			if (mp->mp_expires != 0)
+				mp->mp_expires++;
 		}
 		spin_unlock(&b->b_spin);
 		if (root == NULL)

@@ -513,7 +513,7 @@ overlay_rename(struct vnode *from, const char *fname, size_t flen, struct vnode 
 	    .m_fname = fname, .m_flen = flen, .m_tname = tname, .m_tlen = tlen };
 	bool exchange = (flags & RENAME_EXCHANGE) != 0;
 	struct oact act;
-	int error = move_prepare(&m, exchange);
+	int error = (flags & RENAME_WHITEOUT) != 0 ? EINVAL : move_prepare(&m, exchange);
 
 	if (error != 0)
 		return error;

@@ -86,7 +86,7 @@ void	file_notify(struct file *fp, uint32_t event);
 /* A signal to the current thread, as if it had sent it itself: SIGPIPE, SIGXFSZ. */
 void	file_signal(int sig);
 
-int	pipe_create(uint32_t flags, struct file **rd, struct file **wr);	/* flags: O_NONBLOCK, O_DIRECT not */
+int	pipe_create(uint32_t flags, struct file **rd, struct file **wr);	/* O_NONBLOCK, O_DIRECT */
 int	fifo_open(struct vnode *vn, struct file *fp);		/* may sleep for the other side; EINTR, ENXIO */
 /*
  * splice, tee: between two files of which at least one is a pipe, or two different pipes.

@@ -216,6 +216,7 @@ struct mount {
 	/* const: shows a folder of another mount, which keeps the filesystem */
 	bool		mp_bind;
 	_Atomic bool	mp_dead;	/* [atomic] unmounted: names go as soon as nobody holds them */
+	_Atomic uint32_t mp_expires;	/* [atomic] marked: 1 and how often it was entered since */
 	char		*mp_source;	/* const */
 	struct list	mp_link;	/* [mount list] */
 	uint32_t	mp_id;		/* const */

@@ -9,6 +9,7 @@ struct uio {
 	uint32_t		u_nseg;
 	bool			u_kernel;	/* base is a kernel pointer */
 	bool			u_to_user;	/* read: data flows to the segments */
+	bool			u_append;	/* write: at the end of the file, as with O_APPEND */
 	uint64_t		u_off;		/* file offset of the next byte */
 	uint64_t		u_resid;	/* bytes still wanted */
 	uint64_t		u_skip;		/* consumed of u_seg[0] */
