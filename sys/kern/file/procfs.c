@@ -300,6 +300,8 @@ ino_of(const struct pnode *n)
 
 	if (n->pn_ent->pe_name[0] == '\0' && n->pn_pid == 0 && n->pn_fd < 0)
 		return 1;		/* the root */
+	if (n->pn_start != 0)
+		return who << 32 | 1u << 29 | (n->pn_start >> PAGE_SHIFT & 0x1fffffff);
 	if (n->pn_pid == 0)
 		return 1ull << 31 | (uint64_t)(n->pn_fd + 1) << 20 | (place & 0xfffff);
 	return who << 32 | thread | (uint64_t)(n->pn_fd + 1) << 11 | row | 0x400;
@@ -447,6 +449,33 @@ number_exists(const struct pnode *dir, int32_t v, struct pnode *child)
 	return next_number(dir, v) == v;
 }
 
+/* A thread's folder has no threads of its own, and the memory is the process's. */
+static bool
+has_entry(const struct pnode *dir, const struct pentry *e)
+{
+	return dir->pn_tid == 0 || (e->pe_kind != PK_TASKS && e->pe_kind != PK_MAPS);
+}
+
+/* A cookie says where the mapping before ended. */
+static int
+list_maps(const struct pnode *n, uint64_t cookie, dir_emit_fn emit, void *arg)
+{
+	uaddr_t from = cookie > 2 ? (cookie - 2) << PAGE_SHIFT : 0;
+	char name[MAP_NAME_MAX];
+	struct pnode child;
+	int error;
+
+	while ((error = procfs_map_next(n, from, &child)) == 0) {
+		from = child.pn_end;
+		rt_snprintf(name, sizeof name, "%llx-%llx", (unsigned long long)child.pn_start,
+		    (unsigned long long)child.pn_end);
+		if (!emit(arg, name, strlen(name), ino_of(&child), VLNK, (from >> PAGE_SHIFT) + 2))
+			return 0;
+		lwkt_poll();
+	}
+	return error == ENOENT ? 0 : error;
+}
+
 static int
 procfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **out)
 {
@@ -467,13 +496,16 @@ procfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ou
 		proc_drop(p);
 	}
 	for (; e != NULL && e->pe_name != NULL; e++) {
-		/* A thread's folder has no threads of its own. */
-		if (strlen(e->pe_name) != len || memcmp(e->pe_name, name, len) != 0 ||
-		    (n->pn_tid != 0 && e->pe_kind == PK_TASKS))
+		if (strlen(e->pe_name) != len || memcmp(e->pe_name, name, len) != 0 || !has_entry(n, e))
 			continue;
 		child = *n;
 		child.pn_ent = e;
 		return node_create(dir->v_mount, &child, type_of(e), out);
+	}
+	if (n->pn_ent->pe_kind == PK_MAPS) {
+		int error = procfs_map_named(n, name, len, &child);
+
+		return error != 0 ? error : node_create(dir->v_mount, &child, VLNK, out);
 	}
 	v = len > plen && memcmp(name, prefix, plen) == 0 ? procfs_number(name + plen, len - plen) : -1;
 	if (v < 0 || !number_node(n, v, &child) || !number_exists(n, v, &child))
@@ -496,7 +528,7 @@ procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 		return 0;
 	cookie = rt_max(cookie, 2);
 	for (uint64_t i = 0; table != NULL && table[i].pe_name != NULL; i++) {
-		if (i + 2 < cookie || (n->pn_tid != 0 && table[i].pe_kind == PK_TASKS))
+		if (i + 2 < cookie || !has_entry(n, &table[i]))
 			continue;
 		child = *n;
 		child.pn_ent = &table[i];
@@ -504,6 +536,8 @@ procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 		    type_of(&table[i]), i + 3))
 			return 0;
 	}
+	if (n->pn_ent->pe_kind == PK_MAPS)
+		return list_maps(n, cookie, emit, arg);
 	if (!number_node(n, 0, &child))
 		return 0;
 	v = cookie < COOKIE_DYNAMIC ? 0 : (int32_t)rt_min(cookie - COOKIE_DYNAMIC, INT32_MAX);

@@ -28,10 +28,11 @@ struct pnode {
 	uint64_t	pn_id;		/* const: that process's p_id */
 	int32_t		pn_tid;		/* const; 0: the whole process */
 	int		pn_fd;		/* const: descriptor or CPU; -1: none */
+	uaddr_t		pn_start, pn_end;	/* const: a mapping; 0: none */
 };
 
-enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_CPUS, PK_FILE, PK_MEM, PK_LINK,
-	PK_FDLINK, PK_FDINFO };
+enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_MAPS, PK_CPUS, PK_FILE, PK_MEM,
+	PK_LINK, PK_FDLINK, PK_FDINFO };
 
 struct pentry {
 	const char	*pe_name;
@@ -65,6 +66,11 @@ void	pb_cpu_mask(struct pbuf *b, const uint64_t *cpus, uint32_t n);
 int	procfs_maps(struct pbuf *b, const struct pnode *n);
 int	procfs_smaps(struct pbuf *b, const struct pnode *n);
 int	procfs_smaps_rollup(struct pbuf *b, const struct pnode *n);
+/* /proc/PID/map_files: the first mapping of something at or after `from`; EACCES, ENOENT: there is none. */
+int	procfs_map_next(const struct pnode *dir, uaddr_t from, struct pnode *out);
+int	procfs_map_named(const struct pnode *dir, const char *name, size_t len, struct pnode *out);
+#define MAP_NAME_MAX	36u
+extern const struct pentry procfs_map_link;
 /* procfs_pid.c */
 struct proc *procfs_proc(const struct pnode *n);	/* held; NULL: gone */
 /* The process, held, if the reader may know its secrets; ESRCH, EACCES. */

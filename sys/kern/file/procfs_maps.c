@@ -22,6 +22,7 @@
 #include <abi/mman.h>
 #include <core/rt/rt.h>
 #include <sys/ipc/ipc.h>
+#include <sys/proc/cred.h>
 #include <sys/proc/vdso.h>
 #include <sys/vm/kmem.h>
 
@@ -197,6 +198,143 @@ procfs_maps(struct pbuf *b, const struct pnode *n)
 	maps_put(&m);
 	return error;
 }
+
+/* -------------------------------------------------------------- map_files -- */
+
+struct pick {
+	uaddr_t		from;
+	struct vm_region r;		/* its name and object held */
+	bool		found;
+};
+
+static bool
+pick_region(const struct vm_region *r, void *arg)
+{
+	struct pick *p = arg;
+
+	if (r->start < p->from || r->obj == NULL || r->obj == vdso_object())
+		return true;
+	p->r = *r;
+	p->found = true;
+	vmobj_hold(r->obj);
+	if (r->name != NULL)
+		ncp_hold(r->name);
+	return false;
+}
+
+static int
+pick_get(const struct pnode *n, uaddr_t from, struct pick *p)
+{
+	struct vmspace *vs;
+	struct proc *proc;
+	int error = procfs_look_at(n, &proc);
+
+	*p = (struct pick){ .from = from };
+	if (error != 0)
+		return error;
+	vs = procfs_space_of(proc);
+	proc_drop(proc);
+	if (vs == NULL)
+		return ENOENT;
+	vm_foreach(vs, from, pick_region, p);
+	vmspace_drop(vs);
+	return p->found ? 0 : ENOENT;
+}
+
+static void
+pick_put(struct pick *p)
+{
+	vmobj_drop(p->r.obj);
+	if (p->r.name != NULL)
+		ncp_drop(p->r.name);
+}
+
+int
+procfs_map_next(const struct pnode *dir, uaddr_t from, struct pnode *out)
+{
+	struct pick p;
+	int error = pick_get(dir, from, &p);
+
+	if (error != 0)
+		return error;
+	*out = *dir;
+	out->pn_ent = &procfs_map_link;
+	out->pn_start = p.r.start;
+	out->pn_end = p.r.end;
+	pick_put(&p);
+	return 0;
+}
+
+/* Hexadecimal digits as they are printed: none in front that is not needed.  Returns what follows. */
+static const char *
+hex_of(const char *s, const char *end, uaddr_t *out)
+{
+	const char *begin = s;
+
+	for (*out = 0; s < end && s - begin < 16; s++) {
+		char c = *s;
+
+		if (c >= '0' && c <= '9')
+			*out = *out << 4 | (uaddr_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			*out = *out << 4 | (uaddr_t)(c - 'a' + 10);
+		else
+			break;
+	}
+	return s == begin || (*begin == '0' && s - begin > 1) ? NULL : s;
+}
+
+int
+procfs_map_named(const struct pnode *dir, const char *name, size_t len, struct pnode *out)
+{
+	const char *s, *over = name + len;
+	uaddr_t start, end;
+	int error;
+
+	if ((s = hex_of(name, over, &start)) == NULL || s == over || *s != '-' ||
+	    (s = hex_of(s + 1, over, &end)) != over)
+		return ENOENT;
+	error = procfs_map_next(dir, start, out);
+	return error == 0 && (out->pn_start != start || out->pn_end != end) ? ENOENT : error;
+}
+
+static int
+text_map(struct pbuf *b, const struct pnode *n)
+{
+	struct maps m = { 0 };
+	struct label l;
+	struct pick p;
+	int error = pick_get(n, n->pn_start, &p);
+
+	if (error != 0)
+		return error;
+	label_of(&m, &p.r, &l);
+	pb_printf(b, "%s", l.text);
+	kfree(m.path.pb_text);
+	pick_put(&p);
+	return 0;
+}
+
+/* Leads past all permissions of folders on the way, so it is not for everybody. */
+static int
+jump_map(const struct pnode *n, struct ncp **out)
+{
+	struct pick p;
+	int error = pick_get(n, n->pn_start, &p);
+
+	if (error != 0)
+		return error;
+	if (!cred_capable(cred_current(), CAP_SYS_ADMIN))
+		error = EPERM;
+	else if ((*out = p.r.name) == NULL)
+		error = ENOENT;		/* memory that nothing in the tree stands for */
+	else
+		ncp_hold(*out);
+	pick_put(&p);
+	return error;
+}
+
+const struct pentry procfs_map_link = { "", PK_FDLINK, 0600, text_map, jump_map, NULL, NULL };
 
 /* -------------------------------------------------------------- weights -- */
 

@@ -1043,6 +1043,7 @@ const struct pentry procfs_pid_table[] = {
 	{ "io", PK_FILE, 0400, text_io, NULL, NULL, NULL },
 	{ "limits", PK_FILE, 0444, text_limits, NULL, NULL, NULL },
 	{ "loginuid", PK_FILE, 0444, text_loginuid, NULL, NULL, NULL },
+	{ "map_files", PK_MAPS, 0500, NULL, NULL, NULL, NULL },
 	{ "maps", PK_FILE, 0444, procfs_maps, NULL, NULL, NULL },
 	{ "mem", PK_MEM, 0600, NULL, NULL, NULL, NULL },
 	{ "mountinfo", PK_FILE, 0444, text_mountinfo, NULL, NULL, NULL },
