@@ -3,6 +3,7 @@
 #include "t.h"
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 static void
 wait_some(const char *what, int ep, int timeout)
@@ -61,6 +62,40 @@ levels_and_edges(void)
 	close(p[1]);
 	wait_some("closed", ep, 0);
 	close(q[0]), close(q[1]), close(ep);
+}
+
+/* Who waits for edges is told of every write, whether he has read what was before or not. */
+static void
+every_write(const char *what, int from, int to, const void *bytes, size_t n)
+{
+	int ep = epoll_create1(0);
+
+	T(control(ep, EPOLL_CTL_ADD, to, EPOLLIN | EPOLLET, 1));
+	t_say("%s", what);
+	for (int i = 0; i < 3; i++) {
+		T(write(from, bytes, n) == (ssize_t)n);
+		wait_some("told", ep, 5000);	/* a terminal lets its worker tell */
+		wait_some("and no more", ep, 0);
+	}
+	close(ep);
+}
+
+static void
+edges(void)
+{
+	int p[2], s[2], d[2], slave, m = posix_openpt(O_RDWR | O_NOCTTY), e = eventfd(0, 0);
+	uint64_t one = 1;
+
+	t_need(pipe(p) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0, "pair");
+	t_need(socketpair(AF_UNIX, SOCK_DGRAM, 0, d) == 0 && grantpt(m) == 0 && unlockpt(m) == 0, "pair");
+	slave = open(ptsname(m), O_RDWR | O_NOCTTY);
+	every_write("pipe", p[1], p[0], "x", 1);
+	every_write("stream", s[0], s[1], "x", 1);
+	every_write("datagrams", d[0], d[1], "x", 1);
+	every_write("eventfd", e, e, &one, sizeof(one));
+	every_write("lines for a terminal", m, slave, "line\n", 5);
+	close(p[0]), close(p[1]), close(s[0]), close(s[1]);
+	close(d[0]), close(d[1]), close(e), close(m), close(slave);
 }
 
 /* What an end says by itself is told to who waits for nothing else. */
@@ -177,6 +212,7 @@ main(void)
 {
 	levels_and_edges();
 	ends_alone();
+	edges();
 	refusals();
 	counters();
 	woken_by_another();
