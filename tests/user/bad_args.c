@@ -145,7 +145,6 @@ static const struct { const char *calls, *arg, *value, *why; } differs[] = {
 	{ "clone unshare", "flags", "7 17 25 26 27 28 29 30", "no namespaces" },
 	{ "shmget memfd_create", "flags", "2 all", "no huge pages" },
 	{ "prctl", "option", "8 31 65", "not here" },
-	{ "futex", "op", "7 8 11", "no priority inheritance" },
 	{ "timer_create clock_nanosleep", "clock", "2 3 4 5 8 11 -2",
 	    "no timers on CPU time or to wake a machine" },
 	{ "clock_settime clock_gettime clock_getres clock_adjtime", "clock", "8 -1 -2 2^31",

@@ -14,8 +14,10 @@
  *       changed or its time was over.
  *
  * Locking: the bucket's spin lock; two of them in the order of addresses.
- * Not here: priority inheritance (ENOSYS).
+ * Not here: locks whose word names the owner (futex_pi.c).
  */
+#include "futex_int.h"
+
 #include <abi/errno.h>
 #include <abi/time.h>
 #include <core/rt/rt.h>
@@ -29,27 +31,17 @@
 
 #define BUCKETS		256u
 enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_WAIT_BITSET = 9,
-	FUTEX_WAKE_BITSET = 10 };
+	FUTEX_LOCK_PI = 6, FUTEX_UNLOCK_PI, FUTEX_TRYLOCK_PI, FUTEX_WAKE_BITSET = 10, FUTEX_WAIT_REQUEUE_PI,
+	FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI2 };
 #define FUTEX_PRIVATE		128
 #define FUTEX_CLOCK_REALTIME	256
 #define FUTEX_CMD_MASK		127
-#define FUTEX_WAITERS		0x80000000u
-#define FUTEX_OWNER_DIED	0x40000000u
-#define FUTEX_TID_MASK		0x3fffffffu
 #define ANY			UINT32_MAX	/* bitset */
 #define ROBUST_MAX		2048u		/* entries of a list that are looked at */
 
 struct bucket {
 	struct spin	b_spin;
 	struct list	b_list;		/* [b_spin] of f_link */
-};
-struct fwait {
-	struct list	f_link;		/* [bucket] */
-	uint64_t	f_key[2];	/* [bucket] */
-	uint32_t	f_bits;		/* const */
-	bool		f_queued;	/* [bucket] */
-	struct bucket	*f_bucket;	/* [bucket] where it is, or was last */
-	struct waitq	f_waitq;
 };
 static struct bucket buckets[BUCKETS];
 
@@ -61,8 +53,8 @@ bucket_of(const uint64_t key[2])
 	return &buckets[(h ^ h >> 32) % BUCKETS];
 }
 
-static int
-key_of(uaddr_t addr, bool private, uint64_t key[2])
+int
+futex_key(uaddr_t addr, bool private, uint64_t key[2])
 {
 	if ((addr & 3) != 0)
 		return EINVAL;
@@ -94,6 +86,8 @@ wake(const uint64_t key[2], uint32_t max, uint32_t bits)
 		if (n == max)
 			break;
 		if (f->f_key[0] != key[0] || f->f_key[1] != key[1] || (f->f_bits & bits) == 0)
+			continue;
+		if (f->f_pi != NULL)
 			continue;
 		take_off(f);
 		n++;
@@ -133,7 +127,7 @@ requeue(const uint64_t from[2], const uint64_t to[2], uint32_t nwake, uint32_t n
 
 	lock_two(a, b);
 	list_foreach_safe(f, &a->b_list, struct fwait, f_link) {
-		if (f->f_key[0] != from[0] || f->f_key[1] != from[1])
+		if (f->f_key[0] != from[0] || f->f_key[1] != from[1] || f->f_pi != NULL)
 			continue;
 		if (woken < nwake) {
 			take_off(f);
@@ -151,6 +145,29 @@ requeue(const uint64_t from[2], const uint64_t to[2], uint32_t nwake, uint32_t n
 	}
 	unlock_two(a, b);
 	return woken + moved;
+}
+
+int
+futex_take_pi(const uint64_t key[2], const uint64_t to[2], struct piwait **out)
+{
+	struct bucket *b = bucket_of(key);
+	int error = 0;
+
+	*out = NULL;
+	spin_lock(&b->b_spin);
+	list_foreach(f, &b->b_list, struct fwait, f_link) {
+		if (f->f_key[0] != key[0] || f->f_key[1] != key[1])
+			continue;
+		if (f->f_pi == NULL || pi_key(f->f_pi)[0] != to[0] || pi_key(f->f_pi)[1] != to[1]) {
+			error = EINVAL;
+		} else {
+			*out = f->f_pi;
+			take_off(f);
+		}
+		break;
+	}
+	spin_unlock(&b->b_spin);
+	return error;
 }
 
 /* --------------------------------------------------------------- waiting -- */
@@ -193,15 +210,17 @@ dequeue(struct fwait *f)
 	return was;
 }
 
-static int
-wait_on(uaddr_t addr, bool private, uint32_t expect, uint32_t bits, nsec_t deadline)
+int
+futex_wait_on(uaddr_t addr, bool private, uint32_t expect, uint32_t bits, nsec_t deadline, struct piwait *pi,
+    bool *moved)
 {
-	struct fwait f;
+	struct fwait f = { .f_pi = pi };
 	struct waiter w;
 	uint64_t key[2];
 	uint32_t seen = 0;
-	int error = key_of(addr, private, key);
+	int error = futex_key(addr, private, key);
 
+	*moved = false;
 	if (error != 0)
 		return error;
 	enqueue(&f, key, bits);
@@ -211,10 +230,20 @@ wait_on(uaddr_t addr, bool private, uint32_t expect, uint32_t bits, nsec_t deadl
 		error = EAGAIN;
 	while (error == 0 && __atomic_load_n(&f.f_queued, __ATOMIC_ACQUIRE))
 		error = wait_sleep(&w, deadline, WAIT_INTR);
-	if (!dequeue(&f))
+	if (!dequeue(&f)) {
 		error = 0;
+		*moved = true;
+	}
 	wait_end(&w);
 	return error;
+}
+
+static int
+wait_on(uaddr_t addr, bool private, uint32_t expect, uint32_t bits, nsec_t deadline)
+{
+	bool moved;
+
+	return futex_wait_on(addr, private, expect, bits, deadline, NULL, &moved);
 }
 
 static uint64_t
@@ -334,6 +363,39 @@ do_wake_op(struct sysmsg *m, const uint64_t key[2], const uint64_t key2[2], uint
 	return 0;
 }
 
+/* The operations of futex_pi.c. */
+static int
+do_pi(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout, uaddr_t addr2, uint32_t val3)
+{
+	bool private = (op & FUTEX_PRIVATE) != 0;
+	int cmd = op & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME), error = 0;
+	nsec_t deadline = NSEC_NEVER;
+	uint32_t done;
+
+	if (cmd == FUTEX_LOCK_PI)
+		op |= FUTEX_CLOCK_REALTIME;
+	if (cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2 || cmd == FUTEX_WAIT_REQUEUE_PI)
+		error = deadline_in(timeout, op, &deadline);
+	if (error != 0)
+		return error;
+	switch (cmd) {
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+		return pi_lock(addr, private, deadline, false);
+	case FUTEX_TRYLOCK_PI:
+		return pi_lock(addr, private, NSEC_NEVER, true);
+	case FUTEX_UNLOCK_PI:
+		return pi_unlock(addr, private);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return pi_wait_requeue(addr, val, addr2, private, deadline);
+	}
+	if (val != 1 || (int32_t)timeout < 0)
+		return EINVAL;
+	error = pi_requeue(addr, val3, addr2, private, (uint32_t)timeout + 1, &done);
+	m->sm_result = done;
+	return error;
+}
+
 int
 sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout, uaddr_t addr2, uint32_t val3)
 {
@@ -343,7 +405,8 @@ sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout
 	nsec_t deadline;
 	uint32_t seen;
 
-	if ((op & FUTEX_CLOCK_REALTIME) != 0 && cmd != FUTEX_WAIT_BITSET)
+	if ((op & FUTEX_CLOCK_REALTIME) != 0 && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_WAIT_REQUEUE_PI &&
+	    cmd != FUTEX_LOCK_PI2)
 		return ENOSYS;
 	switch (cmd) {
 	case FUTEX_WAIT:
@@ -354,16 +417,16 @@ sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout
 	case FUTEX_WAKE_BITSET:
 		if (cmd == FUTEX_WAKE_BITSET && val3 == 0)
 			return EINVAL;
-		error = key_of(addr, private, key);
+		error = futex_key(addr, private, key);
 		if (error == 0)
 			m->sm_result = wake(key, at_least_one(val), cmd == FUTEX_WAKE ? ANY : val3);
 		return error;
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 	case FUTEX_WAKE_OP:
-		error = key_of(addr, private, key);
+		error = futex_key(addr, private, key);
 		if (error == 0)
-			error = key_of(addr2, private, key2);
+			error = futex_key(addr2, private, key2);
 		if (error != 0)
 			return error;
 		if (cmd == FUTEX_WAKE_OP)
@@ -377,6 +440,13 @@ sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout
 		}
 		m->sm_result = requeue(key, key2, val, (uint32_t)timeout);
 		return 0;
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_TRYLOCK_PI:
+	case FUTEX_UNLOCK_PI:
+	case FUTEX_WAIT_REQUEUE_PI:
+	case FUTEX_CMP_REQUEUE_PI:
+		return do_pi(m, addr, op, val, timeout, addr2, val3);
 	default:
 		return ENOSYS;
 	}
@@ -385,14 +455,16 @@ sys_futex(struct sysmsg *m, uaddr_t addr, int op, uint32_t val, uint64_t timeout
 /* ------------------------------------------------------- a thread's end -- */
 
 struct robust_head {
-	uint64_t	next;		/* of the entries, whose first word is the next's address; bit 0: not for us */
+	uint64_t	next;		/* of the entries, whose first word is the next one; bit 0: IS_PI */
 	int64_t		offset;		/* from an entry to its futex word */
 	uint64_t	pending;	/* an entry that is just being taken or given back */
 };
 
+#define IS_PI(entry)	(((entry) & 1) != 0)	/* its word names the owner: who waits is pi_exit()'s */
+
 /* The owner of this lock has died: say so in the word and wake one who waits. */
 static void
-owner_died(uaddr_t word, uint32_t tid)
+owner_died(uaddr_t word, bool pi, uint32_t tid)
 {
 	uint32_t was, seen;
 	uint64_t key[2];
@@ -403,7 +475,7 @@ owner_died(uaddr_t word, uint32_t tid)
 		if (ucas32(word, was, (was & FUTEX_WAITERS) | FUTEX_OWNER_DIED, &seen) != 0)
 			return;
 		if (seen == was) {
-			if ((was & FUTEX_WAITERS) != 0 && key_of(word, false, key) == 0)
+			if ((was & FUTEX_WAITERS) != 0 && !pi && futex_key(word, false, key) == 0)
 				(void)wake(key, 1, ANY);
 			return;
 		}
@@ -419,23 +491,26 @@ robust_exit(struct lwp *l)
 	uint32_t tid = (uint32_t)l->l_tid;
 	struct robust_head head;
 	uint64_t at;
+	bool pi;
 
 	if (l->l_robust_list == 0 || copyin(&head, l->l_robust_list, sizeof head) != 0)
 		return;
 	at = head.next & ~1ull;
+	pi = IS_PI(head.next);
 	for (uint32_t i = 0; i < ROBUST_MAX && at != l->l_robust_list; i++) {
 		uint64_t next;
 		int error = copyin(&next, at, sizeof next);	/* first: the lock may be freed once it is given up */
 
 		if (at != (head.pending & ~1ull))
-			owner_died(at + (uint64_t)head.offset, tid);
+			owner_died(at + (uint64_t)head.offset, pi, tid);
 		if (error != 0)
 			break;
 		at = next & ~1ull;
+		pi = IS_PI(next);
 		lwkt_poll();
 	}
 	if (head.pending != 0)
-		owner_died((head.pending & ~1ull) + (uint64_t)head.offset, tid);
+		owner_died((head.pending & ~1ull) + (uint64_t)head.offset, IS_PI(head.pending), tid);
 }
 
 /* A thread that ends clears the word it was told to, and wakes who waits for that. */
@@ -445,20 +520,29 @@ futex_lwp_exit(struct lwp *l)
 	struct proc *p = l->l_proc;
 	uint64_t key[2];
 
+	if (p->p_vmspace != NULL)
+		robust_exit(l);
+	l->l_robust_list = 0;
+	pi_exit(l);
 	if (p->p_vmspace == NULL)
 		return;
-	robust_exit(l);
-	l->l_robust_list = 0;
 	if (l->l_clear_tid == 0)
 		return;
 	if (p->p_nlwps == 1 && !p->p_vm_shared)
 		return;			/* nobody is left to look; and a page copied for this would be dear */
-	if (ustore32(l->l_clear_tid, 0) == 0 && key_of(l->l_clear_tid, false, key) == 0)
+	if (ustore32(l->l_clear_tid, 0) == 0 && futex_key(l->l_clear_tid, false, key) == 0)
 		(void)wake(key, 1, ANY);
 	l->l_clear_tid = 0;
 }
 
-static struct proc_hooks futex_hooks = { .ph_lwp_exit = futex_lwp_exit };
+static void
+futex_exec(struct proc *p)
+{
+	(void)p;
+	pi_exec(curlwp);
+}
+
+static struct proc_hooks futex_hooks = { .ph_lwp_exit = futex_lwp_exit, .ph_exec = futex_exec };
 
 void
 futex_init(void)
@@ -467,5 +551,6 @@ futex_init(void)
 		spin_init(&buckets[i].b_spin, LR_futex);
 		list_init(&buckets[i].b_list);
 	}
+	pi_init();
 	proc_add_hooks(&futex_hooks);
 }

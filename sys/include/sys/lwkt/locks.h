@@ -32,6 +32,7 @@
 	L(rename, 0)		/* a mount: renames between its directories */	\
 	L(vnode, MANY)		/* v_lk: parents before children, else by address */	\
 	L(pipe, 0)								\
+	L(futex_pi, 0)		/* locks that name their owner, by key: over looking at the word */	\
 	L(unix_read, 0)		/* who takes messages off a socket */	\
 	L(unix_rights, 0)	/* sockets on their way in messages */	\
 	L(vmspace, MANY)	/* vs_lk: a parent's before its child's in fork */	\
@@ -42,6 +43,7 @@
 	L(async_owner, 0)	/* a file's owner */			\
 	L(proc_tree, 0)		/* who is whose child, hashes of pids */	\
 	L(proc_sig, 0)		/* p_sig */				\
+	L(futex_owners, 0)	/* who owns and who waits for such locks */	\
 	L(futex, MANY)		/* hash buckets, by address */		\
 	L(eventfd, 0)							\
 	L(mqueue, 0)		/* a POSIX message queue */	\

@@ -20,6 +20,7 @@
 struct vmspace;
 struct fdtable;		/* file layer */
 struct fsctx;		/* vfs layer: cwd, root, umask */
+struct pi;		/* syscall layer: a lock that names its owner */
 struct tty;
 struct ncp;
 struct vnode;
@@ -147,6 +148,9 @@ struct lwp {
 	struct k_sigaltstack l_altstack;	/* [lwp] */
 	uaddr_t		l_clear_tid;	/* [lwp] */
 	uaddr_t		l_robust_list;	/* [lwp] */
+	struct pi	*l_pi_wait;	/* [futex_owners] the lock that it waits for: futex_pi.c */
+	uint32_t	l_pi_owned;	/* [futex_owners] locks of its that others wait for */
+	bool		l_pi_gone;	/* [futex_owners] it can own none any more */
 	uaddr_t		l_rseq;		/* [lwp] 0: none; see rseq.c */
 	uint32_t	l_rseq_sig, l_rseq_cpu;	/* [lwp] the latter: as written there last */
 	struct fdtable	*l_fdt;		/* [lwp] file layer: a table of its own; NULL: the process's */
