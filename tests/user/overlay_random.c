@@ -43,15 +43,15 @@ answer(int r)
 }
 
 static void
-step(int i)
+step(const char *top, int i)
 {
 	char p[64], q[64];
 	unsigned what = ov_next(14);
 	struct stat st;
 	int fd;
 
-	ov_path("m", p);
-	ov_path("m", q);
+	ov_path(top, p);
+	ov_path(top, q);
 	errno = 0;
 	switch (what) {
 	case 0: t_say("%d mkdir %s: %s", i, p, answer(mkdir(p, 0700))); break;
@@ -74,6 +74,18 @@ step(int i)
 	}
 }
 
+/* What is low becomes an overlay, too, that has been changed. */
+static void
+below(void)
+{
+	mkdir("up0", 0755);
+	mkdir("work0", 0755);
+	t_need(mount("o", "low", "overlay", 0, "lowerdir=low,upperdir=up0,workdir=work0") == 0, "below");
+	fill("low");
+	for (int i = 0; i < STEPS / 4; i++)
+		step("low", i);
+}
+
 int
 main(void)
 {
@@ -93,17 +105,21 @@ main(void)
 		fill("low");
 		if (seed % 3 == 0)
 			fill("low2");
+		ov_numbers = seed % 4 != 1;	/* Linux tells others, for overlays in overlays */
+		if (seed % 4 == 1)
+			below();
 		sprintf(opt, "lowerdir=low%s,upperdir=up,workdir=work", seed % 3 == 0 ? ":low2" : "");
 		t_need(mount("o", "m", "overlay", 0, opt) == 0, "an overlay");
 		t_say("seed %u", seed);
 		for (int i = 0; i < STEPS; i++)
-			step(i);
+			step("m", i);
 		ov_show("m");
 		t_need(umount("m") == 0, "umount");
 		t_need(mount("o", "m", "overlay", 0, opt) == 0, "again");
 		t_say("mounted again");
 		ov_show("m");
 		t_need(umount("m") == 0, "umount");
+		t_need(seed % 4 != 1 || umount("low") == 0, "umount low");
 		t_need(chdir("..") == 0, "chdir ..");
 	}
 	return 0;

@@ -152,21 +152,32 @@ omount_release(struct omount *om)
 	omount_drop(om);
 }
 
-/* A directory of another filesystem.  The mount table is locked: no links that would need it. */
+/* How many overlays `vn` is made of. */
+static uint32_t
+depth_of(struct vnode *vn)
+{
+	return vn->v_ops == &overlay_ops ? vn_onode(vn)->on_mount->om_depth : 0;
+}
+
+/*
+ * A directory made of at most `most` overlays.  The mount table is locked: no links that would
+ * need it.
+ */
 static int
-find_layer(struct omount *om, const char *path, struct ncp **out)
+find_layer(struct omount *om, const char *path, uint32_t most, struct ncp **out)
 {
 	struct lookup lu;
 	uint64_t dev;
-	uint32_t i = 0;
+	uint32_t i = 0, depth;
 	int error = name_lookup_in(NULL, NULL, path, LOOK_FOLLOW | LOOK_DIR | LOOK_NO_MAGIC, &lu);
 
 	if (error != 0)
 		return error;
-	if (lu.lu_ncp->n_vnode->v_ops == &overlay_ops) {
+	if ((depth = depth_of(lu.lu_ncp->n_vnode)) > most) {
 		lookup_done(&lu);
 		return EINVAL;
 	}
+	om->om_depth = (uint32_t)rt_max(om->om_depth, depth + 1);
 	dev = lu.lu_ncp->n_mount->mp_dev;
 	while (i < om->om_ndev && om->om_dev[i] != dev)
 		i++;
@@ -203,7 +214,7 @@ add_lowers(struct omount *om, char *list)
 	while (error == 0 && (path = next_piece(&list, ':')) != NULL) {
 		if (om->om_nlower == OVERLAY_LOWER_MAX)
 			return EINVAL;
-		error = find_layer(om, path, &om->om_lower[om->om_nlower]);
+		error = find_layer(om, path, OVERLAY_DEPTH_MAX - 1, &om->om_lower[om->om_nlower]);
 		if (error == 0)
 			om->om_nlower++;
 	}
@@ -242,9 +253,9 @@ parse(struct omount *om, char *options)
 	if (error == 0 && om->om_nlower == 0)
 		error = EINVAL;
 	if (error == 0 && upper != NULL)
-		error = find_layer(om, upper, &om->om_upper);
+		error = find_layer(om, upper, 0, &om->om_upper);
 	if (error == 0 && upper != NULL)
-		error = find_layer(om, work, &om->om_work);
+		error = find_layer(om, work, 0, &om->om_work);
 	return error;
 }
 
@@ -317,10 +328,10 @@ overlay_mount(struct mount *mp, const char *source, const char *options)
 	list_init(&om->om_pinned);
 	for (uint32_t i = 0; i < OVERLAY_BUCKETS; i++)
 		spin_init(&om->om_bucket[i].b_spin, LR_overlay_nodes);
-	lk_init(&mp->mp_rename_lk, LR_overlay_rename);
 	mp->mp_data = om;
 	error = parse(om, text);
 	kfree(text);
+	lk_init(&mp->mp_rename_lk, OVERLAY_RANK(om, rename));
 	if (error == 0 && om->om_upper != NULL)
 		error = check_upper(om);
 	else if (error == 0)

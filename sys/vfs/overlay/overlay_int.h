@@ -29,17 +29,21 @@
  *   V5  numbers do not change while a file exists.  A copy has the lower
  *       file's, unless that had several names, which copying separates.
  *
+ * A lower layer may be an overlay itself; om_depth says how many are below
+ * each other at most, this one included.
+ *
  * Locking, outermost first: v_lk of the overlay's directories as for any
- * filesystem (ranked before other mounts' locks); on_lk of one node, for
- * copying it up or taking its name; then whatever the layers take.  No
+ * filesystem (ranked before the locks of its layers: by om_depth); on_lk of
+ * one node, for copying it up or taking its name; then whatever the layers take.  No
  * directory lock is needed to copy up.  Not here: redirects, metadata-only
- * copies, an index of hard links, overlays as layers of overlays.
+ * copies, an index of hard links, overlays as upper layers.
  */
 #pragma once
 #include <sys/proc/cred.h>
 #include <sys/vfs/name.h>
 
 #define OVERLAY_LOWER_MAX	16u
+#define OVERLAY_DEPTH_MAX	3u
 #define OVERLAY_BUCKETS		1024u	/* power of two */
 #define OVERLAY_OPAQUE		".wh..wh..opq"
 #define OVERLAY_OPAQUE_LEN	(sizeof OVERLAY_OPAQUE - 1)
@@ -54,6 +58,7 @@ struct obucket {
 struct omount {
 	_Atomic uint64_t om_refs;	/* [atomic] nodes, and 1 while mounted */
 	struct ncp	*om_upper, *om_work;	/* const while mounted, held; NULL: nothing can be written */
+	uint32_t	om_depth;	/* const: 1 without overlays as layers */
 	uint32_t	om_nlower;	/* const */
 	struct ncp	*om_lower[OVERLAY_LOWER_MAX];	/* const while mounted, held; topmost first */
 	uint32_t	om_ndev;	/* const */
@@ -96,6 +101,10 @@ static inline struct ncp *on_real(struct onode *on)
 
 	return up != NULL ? up : on->on_lower[0];
 }
+
+/* The rank of `what` (rename, vnode, copy) of that mount. */
+#define OVERLAY_RANK(om, what) ((om)->om_depth == 1 ? LR_overlay_##what : \
+	(om)->om_depth == 2 ? LR_overlay2_##what : LR_overlay3_##what)
 
 /* While a filesystem is used for the overlay itself. */
 struct oact {

@@ -18,6 +18,9 @@
 #include <stdatomic.h>
 #include <sys/vm/kmem.h>
 
+#define INO_BITS	5		/* say which filesystem */
+_Static_assert(OVERLAY_LOWER_MAX + 1 < 1u << INO_BITS, "INO_BITS");
+
 static struct obucket *
 bucket_of(struct omount *om, const struct vnode *key)
 {
@@ -26,6 +29,7 @@ bucket_of(struct omount *om, const struct vnode *key)
 	return &om->om_bucket[(h >> 32) & (OVERLAY_BUCKETS - 1)];
 }
 
+/* An overlay below has bits of its own for its filesystems. */
 uint64_t
 overlay_ino(struct omount *om, struct vnode *real, uint64_t ino)
 {
@@ -33,7 +37,7 @@ overlay_ino(struct omount *om, struct vnode *real, uint64_t ino)
 
 	for (uint32_t i = 0; i < om->om_ndev; i++) {
 		if (om->om_dev[i] == dev)
-			return ino + ((uint64_t)i << 56);
+			return ino + ((uint64_t)i << (64 - INO_BITS * om->om_depth));
 	}
 	return ino;		/* a layer that changed under us */
 }
@@ -191,7 +195,7 @@ node_new(struct mount *mp, struct onode *home, const char *name, size_t len, con
 	on->on_name = (char *)(on + 1) + lower;
 	on->on_namelen = (uint32_t)len;
 	memcpy(on->on_name, name, len);
-	lk_init(&on->on_lk, LR_overlay_copy);
+	lk_init(&on->on_lk, OVERLAY_RANK(on->on_mount, copy));
 	list_init(&on->on_pin);
 	error = vnode_create(mp, real->n_vnode->v_type, &overlay_ops, on, &on->on_vnode);
 	if (error != 0) {
@@ -199,7 +203,7 @@ node_new(struct mount *mp, struct onode *home, const char *name, size_t len, con
 		return error;
 	}
 	/* From here on vnode_drop() undoes it all. */
-	lk_init(&on->on_vnode->v_lk, LR_overlay_vnode);
+	lk_init(&on->on_vnode->v_lk, OVERLAY_RANK(on->on_mount, vnode));
 	atomic_fetch_add_explicit(&on->on_mount->om_refs, 1, memory_order_relaxed);
 	if (home != NULL) {
 		vnode_hold(home->on_vnode);

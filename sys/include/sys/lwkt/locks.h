@@ -26,6 +26,12 @@
 	L(procfs_text, 0)	/* a procfs file's text */		\
 	L(procfs_load, 0)	/* procfs: load averages */		\
 	L(mount, 0)		/* the mount table */			\
+	L(overlay3_rename, 0)	/* as the next six, of an overlay that has an overlay2 as a layer */	\
+	L(overlay3_vnode, MANY)							\
+	L(overlay3_copy, 0)							\
+	L(overlay2_rename, 0)	/* as the next three, of an overlay that has an overlay as a layer */	\
+	L(overlay2_vnode, MANY)							\
+	L(overlay2_copy, 0)							\
 	L(overlay_rename, 0)	/* as `rename`, of an overlay */	\
 	L(overlay_vnode, MANY)	/* as `vnode`, of an overlay: it uses other filesystems' names */	\
 	L(overlay_copy, 0)	/* an overlay's file: copying it up */	\
