@@ -176,6 +176,7 @@ proc_alloc(void)
 	list_init(&p->p_lwps);
 	list_init(&p->p_tracees);
 	list_init(&p->p_ptimers);
+	list_init(&p->p_cputimers);
 	spin_init(&p->p_sig, LR_proc_sig);
 	waitq_init(&p->p_waitq);
 	waitq_init(&p->p_stopq);

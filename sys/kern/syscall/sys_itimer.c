@@ -12,11 +12,14 @@
  * receiver can bear.  When there is nothing to be taken, because the signal is ignored
  * or one waits already, it goes on by itself, but not faster than UNSEEN_NS.
  *
+ * A timer on a clock of CPU time is a cputimer of whose time that is; all its
+ * times are of that clock, and else it is as the others.
+ *
  * Invariants
- *   I1  pt_timer is not armed while pt_fired is set; who clears that arms it.
+ *   I1  pt_timer (pt_cpu) is not armed while pt_fired is set; who clears that arms it.
  *
  * Locking: p_tok guards p_ptimers and what is in them; a timer that fires
- * does so on the CPU that armed it, in a critical section, and touches
+ * does so wherever that is, does not sleep, and touches
  * pt_fired and, while that is not set, pt_next and pt_overrun.
  */
 #include <abi/errno.h>
@@ -39,6 +42,7 @@ struct k_itimerval { struct k_timeval it_interval, it_value; };
 struct ptimer {
 	struct list	pt_link;	/* [p_tok] */
 	struct timer	pt_timer;
+	struct cputimer	pt_cpu;		/* instead of pt_timer, if it has a ct_proc */
 	struct proc	*pt_proc;	/* const: outlives us */
 	uint64_t	pt_value;	/* const: for the signal */
 	int		pt_id, pt_signo, pt_notify, pt_clock;	/* const */
@@ -115,6 +119,37 @@ sys_setitimer(struct sysmsg *m, int which, uaddr_t from, uaddr_t to)
 
 /* ----------------------------------------------------------- timer_create -- */
 
+static nsec_t
+ptimer_now(const struct ptimer *pt)
+{
+	const struct cputimer *ct = &pt->pt_cpu;
+	nsec_t now = 0;
+
+	if (ct->ct_proc == NULL)
+		return time_now();
+	(void)proc_cpu_time(ct->ct_proc, ct->ct_tid, ct->ct_user_only, &now);
+	return now;
+}
+
+/* For pt_next. */
+static int
+ptimer_arm(struct ptimer *pt)
+{
+	if (pt->pt_cpu.ct_proc != NULL)
+		return cputimer_arm(&pt->pt_cpu, pt->pt_next);
+	timer_arm(&pt->pt_timer, pt->pt_next);
+	return 0;
+}
+
+static void
+ptimer_cancel(struct ptimer *pt)
+{
+	if (pt->pt_cpu.ct_proc != NULL)
+		cputimer_cancel(&pt->pt_cpu);
+	else
+		(void)timer_cancel(&pt->pt_timer);
+}
+
 /* The first period that ends after `now`; those between have passed unnoticed. */
 static void
 ptimer_forward(struct ptimer *pt, nsec_t now)
@@ -126,9 +161,8 @@ ptimer_forward(struct ptimer *pt, nsec_t now)
 }
 
 static void
-ptimer_fired(struct timer *t)
+ptimer_fire(struct ptimer *pt)
 {
-	struct ptimer *pt = container_of(t, struct ptimer, pt_timer);
 	struct k_siginfo info = { .si_signo = pt->pt_signo, .si_code = SI_TIMER };
 	bool periodic = pt->pt_interval != 0;
 
@@ -140,9 +174,21 @@ ptimer_fired(struct timer *t)
 	info.u.timer.value = pt->pt_value;
 	atomic_store(&pt->pt_fired, periodic);
 	if (!sig_send_timer(pt->pt_proc, pt->pt_tid, &info) && atomic_exchange(&pt->pt_fired, false)) {
-		ptimer_forward(pt, time_now() + UNSEEN_NS);
-		timer_arm(t, pt->pt_next);
+		ptimer_forward(pt, ptimer_now(pt) + UNSEEN_NS);
+		(void)ptimer_arm(pt);
 	}
+}
+
+static void
+ptimer_fired(struct timer *t)
+{
+	ptimer_fire(container_of(t, struct ptimer, pt_timer));
+}
+
+static void
+ptimer_cpu_fired(struct cputimer *ct)
+{
+	ptimer_fire(container_of(ct, struct ptimer, pt_cpu));
 }
 
 /* p_tok held. */
@@ -166,9 +212,9 @@ ptimer_taken(struct k_siginfo *info)
 	token_get(&p->p_tok);
 	pt = ptimer_find(p, info->u.timer.id);
 	if (pt != NULL && atomic_exchange(&pt->pt_fired, false)) {
-		ptimer_forward(pt, time_now());
+		ptimer_forward(pt, ptimer_now(pt));
 		info->u.timer.overrun = pt->pt_overrun;
-		timer_arm(&pt->pt_timer, pt->pt_next);
+		(void)ptimer_arm(pt);
 	}
 	token_release(&p->p_tok);
 }
@@ -192,6 +238,44 @@ sigevent_check(const struct k_sigevent *ev)
 	return ev->signo < 1 || ev->signo > NSIG ? EINVAL : 0;
 }
 
+static void
+ptimer_free(struct ptimer *pt)
+{
+	if (pt->pt_cpu.ct_proc != NULL)
+		proc_drop(pt->pt_cpu.ct_proc);
+	kfree(pt);
+}
+
+static int
+ptimer_make(int clock, struct ptimer **out)
+{
+	struct cpu_clock c = { .cc_proc = NULL };
+	struct ptimer *pt;
+	int error = 0;
+
+	switch (clock) {
+	case CLOCK_REALTIME: case CLOCK_MONOTONIC: case CLOCK_BOOTTIME: case CLOCK_TAI:
+		break;
+	case CLOCK_MONOTONIC_RAW: case CLOCK_REALTIME_COARSE: case CLOCK_MONOTONIC_COARSE:
+		return EOPNOTSUPP;
+	default:
+		error = is_dynamic(clock) ? EOPNOTSUPP : cpu_clock_find(clock, false, &c);
+	}
+	if (error != 0)
+		return error;
+	if ((pt = kmalloc(sizeof *pt, KM_ZERO | KM_WAIT)) == NULL) {
+		if (c.cc_proc != NULL)
+			proc_drop(c.cc_proc);
+		return EAGAIN;
+	}
+	timer_init(&pt->pt_timer, ptimer_fired);
+	pt->pt_cpu = (struct cputimer){ .ct_proc = c.cc_proc, .ct_tid = c.cc_tid,
+	    .ct_user_only = c.cc_user_only, .ct_fn = ptimer_cpu_fired };
+	list_init(&pt->pt_cpu.ct_link);
+	*out = pt;
+	return 0;
+}
+
 int
 sys_timer_create(struct sysmsg *m, int clock, uaddr_t sevp, uaddr_t out)
 {
@@ -205,14 +289,10 @@ sys_timer_create(struct sysmsg *m, int clock, uaddr_t sevp, uaddr_t out)
 		error = copyin(&ev, sevp, sizeof ev);
 	if (error == 0)
 		error = sigevent_check(&ev);
-	if (error == 0 && clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME)
-		error = clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID ? EOPNOTSUPP : EINVAL;
+	if (error == 0)
+		error = ptimer_make(clock, &pt);
 	if (error != 0)
 		return error;
-	pt = kmalloc(sizeof *pt, KM_ZERO | KM_WAIT);
-	if (pt == NULL)
-		return EAGAIN;
-	timer_init(&pt->pt_timer, ptimer_fired);
 	pt->pt_proc = p;
 	pt->pt_signo = ev.signo;
 	pt->pt_notify = ev.notify;
@@ -227,7 +307,7 @@ sys_timer_create(struct sysmsg *m, int clock, uaddr_t sevp, uaddr_t out)
 		list_push_back(&p->p_ptimers, &pt->pt_link);
 	token_release(&p->p_tok);
 	if (id >= PTIMERS_MAX) {
-		kfree(pt);
+		ptimer_free(pt);
 		return EAGAIN;
 	}
 	return copyout(out, &id, sizeof id);
@@ -236,7 +316,7 @@ sys_timer_create(struct sysmsg *m, int clock, uaddr_t sevp, uaddr_t out)
 static struct k_itimerspec
 ptimer_state(const struct ptimer *pt)
 {
-	nsec_t now = time_now(), left = pt->pt_next == 0 ? 0 : pt->pt_next > now ? pt->pt_next - now : 1;
+	nsec_t now = ptimer_now(pt), left = pt->pt_next == 0 ? 0 : pt->pt_next > now ? pt->pt_next - now : 1;
 
 	if (pt->pt_next != 0 && pt->pt_next <= now && pt->pt_interval != 0)
 		left = pt->pt_interval - (now - pt->pt_next) % pt->pt_interval;		/* it will go on */
@@ -246,15 +326,18 @@ ptimer_state(const struct ptimer *pt)
 	};
 }
 
-/* When a timer on `clock` set to `value` is due, by the monotonic clock. */
+/* When a timer set to `value` is due, by the monotonic clock, or that of CPU time. */
 static nsec_t
-due_at(int clock, bool absolute, nsec_t value)
+due_at(const struct ptimer *pt, bool absolute, nsec_t value)
 {
-	nsec_t origin = clock == CLOCK_REALTIME ? time_wall() : time_now() - time_boot();
+	bool wall = pt->pt_clock == CLOCK_REALTIME || pt->pt_clock == CLOCK_TAI;
+	nsec_t origin = wall ? time_wall() : time_now() - time_boot();
 
+	if (absolute && pt->pt_cpu.ct_proc != NULL)
+		return rt_max(value, 1);
 	if (absolute)
 		value = value > origin ? value - origin : 0;
-	return rt_min(time_now() + value, (nsec_t)INT64_MAX);
+	return rt_min(ptimer_now(pt) + value, (nsec_t)INT64_MAX);
 }
 
 int
@@ -274,18 +357,18 @@ sys_timer_settime(struct sysmsg *m, int timerid, uint32_t flags, uaddr_t from, u
 	token_get(&p->p_tok);
 	pt = ptimer_find(p, timerid);
 	if (pt != NULL) {
-		(void)timer_cancel(&pt->pt_timer);
+		ptimer_cancel(pt);
 		old = ptimer_state(pt);
 		pt->pt_interval = value != 0 ? interval : 0;
 		atomic_store(&pt->pt_fired, false);
 		pt->pt_overrun = 0;
-		pt->pt_next = value != 0 ? due_at(pt->pt_clock, (flags & TIMER_ABSTIME) != 0, value) : 0;
-		if (value != 0)
-			timer_arm(&pt->pt_timer, pt->pt_next);
+		pt->pt_next = value != 0 ? due_at(pt, (flags & TIMER_ABSTIME) != 0, value) : 0;
+		if (value != 0 && (error = ptimer_arm(pt)) != 0)
+			pt->pt_next = 0;
 	}
 	token_release(&p->p_tok);
-	if (pt == NULL)
-		return EINVAL;
+	if (pt == NULL || error != 0)
+		return pt == NULL ? EINVAL : error;
 	return to != 0 ? copyout(to, &old, sizeof old) : 0;
 }
 
@@ -323,8 +406,8 @@ static void
 ptimer_delete(struct ptimer *pt)
 {
 	list_remove(&pt->pt_link);
-	(void)timer_cancel(&pt->pt_timer);
-	kfree(pt);
+	ptimer_cancel(pt);
+	ptimer_free(pt);
 }
 
 int

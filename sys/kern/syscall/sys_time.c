@@ -16,62 +16,51 @@
 #include <sys/time/time.h>
 #include <sys/vm/uaccess.h>
 
+#include "syscall_int.h"
 #include "timespec.h"
 
 #define OWN(which)	(~0 * 8 | (which))	/* the CPU clock of whoever asks */
 #define SEC_MAX		((int64_t)(INT64_MAX / (int64_t)NSEC_PER_SEC))
 
-/* Of a thread of this process; 0: the current one. */
-static bool
-thread_times(int32_t tid, struct rusage_acc *ru)
+/* Also what clock_getcpuclockid() and pthread_getcpuclockid() give. */
+int
+cpu_clock_find(int clock, bool reading, struct cpu_clock *out)
 {
-	bool found = false;
+	int32_t id;
 
-	lwp_account(curlwp, time_now(), false);
-	*ru = curlwp->l_ru;
-	if (tid == 0 || tid == curlwp->l_tid)
-		return true;
-	spin_lock(&curproc->p_sig);
-	list_foreach(l, &curproc->p_lwps, struct lwp, l_link) {
-		if (l->l_tid != tid)
-			continue;
-		ru->ru_utime = figure(&l->l_ru.ru_utime);
-		ru->ru_stime = figure(&l->l_ru.ru_stime);
-		found = true;
+	if (clock == CLOCK_PROCESS_CPUTIME_ID)
+		clock = OWN(CPUCLOCK_SCHED);
+	else if (clock == CLOCK_THREAD_CPUTIME_ID)
+		clock = OWN(CPUCLOCK_SCHED | CPUCLOCK_PERTHREAD);
+	if (clock >= 0 || (clock & CPUCLOCK_WHICH) > CPUCLOCK_SCHED)
+		return EINVAL;
+	id = ~(clock >> 3);
+	*out = (struct cpu_clock){ .cc_user_only = (clock & CPUCLOCK_WHICH) == CPUCLOCK_VIRT };
+	if ((clock & CPUCLOCK_PERTHREAD) != 0) {
+		out->cc_tid = id == 0 ? curlwp->l_tid : id;
+		out->cc_proc = proc_find_tid(out->cc_tid);
+		if (out->cc_proc != NULL && out->cc_proc != curproc) {
+			proc_drop(out->cc_proc);
+			return EINVAL;
+		}
+	} else {
+		out->cc_proc = proc_find(id == 0 || (reading && id == curlwp->l_tid) ? curproc->p_pid : id);
 	}
-	spin_unlock(&curproc->p_sig);
-	return found;
+	return out->cc_proc == NULL ? EINVAL : 0;
 }
 
-static bool
-process_times(int32_t pid, struct rusage_acc *ru)
-{
-	struct proc *p;
-
-	if (pid == 0 || pid == curlwp->l_tid)
-		pid = curproc->p_pid;
-	p = proc_find(pid);
-	if (p == NULL)
-		return false;
-	proc_times(p, ru);
-	proc_drop(p);
-	return true;
-}
-
-/* What clock_getcpuclockid() and pthread_getcpuclockid() give. */
 static int
 cpu_clock_read(int clock, nsec_t *out)
 {
-	int which = clock & CPUCLOCK_WHICH;
-	int32_t id = ~(clock >> 3);
-	struct rusage_acc ru;
+	struct cpu_clock c;
+	int error = cpu_clock_find(clock, true, &c);
 
-	if (which > CPUCLOCK_SCHED)
-		return EINVAL;
-	if (!((clock & CPUCLOCK_PERTHREAD) != 0 ? thread_times(id, &ru) : process_times(id, &ru)))
-		return EINVAL;
-	*out = ru.ru_utime + (which == CPUCLOCK_VIRT ? 0 : ru.ru_stime);
-	return 0;
+	if (error != 0)
+		return error;
+	if (!proc_cpu_time(c.cc_proc, c.cc_tid, c.cc_user_only, out))
+		error = EINVAL;
+	proc_drop(c.cc_proc);
+	return error;
 }
 
 static int
@@ -89,12 +78,8 @@ clock_read(int clock, nsec_t *out)
 	case CLOCK_BOOTTIME:
 		*out = time_told_mono();
 		return 0;
-	case CLOCK_PROCESS_CPUTIME_ID:
-		return cpu_clock_read(OWN(CPUCLOCK_SCHED), out);
-	case CLOCK_THREAD_CPUTIME_ID:
-		return cpu_clock_read(OWN(CPUCLOCK_SCHED | CPUCLOCK_PERTHREAD), out);
 	default:
-		return clock < 0 ? cpu_clock_read(clock, out) : EINVAL;
+		return cpu_clock_read(clock, out);
 	}
 }
 
@@ -239,7 +224,8 @@ sys_clock_adjtime(struct sysmsg *m, int clock, uaddr_t buf)
 		return error;
 	if (clock == CLOCK_REALTIME)
 		return adjust(m, buf);
-	return clock_read(clock, &now) == 0 ? EOPNOTSUPP : EINVAL;
+	/* The clock of a process need not be there. */
+	return (clock < 0 && !is_dynamic(clock)) || clock_read(clock, &now) == 0 ? EOPNOTSUPP : EINVAL;
 }
 
 /* ------------------------------------------------------------ sleeping -- */
@@ -307,25 +293,109 @@ deadline_of(int clock, nsec_t t)
 	return t <= origin ? time_now() : rt_min(time_now() + (t - origin), (nsec_t)INT64_MAX);
 }
 
+/* A sleep until others, or the process's other threads, have used so much CPU time. */
+struct cpu_sleep {
+	struct cputimer	cs_timer;
+	struct waitq	cs_waitq;
+	_Atomic bool	cs_over;
+};
+
+static void
+cpu_sleep_over(struct cputimer *ct)
+{
+	struct cpu_sleep *s = container_of(ct, struct cpu_sleep, cs_timer);
+
+	s->cs_over = true;
+	wake_all(&s->cs_waitq);
+}
+
+/* Until the clock shows *at, or (relative) that much later: *at gets the moment.  *left: what was missing. */
+static int
+sleep_cpu(int clock, bool relative, nsec_t *at, nsec_t *left)
+{
+	struct cpu_sleep s = { .cs_over = false };
+	struct cpu_clock c;
+	nsec_t now = 0;
+	int error = cpu_clock_find(clock, false, &c);
+
+	if (error != 0)
+		return error;
+	s.cs_timer = (struct cputimer){ .ct_proc = c.cc_proc, .ct_tid = c.cc_tid,
+	    .ct_user_only = c.cc_user_only, .ct_fn = cpu_sleep_over };
+	list_init(&s.cs_timer.ct_link);
+	waitq_init(&s.cs_waitq);
+	(void)proc_cpu_time(c.cc_proc, c.cc_tid, c.cc_user_only, &now);
+	*at = rt_min(relative ? now + *at : *at, (nsec_t)INT64_MAX);
+	if ((error = cputimer_arm(&s.cs_timer, *at)) == 0) {
+		WAIT_FOR(&s.cs_waitq, s.cs_over, NSEC_NEVER, WAIT_INTR, error);
+		cputimer_cancel(&s.cs_timer);
+	}
+	(void)proc_cpu_time(c.cc_proc, c.cc_tid, c.cc_user_only, &now);
+	*left = *at > now ? *at - now : 0;
+	proc_drop(c.cc_proc);
+	return error;
+}
+
+static uint64_t
+cpu_sleep_restart(struct lwp *l)
+{
+	nsec_t at = l->l_restart_arg[0], left = 0;
+	int error = sleep_cpu((int)l->l_restart_arg[2], false, &at, &left);
+	struct k_timespec ts;
+
+	if (error != EINTR)
+		return (uint64_t)error;
+	ts = timespec_of(left);
+	if (l->l_restart_arg[1] != 0 && copyout(l->l_restart_arg[1], &ts, sizeof ts) != 0)
+		return EFAULT;
+	l->l_restart = cpu_sleep_restart;
+	return ERESTART_RESTARTBLOCK;
+}
+
+static int
+cpu_nanosleep(int clock, uint32_t flags, nsec_t t, uaddr_t rem)
+{
+	struct lwp *l = curlwp;
+	int32_t id = ~(clock >> 3);
+	struct k_timespec ts;
+	nsec_t left = 0;
+	int error;
+
+	if (clock < 0 && (clock & CPUCLOCK_PERTHREAD) != 0 && (id == 0 || id == l->l_tid))
+		return EINVAL;			/* nobody uses his own time asleep */
+	error = sleep_cpu(clock, (flags & TIMER_ABSTIME) == 0, &t, &left);
+	if (error != EINTR || (flags & TIMER_ABSTIME) != 0)
+		return error == EINTR ? ERESTARTNOHAND : error;
+	ts = timespec_of(left);
+	if (rem != 0 && copyout(rem, &ts, sizeof ts) != 0)
+		return EFAULT;
+	l->l_restart = cpu_sleep_restart;
+	l->l_restart_arg[0] = t;
+	l->l_restart_arg[1] = rem;
+	l->l_restart_arg[2] = (uint64_t)clock;
+	return ERESTART_RESTARTBLOCK;
+}
+
 int
 sys_clock_nanosleep(struct sysmsg *m, int clock, uint32_t flags, uaddr_t req, uaddr_t rem)
 {
+	bool cpu = clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID;
 	nsec_t t;
 	int error;
 
 	(void)m;
-	switch (clock) {
-	case CLOCK_REALTIME:
-	case CLOCK_MONOTONIC:
-	case CLOCK_BOOTTIME:
-	case CLOCK_TAI:
-		break;
-	default:
-		return clock >= 0 && clock <= CLOCK_TAI ? EOPNOTSUPP : EINVAL;
-	}
+	if (is_dynamic(clock))
+		return EOPNOTSUPP;
+	if (clock < 0 && (clock & CPUCLOCK_WHICH) > CPUCLOCK_SCHED)
+		return EINVAL;
+	if (!cpu && clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
+	    clock != CLOCK_TAI)
+		return clock <= CLOCK_TAI ? EOPNOTSUPP : EINVAL;
 	error = timespec_copyin(req, &t);
 	if (error != 0)
 		return error;
+	if (cpu)
+		return cpu_nanosleep(clock, flags, t, rem);
 	if ((flags & TIMER_ABSTIME) == 0)
 		return sleep_relative(rem, t);
 	error = sleep_until(deadline_of(clock, t), WAIT_INTR);

@@ -122,6 +122,8 @@ struct proc {
 	uint64_t	p_cpu_warned;	/* [p_sig] seconds at which SIGXCPU was last sent */
 	struct list	p_semundo;	/* [p_tok] ipc layer: what exit gives back */
 	struct list	p_ptimers;	/* [syscall layer] timer_create */
+	struct list	p_cputimers;	/* [p_sig] moments of its CPU time that somebody waits for */
+	_Atomic uint32_t p_ncputimers;	/* [p_sig to change] how many */
 	_Atomic bool	p_membarrier;	/* [atomic] registered for private expedited ones */
 	uint32_t	p_personality;	/* [own] */
 	uint64_t	p_timerslack;	/* [own] */
@@ -318,6 +320,23 @@ void	proc_set_init_exit(void (*fn)(int status));
 
 /* ITIMER_*: value and interval in ns, 0 off; old may be NULL.  val NULL: only ask. */
 void	proc_itimer(int which, const uint64_t val[2], uint64_t old[2]);
+/* CPU time of a process (tid 0) or of one thread of it up to now; false: there is no such thread. */
+bool	proc_cpu_time(struct proc *p, int32_t tid, bool user_only, nsec_t *out);
+/*
+ * A moment of CPU time, of a process or thread.  ct_fn is called soon after, once, from any thread
+ * context without locks; it does not sleep, and may arm again.
+ */
+struct cputimer {
+	struct list	ct_link;	/* [ct_proc's p_sig] */
+	struct proc	*ct_proc;	/* const: the owner holds it; NULL: none of this kind */
+	int32_t		ct_tid;		/* const: 0: all of the process's */
+	bool		ct_user_only;	/* const */
+	uint32_t	ct_firing;	/* [p_sig] so many threads run ct_fn: it may be due again at once */
+	nsec_t		ct_at;		/* [p_sig] */
+	void		(*ct_fn)(struct cputimer *ct);
+};
+int	cputimer_arm(struct cputimer *ct, nsec_t at);	/* EAGAIN: too many wait for that process */
+void	cputimer_cancel(struct cputimer *ct);		/* when it returns ct_fn does not run */
 /* RLIMIT_CPU or an interval timer changed: look again whether CPU time must be watched. */
 void	proc_cpu_watch(struct proc *p);
 
