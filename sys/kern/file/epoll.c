@@ -13,13 +13,17 @@
  *   E2  an item does not hold its file: the last close of the file ends it
  *       (epoll_file_gone), and waits for ep_lk to do so, so under ep_lk an
  *       item's file is there.
- *   E3  an item is off the ready list when its file is asked, so a change
- *       after the answer puts it on again.
+ *   E3  an item that is taken off the ready list because its file said no was
+ *       off it, or not marked again (it_again), since before the file was asked.
+ *   E4  epolls that watch epolls make no circle, and no chain longer than
+ *       NEST_MAX: notes, and questions, go along those.  What is true of all of
+ *       them together changes under nest_lk.
  *
- * Locking: ep_lk, then a file's f_watch_spin; ep_spin for the ready list,
- * taken inside a pollhead's spin by notes.
- * Bounds: ITEMS_MAX in all, ENOSPC beyond.
- * Not here: an epoll in an epoll (EINVAL), so notes never chase each other.
+ * Locking: nest_lk, ep_lk, that of an epoll in it, then a file's f_watch_spin;
+ * ep_spin for the ready list, taken inside a pollhead's spin by notes.
+ * Bounds: ITEMS_MAX in all, ENOSPC beyond.  A note goes on to who watches the epoll
+ * only if the item was not ready before, so one change costs no more than all items.
+ * Not here: EPOLLEXCLUSIVE wakes as many as any other; EPOLLWAKEUP, as nothing sleeps.
  */
 #include <abi/errno.h>
 #include <abi/fcntl.h>
@@ -33,8 +37,10 @@
 #include <sys/vm/kmem.h>
 
 #define ITEMS_MAX	65536u
-#define CONTROL_BITS	(EPOLLET | EPOLLONESHOT)
+#define CONTROL_BITS	(EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE)
 #define ALWAYS		(POLLERR | POLLHUP)
+#define WITH_EXCLUSIVE	(POLLIN | POLLOUT | ALWAYS | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE)
+#define NEST_MAX	5u		/* epolls in a chain */
 
 struct epoll {
 	_Atomic uint32_t ep_refs;	/* [atomic] the file, and who is about to end an item */
@@ -45,12 +51,19 @@ struct epoll {
 	uint32_t	ep_nready;	/* [ep_spin] */
 	struct waitq	ep_waitq;
 	struct pollhead	ep_poll;
+	struct list	ep_inner;	/* [nest_lk] items that are epolls */
+	struct list	ep_outer;	/* [nest_lk] items that it is, of others */
+	uint64_t	ep_visit;	/* [nest_lk] the last walk that came by, */
+	uint32_t	ep_chain;	/* [nest_lk] and what it found */
 };
 struct item {
 	struct pollnote	it_note;
 	struct rb_node	it_node;	/* [ep_lk] */
 	struct list	it_ready;	/* [ep_spin] */
+	bool		it_again;	/* [ep_spin] put on the ready list, or found there, since it was looked at */
 	struct list	it_watch;	/* [file's f_watch_spin] */
+	struct list	it_inner;	/* [nest_lk] on it_ep's ep_inner, if its file is an epoll */
+	struct list	it_outer;	/* [nest_lk] and on that one's ep_outer */
 	struct epoll	*it_ep;		/* const */
 	struct file	*it_file;	/* const: E2 */
 	int		it_fd;		/* const */
@@ -60,6 +73,14 @@ struct item {
 
 static const struct file_ops epoll_ops;
 static _Atomic uint32_t epoll_items;	/* of all epolls */
+static struct lk nest_lk;
+static uint64_t nest_visits;		/* [nest_lk] */
+
+static bool
+is_epoll(const struct file *fp)
+{
+	return fp->f_ops == &epoll_ops;
+}
 
 static void
 epoll_drop(struct epoll *ep)
@@ -68,23 +89,31 @@ epoll_drop(struct epoll *ep)
 		kfree(ep);
 }
 
-static void
-item_make_ready(struct item *it)
+/* false: it was on the list before. */
+static bool
+item_put(struct item *it)
 {
 	struct epoll *ep = it->it_ep;
 	bool news;
 
 	spin_lock(&ep->ep_spin);
 	news = list_empty(&it->it_ready);
+	it->it_again = true;
 	if (news) {
 		list_push_back(&ep->ep_ready, &it->it_ready);
 		ep->ep_nready++;
 	}
 	spin_unlock(&ep->ep_spin);
-	if (!news)
-		return;
-	wake_all(&ep->ep_waitq);
-	poll_notify(&ep->ep_poll, POLLIN | POLLRDNORM);
+	if (news)
+		wake_all(&ep->ep_waitq);
+	return news;
+}
+
+static void
+item_make_ready(struct item *it)
+{
+	if (item_put(it))
+		poll_notify(&it->it_ep->ep_poll, POLLIN | POLLRDNORM);
 }
 
 static void
@@ -142,7 +171,9 @@ item_find(struct epoll *ep, int fd, const struct file *fp, struct rb_node **pare
 static void
 item_end(struct item *it)
 {
-	ASSERT(lk_held_excl(&it->it_ep->ep_lk));
+	ASSERT(lk_held_excl(&it->it_ep->ep_lk) && (!is_epoll(it->it_file) || lk_held_excl(&nest_lk)));
+	list_remove(&it->it_inner);
+	list_remove(&it->it_outer);
 	poll_dequeue(&it->it_note);
 	item_unready(it);
 	rb_remove(&it->it_ep->ep_items, &it->it_node);
@@ -176,7 +207,15 @@ item_add(struct epoll *ep, int fd, struct file *fp, const struct k_epoll_event *
 	it->it_data = ev->data;
 	atomic_init(&it->it_events, ev->events | ALWAYS);
 	list_init(&it->it_ready);
+	list_init(&it->it_inner);
+	list_init(&it->it_outer);
 	list_init(&it->it_note.pn_link);
+	if (is_epoll(fp)) {
+		struct epoll *inner = fp->f_data;
+
+		list_push_back(&ep->ep_inner, &it->it_inner);
+		list_push_back(&inner->ep_outer, &it->it_outer);
+	}
 	rb_insert(&ep->ep_items, &it->it_node, parent, link);
 	spin_lock(&fp->f_watch_spin);
 	list_push_back(&fp->f_watch, &it->it_watch);
@@ -185,6 +224,50 @@ item_add(struct epoll *ep, int fd, struct file *fp, const struct k_epoll_event *
 	if ((file_poll(fp, &it->it_note) & (ev->events | ALWAYS)) != 0)
 		item_make_ready(it);
 	return 0;
+}
+
+/* Epolls in the longest chain from `ep` to those in it.  [nest_lk] */
+static uint32_t
+chain_down(struct epoll *ep)
+{
+	if (ep->ep_visit == nest_visits)
+		return ep->ep_chain;
+	ep->ep_chain = 1;
+	list_foreach(it, &ep->ep_inner, struct item, it_inner) {
+		ep->ep_chain = (uint32_t)rt_max(ep->ep_chain, 1 + chain_down(it->it_file->f_data));
+		lwkt_poll();
+	}
+	ep->ep_visit = nest_visits;
+	return ep->ep_chain;
+}
+
+/* The same from `ep` to those that it is in. */
+static uint32_t
+chain_up(struct epoll *ep)
+{
+	if (ep->ep_visit == nest_visits)
+		return ep->ep_chain;
+	ep->ep_chain = 1;
+	list_foreach(it, &ep->ep_outer, struct item, it_outer) {
+		ep->ep_chain = (uint32_t)rt_max(ep->ep_chain, 1 + chain_up(it->it_ep));
+		lwkt_poll();
+	}
+	ep->ep_visit = nest_visits;
+	return ep->ep_chain;
+}
+
+/* May `ep` watch `inner`?  E4.  [nest_lk] */
+static int
+nest_check(struct epoll *ep, struct epoll *inner)
+{
+	uint32_t below;
+
+	nest_visits++;
+	below = chain_down(inner);
+	if (ep->ep_visit == nest_visits)
+		return ELOOP;		/* it is below already */
+	nest_visits++;
+	return below + chain_up(ep) > NEST_MAX ? ELOOP : 0;
 }
 
 /* Only what may make somebody wait can be waited for. */
@@ -198,18 +281,16 @@ can_watch(const struct file *fp)
 	return fp->f_ops != &vnode_file_ops || (vn->v_type != VREG && vn->v_type != VDIR && vn->v_ops->vop_poll != NULL);
 }
 
-int
-epoll_change(struct file *epfp, int op, int fd, struct file *target, const struct k_epoll_event *ev)
+/* [nest_lk if target is an epoll] */
+static int
+change(struct epoll *ep, int op, int fd, struct file *target, const struct k_epoll_event *ev)
 {
 	struct rb_node *parent, **link;
-	struct epoll *ep = epfp->f_data;
 	struct item *it;
 	int error = 0;
 
-	if (!can_watch(target))
-		return EPERM;
-	if (epfp->f_ops != &epoll_ops || target->f_ops == &epoll_ops)
-		return EINVAL;
+	if (op == EPOLL_CTL_ADD && is_epoll(target) && (error = nest_check(ep, target->f_data)) != 0)
+		return error;
 	lk_excl(&ep->ep_lk);
 	it = item_find(ep, fd, target, &parent, &link);
 	if (op == EPOLL_CTL_ADD) {
@@ -218,6 +299,8 @@ epoll_change(struct file *epfp, int op, int fd, struct file *target, const struc
 		error = ENOENT;
 	} else if (op == EPOLL_CTL_DEL) {
 		item_end(it);
+	} else if ((atomic_load(&it->it_events) & EPOLLEXCLUSIVE) != 0) {
+		error = EINVAL;
 	} else {
 		it->it_data = ev->data;
 		atomic_store(&it->it_events, ev->events | ALWAYS);
@@ -225,6 +308,26 @@ epoll_change(struct file *epfp, int op, int fd, struct file *target, const struc
 			item_make_ready(it);
 	}
 	lk_release(&ep->ep_lk);
+	return error;
+}
+
+int
+epoll_change(struct file *epfp, int op, int fd, struct file *target, const struct k_epoll_event *ev)
+{
+	int error;
+
+	if (!can_watch(target))
+		return EPERM;
+	if (!is_epoll(epfp) || epfp == target)
+		return EINVAL;
+	if (op != EPOLL_CTL_DEL && (ev->events & EPOLLEXCLUSIVE) != 0 &&
+	    (op == EPOLL_CTL_MOD || is_epoll(target) || (ev->events & ~WITH_EXCLUSIVE) != 0))
+		return EINVAL;
+	if (is_epoll(target))
+		lk_excl(&nest_lk);
+	error = change(epfp->f_data, op, fd, target, ev);
+	if (is_epoll(target))
+		lk_release(&nest_lk);
 	return error;
 }
 
@@ -243,6 +346,49 @@ ready_take(struct epoll *ep)
 	return it;
 }
 
+static uint32_t
+item_ask(struct item *it)
+{
+	uint32_t events = atomic_load(&it->it_events);
+
+	return events == 0 ? 0 : file_poll(it->it_file, NULL) & events & ~CONTROL_BITS;
+}
+
+/* The first on the ready list, which stays there. */
+static struct item *
+ready_first(struct epoll *ep)
+{
+	struct item *it;
+
+	spin_lock(&ep->ep_spin);
+	it = list_first(&ep->ep_ready, struct item, it_ready);
+	if (it != NULL)
+		it->it_again = false;
+	spin_unlock(&ep->ep_spin);
+	return it;
+}
+
+/* Is something ready?  What is not goes off the list: E3. */
+static bool
+any_ready(struct epoll *ep)
+{
+	struct item *it;
+
+	ASSERT(lk_held_excl(&ep->ep_lk));
+	while ((it = ready_first(ep)) != NULL) {
+		if (item_ask(it) != 0)
+			return true;
+		spin_lock(&ep->ep_spin);
+		if (!it->it_again) {
+			list_remove(&it->it_ready);
+			ep->ep_nready--;
+		}
+		spin_unlock(&ep->ep_spin);
+		lwkt_poll();
+	}
+	return false;
+}
+
 /* What is ready now: each item that was on the list is looked at once. */
 static uint32_t
 epoll_look(struct epoll *ep, struct k_epoll_event *ev, uint32_t max)
@@ -256,13 +402,12 @@ epoll_look(struct epoll *ep, struct k_epoll_event *ev, uint32_t max)
 	spin_unlock(&ep->ep_spin);
 	for (; left > 0 && n < max && (it = ready_take(ep)) != NULL; left--) {
 		events = atomic_load(&it->it_events);
-		got = events == 0 ? 0 : file_poll(it->it_file, NULL) & events & ~CONTROL_BITS;
-		if (got != 0) {
+		if ((got = item_ask(it)) != 0) {
 			ev[n++] = (struct k_epoll_event){ got, it->it_data };
 			if ((events & EPOLLONESHOT) != 0)
 				atomic_store(&it->it_events, 0);
 			else if ((events & EPOLLET) == 0)
-				item_make_ready(it);
+				(void)item_put(it);
 		}
 		if (left % 64 == 0)
 			lwkt_poll();
@@ -297,7 +442,7 @@ epoll_collect(struct file *epfp, uint32_t max, nsec_t deadline, struct k_epoll_e
 	int error = 0, nomem;
 
 	*n = 0;
-	if (epfp->f_ops != &epoll_ops)
+	if (!is_epoll(epfp))
 		return EINVAL;
 	wait_begin(&ep->ep_waitq, &w);
 	while ((nomem = epoll_take(ep, max, ev, n)) == 0 && *n == 0 && deadline != 0 && error == 0)
@@ -335,6 +480,8 @@ epoll_file_gone(struct file *fp)
 	struct item *it;
 	struct epoll *ep;
 
+	if (is_epoll(fp))
+		lk_excl(&nest_lk);
 	while (item_watching(fp, NULL, &ep) != NULL) {
 		lk_excl(&ep->ep_lk);
 		/* Others may have ended it before we had the lock. */
@@ -343,6 +490,8 @@ epoll_file_gone(struct file *fp)
 		lk_release(&ep->ep_lk);
 		epoll_drop(ep);
 	}
+	if (is_epoll(fp))
+		lk_release(&nest_lk);
 }
 
 static uint32_t
@@ -352,9 +501,9 @@ epoll_poll(struct file *fp, struct pollnote *note)
 	bool ready;
 
 	poll_queue(&ep->ep_poll, note);
-	spin_lock(&ep->ep_spin);
-	ready = ep->ep_nready > 0;
-	spin_unlock(&ep->ep_spin);
+	lk_excl(&ep->ep_lk);
+	ready = any_ready(ep);
+	lk_release(&ep->ep_lk);
 	return ready ? POLLIN | POLLRDNORM : 0;
 }
 
@@ -364,10 +513,14 @@ epoll_close(struct file *fp)
 	struct epoll *ep = fp->f_data;
 	struct rb_node *n;
 
+	lk_excl(&nest_lk);
 	lk_excl(&ep->ep_lk);
-	while ((n = rb_first(&ep->ep_items)) != NULL)
+	while ((n = rb_first(&ep->ep_items)) != NULL) {
 		item_end(rb_entry(n, struct item, it_node));
+		lwkt_poll();
+	}
 	lk_release(&ep->ep_lk);
+	lk_release(&nest_lk);
 	epoll_drop(ep);
 }
 
@@ -390,9 +543,17 @@ epoll_create(struct file **out)
 	lk_init(&ep->ep_lk, LR_epoll);
 	spin_init(&ep->ep_spin, LR_epoll_ready);
 	list_init(&ep->ep_ready);
+	list_init(&ep->ep_inner);
+	list_init(&ep->ep_outer);
 	waitq_init(&ep->ep_waitq);
 	pollhead_init(&ep->ep_poll);
 	if ((error = file_create(&epoll_ops, O_RDWR, ep, out)) != 0)
 		kfree(ep);
 	return error;
+}
+
+void
+epoll_init(void)
+{
+	lk_init(&nest_lk, LR_epoll_nest);
 }

@@ -31,6 +31,7 @@
 #include <core/rt/rt.h>
 #include <stdatomic.h>
 #include <sys/file/event.h>
+#include <sys/file/epoll.h>
 #include <sys/file/file.h>
 #include <sys/file/lockf.h>
 #include <sys/proc/proc.h>
@@ -644,5 +645,6 @@ file_init(void)
 	timerfd_init();
 	pidfd_init();
 	file_limit_init();
+	epoll_init();
 	proc_add_hooks(&file_hooks);
 }

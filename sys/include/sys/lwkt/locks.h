@@ -19,7 +19,8 @@
 	L(test, MANY)	/* kernel tests' own */			\
 	L(stream, MANY)		/* file/stdio: one direction of a standard stream: reading, then writing */	\
 	L(file_pos, 0)		/* struct file: f_off */		\
-	L(epoll, 0)		/* an epoll set's members */		\
+	L(epoll_nest, 0)	/* which epoll sets are members of others */	\
+	L(epoll, MANY)		/* an epoll set's members: before those of a set that is a member */	\
 	L(timerfd_list, 0)	/* file/timerfd: those that follow the wall clock */	\
 	L(timerfd, 0)		/* a timer's setting */			\
 	L(kmsg_reader, 0)	/* file/memdev: /dev/kmsg's place */	\
