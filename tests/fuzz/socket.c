@@ -31,6 +31,9 @@ void proc_drop(struct proc *p) { (void)p; fake_holds--; }
 nsec_t time_now(void) { return 1000; }
 nsec_t time_wall(void) { return 2000; }
 void pollhead_init(struct pollhead *p) { (void)p; }
+void asynchead_init(struct asynchead *a) { (void)a; }
+int async_set_owner_nr(struct file *fp, int32_t nr) { (void)fp; return nr < 0 ? ESRCH : 0; }
+int32_t async_owner_nr(struct file *fp) { (void)fp; return 0; }
 uint64_t serial_next(struct serial *s) { (void)s; return 1; }
 void spin_lock(struct spin *s) { (void)s; }
 void spin_unlock(struct spin *s) { (void)s; }

@@ -479,6 +479,8 @@ box(void)
 		failed(BOX);
 	if (now->jail && (syscall(4096, args, sizeof args) != 0 || chdir("/") != 0))
 		failed("jail");
+	if (!now->jail && (chroot(".") != 0 || chdir("/") != 0))
+		failed("chroot");
 	if (!now->jail)
 		become_root();
 	signal(SIGALRM, SIG_IGN);
@@ -553,10 +555,10 @@ unmount(void)
 	bool found = true;
 
 	for (int tries = 0; found && tries < 100; tries++) {
-		FILE *f = fopen("/proc/mounts", "r");
+		FILE *f = fopen("/proc/self/mountinfo", "r");	/* in /proc/mounts a source may be empty */
 
 		for (found = false; f != NULL && fgets(line, sizeof line, f) != NULL;)
-			if (sscanf(line, "%*s %511s", path) == 1 && strncmp(path, BOX, strlen(BOX)) == 0)
+			if (sscanf(line, "%*s %*s %*s %*s %511s", path) == 1 && strncmp(path, BOX, strlen(BOX)) == 0)
 				found = umount2(path, MNT_DETACH) == 0 || found;
 		if (f != NULL)
 			fclose(f);
@@ -601,6 +603,18 @@ sweep(bool tell)
 }
 
 static void
+show(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char line[512];
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		dprintf(1, "%s", line);
+	if (f != NULL)
+		fclose(f);
+}
+
+static void
 one_round(uint32_t steps, bool jail)
 {
 	struct timespec little = { 0, 5000000 };
@@ -632,8 +646,10 @@ one_round(uint32_t steps, bool jail)
 		nanosleep(&little, NULL);
 	}
 	unmount();
-	if (nftw(BOX, forget, 16, FTW_DEPTH | FTW_PHYS) != 0 && system("cat /proc/mounts") == 0)
+	if (nftw(BOX, forget, 16, FTW_DEPTH | FTW_PHYS) != 0) {
+		show("/proc/self/mountinfo");
 		failed("cannot clean up");
+	}
 }
 
 /* Kernel memory in use by its small and large objects. */
