@@ -231,7 +231,8 @@ $(O)/stress/%: tests/stress/%.c $(O)/flags | $(gen_calls)
 # Pieces of the kernel on libFuzzer, by clang whatever the kernel is built by.
 fuzz_bin	:= $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*.c))
 fuzzflags	:= $(warn) -O1 -g -fno-strict-aliasing -fno-omit-frame-pointer -MD -MP -ffreestanding \
-		   -fno-pie -no-pie -fsanitize=fuzzer,address,undefined -fno-sanitize=alignment -fno-sanitize-recover=all
+		   -fno-pie -no-pie -fsanitize=fuzzer,address,undefined -fno-sanitize-ignorelist \
+		   -fno-sanitize=alignment -fno-sanitize-recover=all
 fuzzinc		= -nostdinc -isystem $(shell clang -print-file-name=include) $(incsys)
 
 $(O)/fuzz/%: tests/fuzz/%.c $(O)/flags | $(gen_h)
