@@ -20,7 +20,7 @@ real=$(readlink -f "$t")
 
 everything() {
 	find / "${TMPDIR:-/tmp}" -xdev \( -path "$tree" -o -path "$build" -o -path "$real" -o -path /var/log \) -prune -o \
-	    -printf '%p %i %y %m %U:%G %s %T@ %C@\n' 2>/dev/null | LC_ALL=C sort -u
+	    -printf '%p %i %y %m %U:%G %s %T@ %C@\n' 2>/dev/null | LC_ALL=C sort -u -T "$t"
 }
 
 everything >"$t/before"

@@ -67,6 +67,17 @@ failed(int line, const char *what)
 	_exit(99);
 }
 
+/* For mkstemp(): a name where temporary files belong. */
+#define TEMP_BYTES	200
+static char *
+temp_name(char name[TEMP_BYTES])
+{
+	const char *dir = getenv("TMPDIR");
+
+	snprintf(name, TEMP_BYTES, "%s/stress.XXXXXX", dir != NULL ? dir : "/tmp");
+	return name;
+}
+
 static _Thread_local uint64_t chance;
 
 static uint64_t
@@ -660,9 +671,9 @@ static void
 remap(void)
 {
 	pthread_t t[4];
-	char path[] = "/tmp/stress.XXXXXX";
+	char path[TEMP_BYTES];
 
-	zeros = mkstemp(path);
+	zeros = mkstemp(temp_name(path));
 	MUST(zeros >= 0 && unlink(path) == 0 && ftruncate(zeros, 1 << 30) == 0);
 	window = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	MUST(window != MAP_FAILED);
@@ -750,10 +761,10 @@ signals(void)
 static void
 names(void)
 {
-	char dir[] = "/tmp/stress.XXXXXX", path[64], other[64];
+	char dir[TEMP_BYTES], path[64], other[64];
 	int won = 0, status;
 
-	MUST(mkdtemp(dir) != NULL && chdir(dir) == 0);
+	MUST(mkdtemp(temp_name(dir)) != NULL && chdir(dir) == 0);
 	for (int k = 0; k < 4; k++)
 		if (must_fork() == 0) {
 			int mine = 0;
@@ -809,11 +820,11 @@ static void
 layers(void)
 {
 	static const char *const tops[] = { "m", "m", "m", "up", "low" };
-	char dir[] = "/tmp/stress.XXXXXX", p[32], q[32];
+	char dir[TEMP_BYTES], p[32], q[32];
 	struct stat st;
 	int status;
 
-	MUST(mkdtemp(dir) != NULL && chdir(dir) == 0);
+	MUST(mkdtemp(temp_name(dir)) != NULL && chdir(dir) == 0);
 	MUST(mkdir("low", 0755) == 0 && mkdir("up", 0755) == 0);
 	MUST(mkdir("work", 0755) == 0 && mkdir("m", 0755) == 0);
 	MUST(mount("o", "m", "overlay", 0, "lowerdir=low,upperdir=up,workdir=work") == 0);
@@ -922,10 +933,10 @@ count_dirs(int fd)
 static void
 dirs(void)
 {
-	char dir[] = "/tmp/dirs.XXXXXX";
+	char dir[TEMP_BYTES];
 	int at[4], fd, status;
 
-	MUST(mkdtemp(dir) != NULL && chdir(dir) == 0);
+	MUST(mkdtemp(temp_name(dir)) != NULL && chdir(dir) == 0);
 	for (int i = 0; i < 4; i++) {
 		char name[4] = { 'n', (char)('0' + i), 0 };
 
@@ -1004,10 +1015,10 @@ use_fds(void *arg)
 static void
 fds(void)
 {
-	char copy[] = "/tmp/fds.XXXXXX";
+	char copy[TEMP_BYTES];
 	pthread_t t[3];
 	pid_t kid;
-	int fd = mkstemp(copy);
+	int fd = mkstemp(temp_name(copy));
 
 	MUST(fd >= 0);
 	close(fd);
@@ -1305,8 +1316,8 @@ cross(int fd, bool honest)
 static void
 locks(void)
 {
-	char name[] = "/tmp/locks.XXXXXX";
-	int fd = mkstemp(name);
+	char name[TEMP_BYTES];
+	int fd = mkstemp(temp_name(name));
 
 	MUST(fd >= 0);
 	for (int i = 0; i < 3; i++) {

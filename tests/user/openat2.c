@@ -100,6 +100,8 @@ creating(int root)
 
 	for (size_t i = 0; i < T_COUNT(to); i++)
 		for (size_t j = 0; j < T_COUNT(how); j++) {
+			if (to[i][0] == '/' && how[j] != BENEATH && how[j] != IN_ROOT)
+				continue;		/* in the real root, which is not ours */
 			show(root, to[i], O_CREAT | O_WRONLY, how[j]);
 			show(root, to[i], O_CREAT | O_EXCL | O_WRONLY, how[j]);
 			show(root, to[i], O_CREAT | O_WRONLY | O_NOFOLLOW, how[j]);
