@@ -34,9 +34,9 @@ as_host() {
 	fi
 	rm -rf "$t/home"
 	mkdir "$t/home"
-	(cd "$t/home" && env -i PATH=$PATH HOME=. LC_ALL=C TZ=UTC0 bash -c "$4" </dev/null; echo "status $?") >"$t/want" 2>&1
+	(cd "$t/home" && env -i PATH=$PATH HOME=. TMPDIR="$t" LC_ALL=C TZ=UTC0 bash -c "$4" </dev/null; echo "status $?") >"$t/want" 2>&1
 	("$VKERNEL" -c 2 -m 512M -w /tmp --timeout=60s -r "$t/$2.cpio" -- \
-	    /usr/bin/env -i PATH=$PATH HOME=. LC_ALL=C TZ=UTC0 bash -c "$4" </dev/null; echo "status $?") >"$t/got" 2>&1
+	    /usr/bin/env -i PATH=$PATH HOME=. TMPDIR="$t" LC_ALL=C TZ=UTC0 bash -c "$4" </dev/null; echo "status $?") >"$t/got" 2>&1
 	if cmp -s "$t/want" "$t/got"; then
 		tap_result ok "$1"
 	else
