@@ -13,7 +13,8 @@ set -u
 t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
 trap 'exit 130' INT TERM
-mkdir "$t/tmp"
+chmod 755 "$t"
+mkdir -m 1777 "$t/tmp"		# some tests are another user
 tree=$(pwd -P)
 build=$(readlink -f "$BUILD")
 real=$(readlink -f "$t")
