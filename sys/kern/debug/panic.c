@@ -3,16 +3,16 @@
  * panic - the kernel's last words: what, where by name and line, and what
  * every other thread was doing.
  *
- * It takes no lock and allocates nothing.  Stacks are walked by frame
- * pointer, each step checked to stay inside the thread's own stack, so a
- * damaged stack ends the walk and not the report.  A panic inside a panic
- * ends at once.
+ * It takes no lock and allocates nothing.  Only a thread's own stack is read for
+ * its callers, so a damaged one ends the walk and not the report.  A panic inside
+ * a panic ends at once.
  */
 #include <core/rt/rt.h>
 #include <machine/boot.h>
 #include <machine/cpu.h>
 #include <stdatomic.h>
 #include <sys/debug/bootarg.h>
+#include <sys/debug/frames.h>
 #include <sys/debug/kprint.h>
 #include <sys/debug/report.h>
 #include <sys/debug/symtab.h>
@@ -41,18 +41,11 @@ print_pc(uint64_t pc, bool is_return)
 static void
 backtrace(uint64_t rbp, uint64_t low, uint64_t high)
 {
-	for (int i = 0; i < FRAMES_MAX; i++) {
-		const uint64_t *frame = (const uint64_t *)rbp;
+	uint64_t pc[FRAMES_MAX];
+	uint32_t n = frames_walk(rbp, low, high, pc, FRAMES_MAX);
 
-		if (rbp < low || rbp + 16 > high || (rbp & 7) != 0)
-			return;
-		if (frame[1] == 0)
-			return;
-		print_pc(frame[1], true);
-		if (frame[0] <= rbp)
-			return;
-		rbp = frame[0];
-	}
+	for (uint32_t i = 0; i < n; i++)
+		print_pc(pc[i], true);
 }
 
 static void

@@ -24,8 +24,7 @@
 #include <core/rt/rt.h>
 #include <machine/clock.h>
 #include <machine/user.h>
-#include <sys/debug/kprint.h>
-#include <sys/debug/symtab.h>
+#include <sys/debug/frames.h>
 
 #include "lwkt_int.h"
 
@@ -34,19 +33,6 @@
 static struct gap gaps[GAPS];		/* [recording] */
 static uint32_t ngaps;			/* [recording] */
 static _Atomic bool recording;
-
-static void
-place_of(const uint64_t *frame, uint64_t pc[GAP_FRAMES])
-{
-	uint64_t low = curthread->td_stack, at = (uint64_t)frame;
-
-	for (uint32_t i = 0; i < GAP_FRAMES; i++) {
-		pc[i] = ((const uint64_t *)at)[1];
-		at = ((const uint64_t *)at)[0];
-		if (at < low || at > low + LWKT_STACK_BYTES - 16 || (at & 7) != 0)
-			break;
-	}
-}
 
 static void
 record(const struct gap *g)
@@ -75,7 +61,10 @@ gap_note(struct cpu *c, const uint64_t *frame)
 	struct gap g = { .g_ns = rt_min(used - c->c_gap_used, now - c->c_gap_at) };
 
 	if (c->c_gap_at != 0 && g.g_ns > GAP_FLOOR_NS) {
-		place_of(frame, g.g_pc);
+		/* As for panic(): near the frame where the stack is the boot stack. */
+		uint64_t low = curthread->td_stack != 0 ? curthread->td_stack : (uint64_t)frame;
+
+		(void)frames_walk((uint64_t)frame, low, low + LWKT_STACK_BYTES, g.g_pc, GAP_FRAMES);
 		record(&g);
 	}
 	c->c_gap_used = used;
