@@ -107,6 +107,28 @@ capacity(int type)
 	close(s[0]), close(s[1]);
 }
 
+/* One that is full leaves room for others. */
+static void
+many_full(void)
+{
+	enum { PAIRS = 350 };
+	static int s[PAIRS][2];
+	int full = 0;
+
+	for (int i = 0; i < PAIRS; i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s[i]) != 0)
+			break;
+		while (write(s[i][0], big, 4096) > 0)
+			;
+		full += errno == EAGAIN;
+	}
+	t_say("%d pairs of %d are full", full, PAIRS);
+	for (int i = 0; i < PAIRS; i++) {
+		close(s[i][0]);
+		close(s[i][1]);
+	}
+}
+
 static void
 ends(void)
 {
@@ -301,6 +323,7 @@ main(void)
 	data();
 	capacity(SOCK_STREAM);
 	capacity(SOCK_SEQPACKET);
+	many_full();
 	ends();
 	listening();
 	waiting();

@@ -25,7 +25,7 @@
 #include <sys/vm/kmem.h>
 
 #define EVENTS_OUT	(POLLOUT | POLLWRNORM | POLLWRBAND)
-#define UNIT		1024u		/* of the budget */
+#define UNIT		256u		/* of the budget */
 #define CHARGE_BASE	256u
 #define CHARGE_TAIL	320u		/* behind the data, within the power of two */
 #define CHARGE_LEAST	512u
@@ -41,7 +41,7 @@ static struct budget memory = { .b_cell = memory_cell };
 void
 unix_msg_init(void)
 {
-	memory.b_max = md_boot()->b_ram_bytes / 4 / UNIT;
+	memory.b_max = md_boot()->b_ram_bytes / 2 / UNIT;
 }
 
 static uint32_t
