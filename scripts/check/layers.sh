@@ -47,10 +47,10 @@ BEGIN {
 }
 # a/b/../c is a/c: without this a relative include walks round the check
 function clean(p,   a, o, n, m, i, r) {
+	if (index(p, gen) != 1 && index(p, top) == 1)
+		p = substr(p, length(top) + 1)	# of a build that was told its folder from / on
 	if (index(p, gen) == 1)
 		return "GEN/" substr(p, length(gen) + 1)
-	if (index(p, top) == 1)
-		p = substr(p, length(top) + 1)
 	n = split(p, a, "/")
 	m = 0
 	for (i = 1; i <= n; i++) {
