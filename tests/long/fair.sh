@@ -19,16 +19,19 @@ while [ $i -lt 21 ]; do
 	for c in 1 4; do
 		"$bench" -w 1 "$VKERNEL" -c $c -- true </dev/null | awk '{ print $3 / 1e6 }' >>"$t/start.$c"
 	done
+	"$bench" -w 1 "$VKERNEL" --root=/ -- /bin/true </dev/null | awk '{ print $3 / 1e6 }' >>"$t/start.root"
 done
 middle() {
 	sort -n "$1" | sed -n 11p
 }
 ms=$(middle "$t/start.1")
 ms4=$(middle "$t/start.4")
+root=$(middle "$t/start.root")
 rm "$t"/start.*
-echo "# start to exit: $ms ms; with 4 processors $ms4 ms"
+echo "# start to exit: $ms ms; with 4 processors $ms4 ms; on the host's root $root ms"
 holds "vkernel -- true takes at most 40 ms" awk "BEGIN { exit !($ms <= 40) }"
 holds "and with 4 processors at most 10 ms more" awk "BEGIN { exit !($ms4 <= $ms + 10) }"
+holds "and --root=/ -- /bin/true at most 60 ms" awk "BEGIN { exit !($root <= 60) }"
 
 # A fixed amount of work with system calls, forks and computing: some seconds, because a place on the host is judged
 # a few times a second only.
