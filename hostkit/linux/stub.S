@@ -164,12 +164,14 @@ guest_page:
 /*
  * Load the state in the ucontext at %rdx, with %rsp in a scratch area below
  * the frame.  Selectors are constants: a guest cannot choose them here.
+ * Components are those that the host has put into its frames: the processor may
+ * have more (AMX's tiles), and it looks for room for all that it is asked for.
  */
 .macro	RESTORE
 	movq	224(%rdx), %rdi
 	movq	%rdx, %rsi
-	movl	$-1, %eax
-	movl	$-1, %edx
+	movl	472(%rdi), %eax			/* fx_sw_bytes.xfeatures */
+	movl	476(%rdi), %edx
 	xrstor64 (%rdi)
 	movq	%rsi, %rdx
 	movq	168(%rdx), %rax			/* rip */
