@@ -413,7 +413,7 @@ rule-style:
 
 ## bench        the same program on the host, on this kernel and on User Mode Linux
 bench: setup-bench
-	@$(MAKE) --no-print-directory $(O)/bin/vkernel $(O)/bin/vkernel-test $(O)/perf/bench $(O)/tools/mkcpio
+	@$(MAKE) --no-print-directory $(O)/bin/vkernel $(O)/bin/vkernel-test $(O)/perf/bench $(O)/tools/mkcpio $(O)/system/deny
 	@sh scripts/run/bench $(O)
 
 $(O)/perf/%: tests/perf/%.c $(O)/flags

@@ -113,7 +113,7 @@ run() {	# SYSTEM
 	ours)
 		inside sh -c "cp -r $t/p $t/ours && sh $t/work $t/ours" ;;
 	uml)
-		timeout -k 5 900 "$uml" mem=1G rootfstype=hostfs rootflags=/ rw quiet con=null ssl=null \
+		timeout -k 5 900 sh scripts/run/uml "$BUILD" mem=1G rootfstype=hostfs rootflags=/ rw quiet con=null ssl=null \
 		    init="$t/init" PATH="$PATH" >/dev/null 2>&1
 		cat "$t/out.uml"
 		rm -rf "$t/uml" "$t/out.uml" ;;

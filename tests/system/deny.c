@@ -2,16 +2,17 @@
 /*
  * deny - run a command on a host that lacks some system calls.
  *
- *   deny NUMBER[/FIRST][=ERRNO][,...] COMMAND [ARG]...
+ *   deny NUMBER[/FIRST|:FIRST][=ERRNO][,...] COMMAND [ARG]...
  *
  * They fail with ERRNO (ENOSYS unless said otherwise) in the command and all
- * that it starts, by a seccomp filter; but not if FIRST is given and is their
- * first argument.
+ * that it starts, by a seccomp filter; after a slash unless their first argument
+ * is FIRST, after a colon only if it is.
  */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +34,14 @@ put(unsigned op, unsigned k, unsigned char then, unsigned char otherwise)
 static void
 deny(const char *item)
 {
-	const char *eq = strchr(item, '='), *first = strchr(item, '/');
+	const char *eq = strchr(item, '='), *first = strpbrk(item, "/:");
+	bool only;
 
 	put(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(item), 0, first == NULL ? 1 : 4);
 	if (first != NULL) {
+		only = *first == ':';
 		put(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args), 0, 0);
-		put(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(first + 1), 0, 1);
+		put(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(first + 1), only, !only);
 		put(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
 	}
 	put(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (eq == NULL ? ENOSYS : (unsigned)atoi(eq + 1)), 0, 0);
