@@ -7,6 +7,7 @@
 #   kern      kernel world: sys/**, platform/vkernel/**   freestanding, -nostdinc
 #             (files below sys/core/ are the pure world: they see sys/core only)
 #   kerntest  kernel world: tests/kernel/**               linked into vkernel-test only
+#   pc64      kernel world: what only a PC's kernel has   platform/pc64/**, its drivers, pure code for them
 #   hostkit   host world: the library
 #   launch    host world: the vkernel command
 #   tools     host world: one-file programs that the build itself needs
@@ -43,6 +44,7 @@ say		= $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 # ------------------------------------------------------------------- lists --
 kern		:=
 kerntest	:=
+pc64		:=
 hostkit		:=
 launch		:=
 tools		:=
