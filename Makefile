@@ -70,6 +70,7 @@ incgen		:= -I$(O)/gen/include
 inccore		:= -Isys
 incsys		:= -Isys/include $(inccore) -Iplatform/vkernel/include $(incgen)
 incplat		:= $(incsys) -Ihostkit/include
+incpc64		:= -Isys/include $(inccore) -Iplatform/pc64/include $(incgen)
 
 no_pie		:= -no-pie $(if $(findstring clang,$(CC)),-Wno-unused-command-line-argument)
 
@@ -156,6 +157,27 @@ $(O)/obj/kern/%.o: %.S $(O)/flags | $(gen_h)
 	@mkdir -p $(@D)
 	$(call say,KAS,$<)
 	$(Q)$(CC) $(kernflags) $(call incof,$<) -c -o $@ $<
+
+# The same sources for a PC: linked in the top 2 GiB of addresses, with that platform's headers.
+pc64_files	:= $(filter-out platform/%,$(kern)) $(pc64)
+$(O)/obj/pc64/%.o: %.c $(O)/flags | $(gen_h)
+	@mkdir -p $(@D)
+	$(call say,PCC,$<)
+	$(Q)$(CC) $(kernflags) -mcmodel=kernel $(if $(filter sys/core/%,$<),$(inccore),$(incpc64)) -c -o $@ $<
+
+$(O)/obj/pc64/%.o: %.S $(O)/flags | $(gen_h)
+	@mkdir -p $(@D)
+	$(call say,PAS,$<)
+	$(Q)$(CC) $(kernflags) $(incpc64) -c -o $@ $<
+
+$(O)/obj/pc64/systable.o: $(O)/gen/systable.c $(O)/flags | $(gen_h)
+	@mkdir -p $(@D)
+	$(call say,PCC,$<)
+	$(Q)$(CC) $(kernflags) -mcmodel=kernel $(incpc64) -c -o $@ $<
+
+$(O)/obj/pc64/sys/vdso/image.o: sys/vdso/image.S $(O)/vdso/vdso.so
+	@mkdir -p $(@D)
+	$(Q)$(CC) -DVDSO='"$(O)/vdso/vdso.so"' -c -o $@ $<
 
 # What runs in programs: its own shared object, with tables to unwind through it.
 vdsoflags	:= $(warn) -O2 -g0 -fno-strict-aliasing -MD -MP -ffreestanding -nostdinc -isystem $(ccinc) -fPIC \
@@ -301,6 +323,29 @@ endef
 $(eval $(call image,vkernel,$(kern_o)))
 $(eval $(call image,vkernel-test,$(kern_o) $(kerntest_o)))
 
+# ------------------------------------------------------------- the PC's image --
+po		= $(patsubst %,$(O)/obj/pc64/%.o,$(basename $(1)))
+pc64_o		:= $(call po,$(pc64_files)) $(O)/obj/pc64/systable.o
+define pc64_image
+$(O)/pc64/$(1).o: $(2) vkernel/image/kernel.ld $(lists) Makefile
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)
+	$$(Q)$(LD) -r -T vkernel/image/kernel.ld -o $$@ $(2)
+
+$(O)/pc64/$(1).symtab.o: $(O)/pc64/$(1).o scripts/gen/mksymtab.awk
+	$$(call say,SYMTAB,$$@)
+	$$(Q)$(NM) -n $$< >$$(@D)/$(1).names
+	$$(Q)objdump -dl -j .ktext --no-show-raw-insn $$< | awk -v nm=$$(@D)/$(1).names -v top=$(CURDIR)/ \
+	    -f scripts/gen/mksymtab.awk >$$(@D)/$(1).symtab.S
+	$$(Q)$(CC) -c -o $$@ $$(@D)/$(1).symtab.S
+
+$(O)/pc64/$(1).elf: $(O)/pc64/$(1).o $(O)/pc64/$(1).symtab.o platform/pc64/boot/pc64.ld
+	$$(call say,LINK,$$@)
+	$$(Q)$(LD) -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments -T platform/pc64/boot/pc64.ld -o $$@ $$(filter %.o,$$^)
+endef
+$(eval $(call pc64_image,kernel,$(pc64_o)))
+$(eval $(call pc64_image,kernel-test,$(pc64_o) $(call po,$(kerntest))))
+
 BUSYBOX		?= $(firstword $(wildcard /bin/busybox /usr/bin/busybox))
 $(O)/root.cpio: scripts/gen/mkroot.sh $(O)/tools/mkcpio $(BUSYBOX)
 	$(call say,ROOT,$@)
@@ -349,6 +394,10 @@ images		:= $(if $(filter address,$(SANITIZE)),,$(O)/bin/vkernel $(O)/bin/vkernel
 
 ## all          the vkernel command, the hostkit library, and what they need (default)
 all: kernel-objects $(tool_bin) $(O)/lib/libhostkit.a $(example_bin) $(images)
+
+## pc64         the kernel of a PC, build/pc64/kernel.elf, and the one that tests itself
+.PHONY: pc64
+pc64: $(O)/pc64/kernel.elf $(O)/pc64/kernel-test.elf
 
 kernel-objects: $(kern_o) $(kerntest_o) ; @:
 unit: $(unit_bin) ; @:

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * args - the kernel's command line: vkernel's own options, in words.
+ *
+ * Words are separated by blanks; in a word \xHH is a byte, and \e alone is the
+ * empty word.  What is not known is told and left out: a machine must start.
+ */
+#pragma once
+#include <machine/boot.h>
+
+/* Fills what the command line says into b, its texts into static memory.  Returns the first word not understood, or NULL. */
+const char *args_parse(const char *line, struct md_boot *b, char stdio[4], bool *status);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * boot - from the loader's memory to kmain().
+ *
+ * RAM, for the kernel, is one piece: the largest that the map has.  It begins
+ * with the image if that lies in it, then what the platform allocates for
+ * itself (mmu.c's pool), then the archive, which is moved there because a
+ * loader may have left it anywhere.  All below is the machine's own.
+ *
+ * The order is one of needs: the map, this processor, the tables, the
+ * firmware's tables, interrupt controllers, time, the processors' areas.
+ */
+#include <core/pc/acpi.h>
+#include <core/pc/bootinfo.h>
+#include <core/pc/mem.h>
+#include <core/rt/rt.h>
+#include <machine/boot.h>
+#include <machine/clock.h>
+
+#include "../dev/dev.h"
+#include "args.h"
+#include "boot.h"
+
+#define POOL_BYTES	(16ull << 20)
+#define EARLY_BYTES	(1ull << 32)	/* what entry.S shows */
+#define BLOCK_BYTES	(2ull << 20)
+#define TRAMPOLINE	0x8000u
+#define LAPIC_PA	0xfee00000u
+#define IOAPIC_PA	0xfec00000u
+
+void	boot_main(uint32_t magic, uint64_t info_pa);
+void	boot_arrive(void);
+extern const uint8_t trampoline[], trampoline_args[], trampoline_end[];
+extern uint8_t image_end[];
+
+static struct md_boot boot;		/* const after boot_main() */
+static struct bootinfo info;		/* likewise */
+static struct acpi acpi;		/* likewise */
+static paddr_t early_root;		/* const: shows low memory where it is, and the kernel */
+char boot_stdio[4] = "ttt";
+bool boot_status;
+struct boot_power boot_power;
+
+const struct md_boot *
+md_boot(void)
+{
+	return &boot;
+}
+
+static const void *
+early_map(void *arg, uint64_t pa, uint64_t len)
+{
+	(void)arg;
+	return pa < EARLY_BYTES && len <= EARLY_BYTES - pa ? (const void *)(MD_DIRECT_BASE + pa) : NULL;
+}
+
+static const void *
+table_map(void *arg, uint64_t pa, uint64_t len)
+{
+	(void)arg;
+	return mmu_io(pa, len, true);
+}
+
+static _Noreturn void
+refuse(const char *why)
+{
+	md_emergency("boot: ", 6);
+	md_emergency(why, strlen(why));
+	md_emergency("\n", 1);
+	md_power_off(125);
+}
+
+static const struct bi_range *
+largest_ram(void)
+{
+	const struct bi_range *best = NULL;
+
+	for (uint32_t i = 0; i < info.bi_nmap; i++) {
+		const struct bi_range *r = &info.bi_map[i];
+
+		if (r->br_kind == BI_RAM && r->br_base < EARLY_BYTES && (best == NULL || r->br_len > best->br_len))
+			best = r;
+	}
+	if (best == NULL || best->br_len < 2 * POOL_BYTES)
+		refuse("no 32 MiB of memory in one piece");
+	return best;
+}
+
+/* Moves the archive behind the pool and zeroes what follows: the kernel takes memory never used for zero. */
+static void
+place_archive(paddr_t at)
+{
+	const uint64_t len = info.bi_nmods > 0 ? info.bi_mods[0].bm_len : 0;
+
+	boot.b_initrd = at;
+	boot.b_initrd_bytes = len;
+	if (len > boot.b_ram_bytes - at)
+		refuse("the root archive is larger than memory");
+	if (len > 0)
+		memmove(md_p2v(at), md_p2v(info.bi_mods[0].bm_pa), len);
+	memset(md_p2v(at + len), 0, boot.b_ram_bytes - at - len);
+}
+
+static void
+memory_setup(void)
+{
+	const struct bi_range *ram = largest_ram();
+	const paddr_t image = page_round((uint64_t)image_end - MD_IMAGE_BASE);
+	const paddr_t start = image > ram->br_base ? image : ram->br_base;
+
+	boot.b_ram_bytes = rt_min(ram->br_base + ram->br_len, EARLY_BYTES) & ~(BLOCK_BYTES - 1);
+	if (image > ram->br_base + ram->br_len)
+		refuse("the kernel lies behind the largest piece of memory");
+	place_archive(start + POOL_BYTES);
+	pool_open(start, start + POOL_BYTES);
+	mmu_setup(boot.b_ram_bytes);
+}
+
+static void
+tables_read(void)
+{
+	const struct pc_mem m = { table_map, NULL };
+
+	acpi_scan(&acpi, &m, info.bi_rsdp_len > 0 ? info.bi_rsdp : NULL, info.bi_rsdp_len);
+}
+
+static void
+interrupts_setup(void)
+{
+	outb(0x21, 0xff);		/* both 8259s: nothing */
+	outb(0xa1, 0xff);
+	apic_setup(acpi.a_lapic_pa != 0 ? acpi.a_lapic_pa : LAPIC_PA);
+	apic_setup_cpu();
+	for (uint32_t i = 0; i < acpi.a_nioapics; i++)
+		ioapic_add(acpi.a_ioapics[i].ai_pa, acpi.a_ioapics[i].ai_gsi_base);
+	if (acpi.a_nioapics == 0)
+		ioapic_add(IOAPIC_PA, 0);
+}
+
+/* This processor is 0, the others follow as the firmware lists them. */
+static void
+processors_setup(struct pc_cpu *self)
+{
+	const uint32_t me = apic_id();
+
+	self->pc_apic = me;
+	pc_ncpu = 1;
+	for (uint32_t i = 0; i < acpi.a_ncpus && pc_ncpu < PC_CPUS_MAX; i++)
+		if (acpi.a_cpus[i].ac_enabled && acpi.a_cpus[i].ac_apic_id != me)
+			(void)cpu_make(pc_ncpu++, acpi.a_cpus[i].ac_apic_id);
+	boot.b_ncpu = pc_ncpu;
+}
+
+/* Tables for the trampoline: the kernel's, and low memory where it is. */
+static void
+trampoline_setup(void)
+{
+	uint64_t *root = md_p2v(early_root = pool_page());
+	uint64_t *low = md_p2v(pool_page()), *lower = md_p2v(pool_page());
+
+	memcpy(root, md_p2v(mmu_root()), PAGE_BYTES);
+	root[0] = md_v2p(low) | 3;
+	low[0] = md_v2p(lower) | 3;
+	lower[0] = 0x83;
+	memcpy(md_p2v(TRAMPOLINE), trampoline, (size_t)(trampoline_end - trampoline));
+}
+
+uint32_t
+boot_trampoline_page(void)
+{
+	return TRAMPOLINE >> PAGE_SHIFT;
+}
+
+void
+boot_trampoline(struct pc_cpu *pc)
+{
+	uint64_t *args = md_p2v(TRAMPOLINE + (paddr_t)(trampoline_args - trampoline));
+
+	args[0] = early_root;
+	args[1] = mmu_root();
+	args[2] = pc->pc_stack_top;
+	args[3] = (uint64_t)pc;
+	args[4] = (uint64_t)boot_arrive;
+}
+
+/* ACPI 4.8.3.2: bit 13 says go, SLP_TYP stands above bit 10. */
+static void
+power_setup(void)
+{
+	if ((acpi.a_flags & ACPI_S5) == 0)
+		return;
+	if (acpi.a_pm1a_control.ar_space == ACPI_IO)
+		boot_power.bp_pm1a = (uint32_t)acpi.a_pm1a_control.ar_addr;
+	if (acpi.a_pm1b_control.ar_space == ACPI_IO)
+		boot_power.bp_pm1b = (uint32_t)acpi.a_pm1b_control.ar_addr;
+	boot_power.bp_a = (uint16_t)(1u << 13 | (uint32_t)acpi.a_s5_a << 10);
+	boot_power.bp_b = (uint16_t)(1u << 13 | (uint32_t)acpi.a_s5_b << 10);
+}
+
+void
+boot_main(uint32_t magic, uint64_t info_pa)
+{
+	static struct pc_cpu first;
+	const struct pc_mem m = { early_map, NULL };
+	struct pc_cpu *self;
+	const char *odd;
+
+	for (uint32_t line = 0; line < 4; line++)
+		serial_setup(line);
+	if (magic != BI_MB2_EAX ? !bootinfo_pvh(&info, &m, info_pa) : !bootinfo_multiboot2(&info, &m, info_pa))
+		refuse("neither multiboot2 nor PVH");
+	boot = (struct md_boot){ .b_init = "", .b_workdir = "", .b_user = "", .b_name = "damselfly", .b_umask = 022 };
+	odd = args_parse(info.bi_cmdline, &boot, boot_stdio, &boot_status);
+	cpu_features();
+	first.pc_area = (struct md_percpu *)&cpu0;
+	pc_cpus[0] = &first;
+	cpu_setup(&first);
+	memory_setup();
+	self = cpu_make(0, 0);
+	self->pc_area = first.pc_area;
+	cpu_setup(self);
+	atomic_store(&self->pc_up, true);
+	tables_read();
+	interrupts_setup();
+	processors_setup(self);
+	clock_setup(acpi.a_century);
+	power_setup();
+	trampoline_setup();
+	boot.b_kernel_end = pool_close();
+	if (odd != NULL) {
+		md_emergency("boot: not understood: ", 22);
+		md_emergency(odd, strlen(odd));
+		md_emergency("\n", 1);
+	}
+	intr_on();
+	kmain();
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* boot - what the rest of the platform wants to know of how it was started. */
+#pragma once
+#include "../cpu/pc.h"
+
+void	boot_trampoline(struct pc_cpu *pc);	/* ready for this processor */
+uint32_t boot_trampoline_page(void);		/* its page's number: below 1 MiB */
+
+/* Kinds of the three streams, as --stdio says: t, p, f, n or -, one letter each. */
+extern char boot_stdio[4];			/* const after boot */
+extern bool boot_status;			/* const after boot: somebody reads the status, at COM4 */
+
+/* ACPI's soft-off: the port (0: none) and the word for it. */
+struct boot_power {
+	uint32_t	bp_pm1a, bp_pm1b;	/* ports; 0: none */
+	uint16_t	bp_a, bp_b;		/* what to write */
+};
+extern struct boot_power boot_power;		/* const after boot */

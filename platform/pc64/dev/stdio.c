@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stdio - the three standard streams on serial lines.
+ *
+ * For a person all three are one terminal, COM1.  Run as a command, the
+ * machine has input and output on COM1 and errors on COM2, each of its own
+ * kind.  A line has no end of file: input that is no terminal is framed, DLE E
+ * is its end and a DLE comes twice.
+ */
+#include <abi/errno.h>
+#include <core/rt/rt.h>
+#include <drv/chr.h>
+#include <drv/intr.h>
+#include <machine/boot.h>
+#include <machine/cpu.h>
+
+#include "../boot/boot.h"
+#include "../cpu/pc.h"
+#include "dev.h"
+
+#define RING_BYTES	65536u
+#define DLE		16
+#define COM1_GSI	4
+
+/* Filled by the interrupt, emptied by readers, which the kernel serialises; both on CPU 0's interrupt and any thread. */
+static struct {
+	_Atomic uint32_t head, tail;	/* [atomic] written, read: so many bytes in all */
+	uint8_t		byte[RING_BYTES];
+} ring;
+static bool dle, ended;			/* [the reader] */
+
+void
+stdio_news(void)
+{
+	uint32_t head = atomic_load(&ring.head);
+	uint8_t c;
+
+	while (head - atomic_load(&ring.tail) < RING_BYTES && serial_read(0, &c)) {
+		ring.byte[head % RING_BYTES] = c;
+		atomic_store(&ring.head, ++head);
+	}
+}
+
+void
+dev_interrupt(uint32_t vector)
+{
+	if (vector != VEC_IRQ + COM1_GSI)
+		return;
+	stdio_news();
+	atomic_fetch_or(&pc_self()->pc_area->mailbox, MD_INTR_CHR);
+}
+
+/* False: this byte is none of the program's. */
+static bool
+unframe(uint8_t c)
+{
+	bool quoted = dle;
+
+	dle = !quoted && c == DLE;
+	if (quoted && c == 'E')
+		ended = true;
+	return !dle && !ended;
+}
+
+static int
+stdio_read(struct chrdev *cd, void *buf, size_t len, size_t *done)
+{
+	uint32_t tail = atomic_load(&ring.tail);
+	uint8_t *to = buf;
+
+	*done = 0;
+	if (cd->cd_kind == CHR_NULL || cd->cd_kind == CHR_NONE || ended)
+		return 0;
+	while (*done < len && tail != atomic_load(&ring.head) && !ended) {
+		uint8_t c = ring.byte[tail++ % RING_BYTES];
+
+		if (cd->cd_kind == CHR_TTY || unframe(c))
+			to[(*done)++] = c;
+	}
+	atomic_store(&ring.tail, tail);
+	/* What came while the ring was full still waits in the line. */
+	intr_off();
+	stdio_news();
+	intr_on();
+	return *done > 0 || ended ? 0 : EAGAIN;
+}
+
+static int
+stdio_write(struct chrdev *cd, const void *buf, size_t len, size_t *done)
+{
+	*done = len;
+	if (cd->cd_kind != CHR_NULL && cd->cd_kind != CHR_NONE)
+		serial_write(cd->cd_unit == 2 && cd->cd_kind != CHR_TTY ? 1 : 0, buf, len);
+	return 0;
+}
+
+static void
+stdio_size(struct chrdev *cd, uint16_t *rows, uint16_t *cols)
+{
+	(void)cd;
+	*rows = 24;
+	*cols = 80;
+}
+
+static void
+stdio_raw(struct chrdev *cd, bool on)
+{
+	(void)cd;
+	(void)on;
+}
+
+static const struct chr_ops stdio_ops = { stdio_read, stdio_write, stdio_size, stdio_raw };
+static struct chrdev streams[3] = {
+	{ .cd_name = "stdin", .cd_ops = &stdio_ops, .cd_unit = 0 },
+	{ .cd_name = "stdout", .cd_ops = &stdio_ops, .cd_unit = 1 },
+	{ .cd_name = "stderr", .cd_ops = &stdio_ops, .cd_unit = 2 },
+};
+
+static void
+stdio_interrupt(void *arg)
+{
+	(void)arg;
+	for (uint32_t i = 0; i < 3; i++)
+		if (streams[i].cd_notify != NULL)
+			streams[i].cd_notify(&streams[i]);
+}
+
+static enum chr_kind
+kind_of(char letter)
+{
+	switch (letter) {
+	case 't':
+		return CHR_TTY;
+	case 'p':
+		return CHR_PIPE;
+	case 'f':
+		return CHR_FILE;
+	case 'n':
+		return CHR_NULL;
+	default:
+		return CHR_NONE;
+	}
+}
+
+uint32_t
+stdio_power_events(void)
+{
+	return 0;
+}
+
+void
+md_dev_init(void)
+{
+	struct chrdev *terminal = NULL;
+
+	intr_attach(MD_INTR_CHR, stdio_interrupt, NULL);
+	for (uint32_t i = 0; i < 3; i++) {
+		streams[i].cd_kind = kind_of(boot_stdio[i]);
+		if (streams[i].cd_kind == CHR_TTY && terminal != NULL)
+			streams[i].cd_same = terminal;
+		if (streams[i].cd_kind == CHR_TTY && terminal == NULL)
+			terminal = &streams[i];
+		chr_attach(&streams[i]);
+	}
+	(void)ioapic_route(COM1_GSI, VEC_IRQ + COM1_GSI, pc_cpus[0]->pc_apic, false, false);
+	serial_listen(0);
+	if (boot_status)
+		serial_write(3, "ready\n", 6);
+}
