@@ -93,6 +93,10 @@ cpu_features(void)
 		cpuid(0x80000007, 0, r);
 		pc_feat.f_invariant_tsc = (r[3] & 1u << 8) != 0;
 	}
+	/* QEMU's software processor does not claim it, but counts by the host's clock. */
+	cpuid(0x40000000, 0, r);
+	if (pc_feat.f_hypervisor && memcmp(&r[1], "TCGTCGTCGTCG", 12) == 0)
+		pc_feat.f_invariant_tsc = true;
 	pc_feat.f_xcr0 = 3;
 	pc_feat.f_xbytes = 576;
 	if (pc_feat.f_xsave)
