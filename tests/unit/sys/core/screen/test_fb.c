@@ -293,6 +293,7 @@ absurd_modes_are_refused(void **state)
 	REFUSED(m.m_bytes--);
 	REFUSED(m.m_pitch = WIDTH * 4 - 1);
 	REFUSED(m.m_pitch = UINT32_MAX);
+	REFUSED(m.m_pitch = 0x10000000; m.m_height = 16);
 	REFUSED(m.m_height++);
 	REFUSED(m.m_height = FONT_HEIGHT - 1);
 	REFUSED(m.m_height = 0);

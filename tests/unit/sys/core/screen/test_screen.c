@@ -203,6 +203,7 @@ static const struct {
 	{ "broken off by a control", "\xe2\x82\rX", "X||||", 0, 1 },
 	{ "broken off by a sequence", "\xe2\x82" C "2CX", "{fffd}  X||||", 0, 4 },
 	{ "overlong ones", "\xc0\xaf\xe0\x80\x80", "{fffd}{fffd}{fffd}{fffd}{fffd}||||", 0, 5 },
+	{ "bytes that begin nothing", "\xf5\x80" "a\xc1\xfe", "{fffd}{fffd}a{fffd}{fffd}||||", 0, 5 },
 	{ "surrogates", "\xed\xa0\x80", "{fffd}{fffd}{fffd}||||", 0, 3 },
 	{ "beyond the last", "\xf4\x90\x80\x80", "{fffd}{fffd}{fffd}{fffd}||||", 0, 4 },
 	{ "the last, and the last before surrogates",
