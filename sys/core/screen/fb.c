@@ -158,10 +158,15 @@ look(const struct fb *fb, const struct scr_cell *c, bool cursor)
 	    (c->attr & SCR_UNDERLINE) != 0 };
 }
 
-/* Line y of n glyphs, in bytes; inline, so that depth and scale are constants where it counts. */
-static inline __attribute__((always_inline)) size_t
-compose(uint8_t *buf, const struct look *l, uint32_t n, uint32_t y, uint32_t depth, uint32_t scale)
+/*
+ * Line y of n glyphs; returns its bytes.  Each pixel is stored as four bytes, of
+ * which the next one takes back what is beyond the depth.  (The builtin, because a
+ * freestanding compiler makes a call of memcpy.)
+ */
+static size_t
+compose(const struct fb *fb, uint8_t *buf, const struct look *l, uint32_t n, uint32_t y)
 {
+	uint32_t depth = fb->fb_mode.m_depth, scale = fb->fb_scale;
 	uint8_t *at = buf;
 
 	for (; n > 0; n--, l++) {
@@ -171,23 +176,10 @@ compose(uint8_t *buf, const struct look *l, uint32_t n, uint32_t y, uint32_t dep
 			uint32_t p = (bits & mask) != 0 ? l->fg : l->bg;
 
 			for (uint32_t i = 0; i < scale; i++, at += depth)
-				__builtin_memcpy(at, &p, depth);
+				__builtin_memcpy(at, &p, sizeof(p));
 		}
 	}
 	return (size_t)(at - buf);
-}
-
-static size_t
-compose_line(const struct fb *fb, uint8_t *buf, const struct look *l, uint32_t n, uint32_t y)
-{
-	switch (fb->fb_mode.m_depth * 2 + fb->fb_scale) {
-	case 2 * 2 + 1: return compose(buf, l, n, y, 2, 1);
-	case 2 * 2 + 2: return compose(buf, l, n, y, 2, 2);
-	case 3 * 2 + 1: return compose(buf, l, n, y, 3, 1);
-	case 3 * 2 + 2: return compose(buf, l, n, y, 3, 2);
-	case 4 * 2 + 1: return compose(buf, l, n, y, 4, 1);
-	default: return compose(buf, l, n, y, 4, 2);
-	}
 }
 
 static void
@@ -198,7 +190,7 @@ draw_chunk(const struct fb *fb, uint32_t row, uint32_t col, const struct look *l
 	uint8_t buf[CHUNK_BYTES];
 
 	for (uint32_t y = 0; y < FONT_HEIGHT; y++) {
-		bytes = compose_line(fb, buf, l, n, y);
+		bytes = compose(fb, buf, l, n, y);
 		for (uint32_t i = 0; i < fb->fb_scale; i++, line++)
 			memcpy(line_at(fb, line) + from, buf, bytes);
 	}
