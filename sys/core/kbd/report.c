@@ -4,8 +4,9 @@
  *
  * A report is the state of the whole keyboard: a byte of modifiers (bit n is
  * usage E0 + n), a byte for nobody, six usages of keys that are down, in any
- * order.  Events are the difference to the state before: releases, then modifiers, so
- * that they hold for the keys of the same report, then keys in the report's order.
+ * order.  Events are the difference to the state before: releases, then
+ * modifiers, so that they hold for the keys of the same report, then keys in
+ * the report's order.
  *
  * Usages 01 to 03 stand for an error, usually too many keys at once: then
  * the keys are unknown and stay as they were; modifiers are still good.

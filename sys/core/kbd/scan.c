@@ -10,9 +10,9 @@
  * keyboard itself adds around grey keys for programs of 1981.  Pause is
  * E1 1D 45, and is released in the same breath.
  *
- * In set 1 an answer may look like a release (AA: left Shift).  It is the release if
- * that key is down, or if it is a made-up shift behind E0.  An answer may come in
- * the middle of a key's codes and leaves the prefix as it is.
+ * In set 1 an answer may look like a release (AA: left Shift).  It is the
+ * release if that key is down, or a made-up shift if it comes behind E0.  ACK
+ * and RESEND may come in the middle of a code and leave the prefix as it is.
  *
  * Invariants
  *   S1  sc_down holds the keys whose last event was not a release: a key is
@@ -20,7 +20,7 @@
  *   S2  sc_release is set only while a code of set 2 is awaited.
  *
  * When the keyboard lost codes (00 or FF) nobody knows which keys are down:
- * all are said to be up.  One that is still held comes back by its repeat.
+ * all are said to be up.  The one that repeats comes back by its next repeat.
  *
  * Locking: none, the caller's.
  */

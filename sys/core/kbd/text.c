@@ -5,11 +5,12 @@
  * A key is looked at in this order: modifiers and locks change the state;
  * without Num Lock a digit of the keypad becomes the key that is printed
  * below it; three combinations are for the caller; then a key has a
- * character, on which Shift, Caps Lock and Ctrl work, or a sequence.  Alt puts ESC
- * before either.
+ * character, on which Shift, Caps Lock and Ctrl work, or a sequence.  Alt puts
+ * ESC before either.  Back-tab is ESC TAB.
  *
- * Repeats are like presses, except that a lock does not toggle and a reboot is not
- * asked for again.  Back-tab is ESC TAB.
+ * Repeats are like presses, except that a lock does not toggle and a reboot is
+ * not asked for again.  When all keys of one keyboard are said to be up, so
+ * are the modifiers of all: better a Shift to press again than one that sticks.
  *
  * The key that repeats is the one that was pressed last, until it is released
  * or another is pressed, which is what a PS/2 keyboard does.

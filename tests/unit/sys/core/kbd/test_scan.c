@@ -321,6 +321,7 @@ lost_codes_release_all_keys(void **state)
 		EXPECT(&s, KEY_LEFT, KEY_PRESSED, 0xe0, 0x6b);
 		EXPECT(&s, KEY_NONE, KEY_RELEASED, 0xe0, 0xf0, lost[i]);
 		EXPECT(&s, KEY_KP_4, KEY_PRESSED, 0x6b);	/* no prefix is left over */
+		EXPECT(&s, KEY_LEFT, KEY_PRESSED, 0xf0, 0xe0, 0x6b);	/* a release broke off */
 	}
 }
 
