@@ -146,8 +146,11 @@ madt(const uint8_t *entries, uint32_t n)
 static void
 a_pointer_that_is_wrong_is_refused(void **state)
 {
+	uint32_t rsdt = make_root(4);
+
 	(void)state;
-	firmware();
+	make_rsdp(RAM + rsdt, RAM + make_root(8));
+	assert_true(acpi_scan(&a, &mem, rsdp, sizeof rsdp));
 	assert_int_equal(a.a_flags, 0);
 	for (uint32_t n = 0; n < 20; n++)
 		assert_false(acpi_scan(&a, &mem, rsdp, n));
@@ -234,6 +237,33 @@ tables_that_cannot_be_are_counted_and_passed_over(void **state)
 }
 
 static void
+a_table_of_16_MiB_is_the_largest(void **state)
+{
+	uint8_t *big = calloc(1, sizeof ram + TABLE_MAX + 1);
+
+	(void)state;
+	link_to(make("APIC", NULL, 8));
+	links[0] = RAM + sizeof ram;
+	make_rsdp(0, RAM + make_root(8));
+	memcpy(big, ram, sizeof ram);
+	for (uint32_t more = 0; more < 2; more++) {
+		uint32_t len = TABLE_MAX + more;
+
+		memcpy(big + sizeof ram, "APIC", 4);
+		memcpy(big + sizeof ram + 4, &len, 4);
+		seal(big + sizeof ram, len, 9);
+		window.w_bytes = big;
+		window.w_len = sizeof ram + len;
+		assert_true(acpi_scan(&a, &mem, rsdp, sizeof rsdp));
+		window.w_bytes = ram;
+		window.w_len = sizeof ram;
+		assert_int_equal(a.a_bad_tables, more);
+		assert_int_equal(a.a_flags, more == 0 ? ACPI_MADT : 0);
+	}
+	free(big);
+}
+
+static void
 too_many_tables_are_told(void **state)
 {
 	uint32_t madt_at = make("APIC", NULL, 8);
@@ -316,6 +346,7 @@ entries_of_no_length_or_too_long_end_the_list(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < sizeof lengths; i++) {
 		entries[9] = lengths[i];
+		entries[10] = 7;
 		madt(entries, 24);
 		assert_int_equal(a.a_ncpus, 1);
 		assert_int_equal(a.a_bad_entries, 1);
@@ -471,7 +502,7 @@ a_new_fadt_prefers_what_is_new(void **state)
 	put(at + 116, ACPI_IO, 1);
 	put(at + 120, 0xcf9, 8);
 	put(at + 128, 6, 1);
-	put(at + 140, RAM + make("DSDT", "\x08_S5_\x12\x04\x02\x0a\x05\x00", 11), 8);
+	put(at + 140, RAM + make("DSDT", "\x08_S5_\x12\x05\x02\x0a\x05\x00", 11), 8);
 	put(at + 172, ACPI_MEMORY, 1);
 	put(at + 176, 0x1fe000004, 8);
 	put(at + 188, 0xb004, 8);
@@ -482,7 +513,8 @@ a_new_fadt_prefers_what_is_new(void **state)
 	put(at + 248, 0xfed80000, 8);
 	reseal(at);
 	firmware();
-	assert_int_equal(a.a_flags, ACPI_FADT | ACPI_HW_REDUCED);
+	assert_int_equal(a.a_flags, ACPI_FADT | ACPI_HW_REDUCED | ACPI_S5);
+	assert_int_equal(a.a_bad_tables, 0);
 	assert_int_equal(a.a_boot_arch, ACPI_BOOT_NO_VGA | ACPI_BOOT_NO_MSI);
 	assert_int_equal(a.a_pm1a_control.ar_addr, 0x1fe000004);
 	assert_int_equal(a.a_pm1a_control.ar_space, ACPI_MEMORY);
@@ -513,8 +545,11 @@ static const struct {
 	{ AML("\x08_S5_\x12\x47\x00\x02\x0a\x05\x0a\x07"), true, 5, 7 },
 	{ AML("\x08_S5_\x12\x88\x00\x00\x02\x0a\x05\x0a\x07"), true, 5, 7 },
 	{ AML("\x08_S5_\x12\xc9\x00\x00\x00\x02\x0a\x05\x0a\x07"), true, 5, 7 },
+	{ AML("\x08_S5_\x12\x43\x01\x02\x0a\x05\x0a\x07\0\0\0\0\0\0\0\0\0\0\0\0"), true, 5, 7 },
 	{ AML("x_S5_\x08_S5_\x08_S5_\x12\x06\x02\x0a\x05\x0a\x07"), true, 5, 7 },
 	{ AML("_S5_\x12\x06\x02\x0a\x05\x0a\x07"), false, 0, 0 },	/* no NameOp */
+	{ AML("x_S5_\x12\x06\x02\x0a\x05\x0a\x07"), false, 0, 0 },
+	{ AML("x\\_S5_\x12\x06\x02\x0a\x05\x0a\x07"), false, 0, 0 },
 	{ AML("\\_S5_\x12\x06\x02\x0a\x05\x0a\x07"), false, 0, 0 },
 	{ AML("\x08_S5_\x13\x06\x02\x0a\x05\x0a\x07"), false, 0, 0 },	/* no package */
 	{ AML("\x08_S5_\x12\x07\x02\x0a\x05\x0a\x07"), false, 0, 0 },	/* longer than the table */
@@ -560,7 +595,7 @@ static void
 a_cut_package_is_none(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < 11; i++)
+	for (size_t i = 0; i < sizeof packages / sizeof packages[0] && packages[i].good; i++)
 		for (uint32_t n = 0; n < packages[i].n; n++) {
 			uint32_t at;
 
@@ -583,7 +618,8 @@ main(void)
 		T(a_pointer_that_is_wrong_is_refused),
 		T(the_old_root_counts_only_without_a_good_new_one),
 		T(tables_that_point_at_roots_do_not_loop),
-		T(tables_that_cannot_be_are_counted_and_passed_over), T(too_many_tables_are_told),
+		T(tables_that_cannot_be_are_counted_and_passed_over),
+		T(a_table_of_16_MiB_is_the_largest), T(too_many_tables_are_told),
 		T(processors_and_controllers_are_listed),
 		T(entries_of_no_length_or_too_long_end_the_list), T(what_does_not_fit_is_counted),
 		T(segments_and_the_hpet_are_found), T(an_old_fadt_has_what_it_has),

@@ -35,7 +35,7 @@ struct claim {
 	uint32_t	type, zero;
 };
 
-static uint8_t ram[65536];
+static uint8_t ram[131072];
 static struct window window = { ram, RAM, sizeof ram, NULL };
 static const struct pc_mem mem = { window_map, &window };
 static struct bootinfo bi;
@@ -228,6 +228,38 @@ tags_of_any_size_do_not_loop_or_leave(void **state)
 }
 
 static void
+tags_too_short_for_what_they_are_say_nothing(void **state)
+{
+	(void)state;
+	for (uint32_t type = 1; type < MB2_TAGS; type++)
+		for (uint32_t n = 8; n < mb2_least[type]; n++) {
+			fresh(NULL);
+			memset(ram + used, 0, 256);
+			tag(type, NULL, n - 8);
+			assert_true(multiboot2());
+			assert_int_equal(bi.bi_flags, BI_INFO_ODD);
+			assert_int_equal(bi.bi_nmods + bi.bi_nmap + bi.bi_rsdp_len, 0);
+		}
+}
+
+static void
+a_module_that_ends_before_it_begins_is_none(void **state)
+{
+	uint32_t at = tag(3, "........m", 10);
+
+	(void)state;
+	put(at, 0x3000, 4);
+	put(at + 4, 0x2fff, 4);
+	assert_true(multiboot2());
+	assert_int_equal(bi.bi_flags, BI_INFO_ODD);
+	assert_int_equal(bi.bi_nmods, 0);
+	put(at + 4, 0x3000, 4);			/* an empty file is one */
+	assert_true(bootinfo_multiboot2(&bi, &mem, RAM));
+	assert_int_equal(bi.bi_flags, 0);
+	assert_int_equal(bi.bi_nmods, 1);
+}
+
+static void
 long_texts_and_many_modules_are_cut_and_told(void **state)
 {
 	static char words[5000];
@@ -242,7 +274,6 @@ long_texts_and_many_modules_are_cut_and_told(void **state)
 		put(at, 0x1000 * i, 4);
 		put(at + 4, 0x1000 * i + i, 4);
 	}
-	put(tag(3, words, 16), 0xffffffff, 4);	/* ends before it begins */
 	assert_true(multiboot2());
 	assert_int_equal(bi.bi_flags, BI_CMDLINE_CUT | BI_TEXT_CUT | BI_MODS_CUT | BI_INFO_ODD);
 	assert_int_equal(strlen(bi.bi_cmdline), 4095);
@@ -255,14 +286,18 @@ long_texts_and_many_modules_are_cut_and_told(void **state)
 static void
 a_line_that_just_fits_is_whole(void **state)
 {
-	static char words[4096];
+	static char words[4097];
 
 	(void)state;
-	memset(words, 'w', sizeof words - 1);
-	tag(1, words, sizeof words);
-	assert_true(multiboot2());
-	assert_int_equal(bi.bi_flags, 0);
-	assert_int_equal(strlen(bi.bi_cmdline), 4095);
+	memset(words, 'w', 4095);
+	for (uint32_t more = 0; more < 2; more++) {
+		fresh(NULL);
+		tag(1, words, 4096 + more);
+		assert_true(multiboot2());
+		assert_int_equal(bi.bi_flags, more == 0 ? 0 : BI_CMDLINE_CUT);
+		assert_int_equal(strlen(bi.bi_cmdline), 4095);
+		words[4095] = 'w';
+	}
 }
 
 static void
@@ -373,7 +408,7 @@ efi_kinds_and_page_counts_are_understood(void **state)
 		range_is(0, 0x300000, 0x303000, want[type]);
 	}
 	fresh(NULL);
-	efi_tag(7, 0x300000, 1ull << 52);	/* in bytes it would be 0 */
+	efi_tag(7, 0x300000, 1ull << 52 | 1);	/* in bytes it would be one page */
 	assert_true(multiboot2());
 	assert_int_equal(bi.bi_nmap, 0);
 	assert_int_equal(bi.bi_flags, BI_MAP_ODD);
@@ -525,6 +560,26 @@ all_kinds_are_told_apart(void **state)
 	range_is(5, 0x6000, 0x8000, BI_RESERVED);
 }
 
+static void
+a_list_too_long_is_no_map(void **state)
+{
+	static struct claim c[CLAIMS_MAX + 1];
+
+	(void)state;
+	for (uint32_t i = 0; i <= CLAIMS_MAX; i++)
+		c[i] = (struct claim){ 0x1000ull * i, 0x1000, 1, 0 };
+	for (uint32_t more = 0; more < 2; more++) {
+		map_of(c, CLAIMS_MAX + more);
+		assert_int_equal(bi.bi_nmap, 1 - more);
+		assert_int_equal(bi.bi_flags, more == 0 ? 0 : BI_INFO_ODD);
+		fresh(NULL);
+		map_tag(c, CLAIMS_MAX + more);
+		assert_true(multiboot2());
+		assert_int_equal(bi.bi_nmap, 1 - more);
+		assert_int_equal(bi.bi_flags, more == 0 ? 0 : BI_INFO_ODD);
+	}
+}
+
 /* A full map forgets its top, in whatever order the ranges come. */
 static void
 a_map_too_large_ends_early(void **state)
@@ -637,13 +692,16 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		T(all_that_a_loader_says_is_found), T(a_cut_structure_is_odd_or_refused),
 		T(tags_of_any_size_do_not_loop_or_leave),
+		T(tags_too_short_for_what_they_are_say_nothing),
+		T(a_module_that_ends_before_it_begins_is_none),
 		T(long_texts_and_many_modules_are_cut_and_told),
 		T(a_line_that_just_fits_is_whole), T(a_framebuffer_that_makes_no_sense_is_none),
 		T(the_best_map_counts), T(efi_kinds_and_page_counts_are_understood),
 		T(pvh_says_the_same), T(pvh_pointers_to_nowhere_are_odd),
 		T(pvh_lines_are_cut_and_told),
 		T(odd_ranges_are_told_and_never_ram), T(all_kinds_are_told_apart),
-		T(a_map_too_large_ends_early), T(random_maps_are_what_a_table_of_pages_says),
+		T(a_list_too_long_is_no_map), T(a_map_too_large_ends_early),
+		T(random_maps_are_what_a_table_of_pages_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
