@@ -94,8 +94,9 @@ take_stdio(const char *kinds, char out[4])
 }
 
 static const struct { char letter; const char *name; } longs[] = {
-	{ 'n', "name" }, { 'e', "env" }, { 'w', "workdir" }, { 'u', "user" }, { 'a', "append" }, { 'q', "quiet" },
-	{ 'v', "verbose" }, { 's', "strace" }, { 'i', "init" }, { 'y', "enosys" }, { 'd', "stdio" },
+	{ 'n', "name" }, { 'e', "env" }, { 'w', "workdir" }, { 'u', "user" }, { 'a', "append" },
+	{ 'q', "quiet" }, { 'v', "verbose" }, { 's', "strace" }, { 'i', "init" }, { 'y', "enosys" },
+	{ 'd', "stdio" },
 };
 
 /* The letter of an option, its value if it stands in the same word; 0: none such. */

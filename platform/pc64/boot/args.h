@@ -8,5 +8,10 @@
 #pragma once
 #include <machine/boot.h>
 
-/* Fills what the command line says into b, its texts into static memory.  Returns the first word not understood, or NULL. */
+/*
+ * Fills what the command line says into b, its texts into static memory, and the
+ * kinds of the standard streams into stdio: a letter each, t, p, f, n, or - for
+ * none.  *status: somebody reads the machine's status.  Returns the first word
+ * not understood, or NULL.
+ */
 const char *args_parse(const char *line, struct md_boot *b, char stdio[4], bool *status);

@@ -78,7 +78,9 @@ largest_ram(void)
 	for (uint32_t i = 0; i < info.bi_nmap; i++) {
 		const struct bi_range *r = &info.bi_map[i];
 
-		if (r->br_kind == BI_RAM && r->br_base < EARLY_BYTES && (best == NULL || r->br_len > best->br_len))
+		if (r->br_kind != BI_RAM || r->br_base >= EARLY_BYTES)
+			continue;
+		if (best == NULL || r->br_len > best->br_len)
 			best = r;
 	}
 	if (best == NULL || best->br_len < 2 * POOL_BYTES)
@@ -207,9 +209,11 @@ boot_main(uint32_t magic, uint64_t info_pa)
 
 	for (uint32_t line = 0; line < 4; line++)
 		serial_setup(line);
-	if (magic != BI_MB2_EAX ? !bootinfo_pvh(&info, &m, info_pa) : !bootinfo_multiboot2(&info, &m, info_pa))
+	if (!(magic == BI_MB2_EAX ? bootinfo_multiboot2 : bootinfo_pvh)(&info, &m, info_pa))
 		refuse("neither multiboot2 nor PVH");
-	boot = (struct md_boot){ .b_init = "", .b_workdir = "", .b_user = "", .b_name = "damselfly", .b_umask = 022 };
+	boot = (struct md_boot){
+		.b_init = "", .b_workdir = "", .b_user = "", .b_name = "damselfly", .b_umask = 022,
+	};
 	odd = args_parse(info.bi_cmdline, &boot, boot_stdio, &boot_status);
 	cpu_features();
 	first.pc_area = (struct md_percpu *)&cpu0;

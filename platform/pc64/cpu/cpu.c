@@ -85,10 +85,6 @@ cpu_features(void)
 		pc_feat.f_smap = (r[1] & 1u << 20) != 0;
 		pc_feat.f_umip = (r[2] & 1u << 2) != 0;
 	}
-	if (maxext >= 0x80000001) {
-		cpuid(0x80000001, 0, r);
-		pc_feat.f_gb_pages = (r[3] & 1u << 26) != 0;
-	}
 	if (maxext >= 0x80000007) {
 		cpuid(0x80000007, 0, r);
 		pc_feat.f_invariant_tsc = (r[3] & 1u << 8) != 0;
@@ -109,7 +105,8 @@ control_setup(void)
 	uint64_t cr0, cr4;
 
 	__asm__ volatile("movq %%cr0, %0" : "=r"(cr0));
-	cr0 = (cr0 & ~(1ull << 2 | 1ull << 3)) | 1ull << 1 | 1ull << 5 | 1ull << 16;	/* no EM, TS; MP, NE, WP */
+	/* Not EM and TS; MP, NE, WP. */
+	cr0 = (cr0 & ~(1ull << 2 | 1ull << 3)) | 1ull << 1 | 1ull << 5 | 1ull << 16;
 	__asm__ volatile("movq %0, %%cr0" : : "r"(cr0));
 	__asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
 	cr4 |= CR4_DE | CR4_OSFXSR | (pc_feat.f_pge ? CR4_PGE : 0) | (pc_feat.f_umip ? CR4_UMIP : 0) |
@@ -117,7 +114,8 @@ control_setup(void)
 	    (pc_feat.f_smep ? CR4_SMEP : 0) | (pc_feat.f_smap ? CR4_SMAP : 0);
 	__asm__ volatile("movq %0, %%cr4" : : "r"(cr4));
 	if (pc_feat.f_xsave)
-		__asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)pc_feat.f_xcr0), "d"((uint32_t)(pc_feat.f_xcr0 >> 32)));
+		__asm__ volatile("xsetbv"
+		    : : "c"(0), "a"((uint32_t)pc_feat.f_xcr0), "d"((uint32_t)(pc_feat.f_xcr0 >> 32)));
 }
 
 /* How large the area is, and which bits of MXCSR there are: asked once control registers are set. */
@@ -141,14 +139,18 @@ fpu_learn(void)
 void
 cpu_setup(struct pc_cpu *pc)
 {
-	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) gdtr = { sizeof pc->pc_gdt - 1, (uint64_t)pc->pc_gdt };
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) gdtr = { sizeof pc->pc_gdt - 1, (uint64_t)pc->pc_gdt };
 	uint64_t tss = (uint64_t)&pc->pc_tss;
 
 	pc->pc_gdt[SEL_KCODE / 8] = 0x00af9b000000ffff;
 	pc->pc_gdt[SEL_KDATA / 8] = 0x00cf93000000ffff;
 	pc->pc_gdt[SEL_UDATA / 8] = 0x00cff3000000ffff;
 	pc->pc_gdt[SEL_UCODE / 8] = 0x00affb000000ffff;
-	pc->pc_gdt[SEL_TSS / 8] = (sizeof pc->pc_tss - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
+	pc->pc_gdt[SEL_TSS / 8] = (sizeof pc->pc_tss - 1) | (tss & 0xffffff) << 16 | 0x89ull << 40 |
+	    (tss >> 24 & 0xff) << 56;
 	pc->pc_gdt[SEL_TSS / 8 + 1] = tss >> 32;
 	pc->pc_tss.t_iomap = sizeof pc->pc_tss;
 	__asm__ volatile("lgdt %0\n\tpushq %1\n\tleaq 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n1:\n\t"
@@ -166,7 +168,7 @@ cpu_setup(struct pc_cpu *pc)
 		fpu_learn();
 }
 
-/* A processor's page, and a page for each stack of its own, which begins with the way back to it (gate.S, G2). */
+/* A processor's page, and one for each of its own stacks, which begins with the way back (gate.S, G2). */
 struct pc_cpu *
 cpu_make(uint32_t id, uint32_t apic)
 {
@@ -218,11 +220,13 @@ md_kick(uint32_t cpu, uint32_t bits)
 {
 	struct pc_cpu *pc = pc_cpus[cpu];
 
-	if (atomic_fetch_or(&pc->pc_area->mailbox, bits) == 0 && atomic_load(&pc->pc_outside) && cpu != kcpu_id())
+	if (atomic_fetch_or(&pc->pc_area->mailbox, bits) != 0 || cpu == kcpu_id())
+		return;
+	if (atomic_load(&pc->pc_outside))
 		apic_send(pc->pc_apic, VEC_KICK);
 }
 
-/* An interrupt right behind STI waits for the instruction after it, so none is lost between the look and the sleep. */
+/* After STI an interrupt waits for one more instruction: none is lost between the look and the sleep. */
 void
 md_idle(void)
 {

@@ -38,16 +38,18 @@ struct pc_cpu {
 	uint32_t	pc_id, pc_apic;	/* const: the kernel's number, the hardware's */
 	_Atomic bool	pc_outside;	/* [atomic] in a program or idle: a kick needs an interrupt */
 	_Atomic bool	pc_up;		/* [atomic] it has arrived */
-	_Atomic int32_t	pc_space;	/* [atomic: by the CPU] whose tables are in CR3; MD_NOSPACE: the kernel's own */
-	_Atomic uint64_t pc_tlb_seen;	/* [atomic: by the CPU] the last request to forget translations that it served */
-	uint64_t	pc_gsbase, pc_fsbase;	/* [cpu] what the registers hold for programs, without FSGSBASE */
+	_Atomic int32_t	pc_space;	/* [atomic: by the CPU] whose root is in CR3; or MD_NOSPACE */
+	_Atomic uint64_t pc_tlb_seen;	/* [atomic: by the CPU] the last request of mmu.c's that it served */
+	uint64_t	pc_gsbase, pc_fsbase;	/* [cpu] what programs' registers hold, without FSGSBASE */
 	uint64_t	pc_stack_top;	/* const: where it begins */
 	struct md_ktrap	pc_where;	/* [pc_where_seen] */
-	_Atomic uint64_t pc_where_seen;	/* [atomic] the last request to tell where it is that it served */
+	_Atomic uint64_t pc_where_seen;	/* [atomic] grows when pc_where was told */
 };
-_Static_assert(offsetof(struct pc_cpu, pc_user_rsp) == PC_USER_RSP && offsetof(struct pc_cpu, pc_regs_top) == PC_REGS_TOP &&
-    offsetof(struct pc_cpu, pc_kernel_rsp) == PC_KERNEL_RSP && offsetof(struct pc_cpu, pc_scratch) == PC_SCRATCH &&
-    offsetof(struct pc_cpu, pc_vector) == PC_VECTOR && offsetof(struct pc_cpu, pc_error) == PC_ERROR &&
+_Static_assert(offsetof(struct pc_cpu, pc_user_rsp) == PC_USER_RSP &&
+    offsetof(struct pc_cpu, pc_regs_top) == PC_REGS_TOP &&
+    offsetof(struct pc_cpu, pc_kernel_rsp) == PC_KERNEL_RSP &&
+    offsetof(struct pc_cpu, pc_scratch) == PC_SCRATCH && offsetof(struct pc_cpu, pc_vector) == PC_VECTOR &&
+    offsetof(struct pc_cpu, pc_error) == PC_ERROR &&
     offsetof(struct pc_cpu, pc_tss) + offsetof(struct tss, t_rsp) == PC_RSP0, "gate.h");
 
 extern struct pc_cpu *pc_cpus[PC_CPUS_MAX];	/* const once its CPU is up */
@@ -67,7 +69,7 @@ struct trap_frame {
 
 /* Features, once known. */
 struct pc_features {
-	bool	f_x2apic, f_fsgsbase, f_smep, f_smap, f_umip, f_xsave, f_xsaveopt, f_tsc_deadline, f_pge, f_gb_pages;
+	bool	f_x2apic, f_fsgsbase, f_smep, f_smap, f_umip, f_xsave, f_tsc_deadline, f_pge;
 	bool	f_rdrand, f_rdseed, f_invariant_tsc, f_hypervisor;
 	uint64_t f_xcr0;
 	uint32_t f_xbytes, f_mxcsr_mask;
@@ -85,12 +87,14 @@ rdmsr(uint32_t msr)
 static inline void
 wrmsr(uint32_t msr, uint64_t v)
 {
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+	__asm__ volatile("wrmsr"
+	    : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
 }
 static inline void
 cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
-	__asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+	__asm__ volatile("cpuid"
+	    : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
 }
 static inline uint64_t
 rdtsc(void)
@@ -100,12 +104,20 @@ rdtsc(void)
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
 	return (uint64_t)high << 32 | low;
 }
-static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outw(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-static inline uint8_t inb(uint16_t port) { uint8_t v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline uint16_t inw(uint16_t port) { uint16_t v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline uint32_t inl(uint16_t port) { uint32_t v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+#define PORT(suffix, type) \
+	static inline void out##suffix(uint16_t port, type v) \
+	{ \
+		__asm__ volatile("out" #suffix " %0, %1" : : "a"(v), "Nd"(port)); \
+	} \
+	static inline type in##suffix(uint16_t port) \
+	{ \
+		type v; \
+		__asm__ volatile("in" #suffix " %1, %0" : "=a"(v) : "Nd"(port)); \
+		return v; \
+	}
+PORT(b, uint8_t)
+PORT(w, uint16_t)
+PORT(l, uint32_t)
 static inline void intr_off(void) { __asm__ volatile("cli" : : : "memory"); }
 static inline void intr_on(void) { __asm__ volatile("sti" : : : "memory"); }
 

@@ -25,6 +25,9 @@ static struct gate idt[256] __attribute__((aligned(16)));	/* const after trap_se
 static bool idt_made;
 extern const uint8_t trap_doors[];
 
+/* Vectors with stacks of their own. */
+static const uint8_t own_stack[VEC_MC + 1] = { [VEC_DB] = 1, [VEC_NMI] = 2, [VEC_DF] = 3, [VEC_MC] = 4 };
+
 static void
 gate_set(uint32_t v)
 {
@@ -32,15 +35,19 @@ gate_set(uint32_t v)
 
 	idt[v] = (struct gate){
 		.g_low = (uint16_t)door, .g_sel = SEL_KCODE, .g_mid = (uint16_t)(door >> 16),
-		.g_high = (uint32_t)(door >> 32), .g_type = v == VEC_BP || v == VEC_OF ? GATE_USER : GATE_INTR,
-		.g_ist = v == VEC_DB ? 1 : v == VEC_NMI ? 2 : v == VEC_DF ? 3 : v == VEC_MC ? 4 : 0,
+		.g_high = (uint32_t)(door >> 32),
+		.g_type = v == VEC_BP || v == VEC_OF ? GATE_USER : GATE_INTR,
+		.g_ist = v < countof(own_stack) ? own_stack[v] : 0,
 	};
 }
 
 void
 trap_setup(void)
 {
-	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) idtr = { sizeof idt - 1, (uint64_t)idt };
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr = { sizeof idt - 1, (uint64_t)idt };
 
 	for (uint32_t v = 0; v < 256 && !idt_made; v++)
 		gate_set(v);

@@ -175,7 +175,8 @@ static void
 bases_load(struct pc_cpu *pc, const struct md_regs *r)
 {
 	if (pc_feat.f_fsgsbase) {
-		__asm__ volatile("wrfsbase %0\n\tswapgs\n\twrgsbase %1\n\tswapgs" : : "r"(r->fsbase), "r"(r->gsbase) : "memory");
+		__asm__ volatile("wrfsbase %0\n\tswapgs\n\twrgsbase %1\n\tswapgs"
+		    : : "r"(r->fsbase), "r"(r->gsbase) : "memory");
 		return;
 	}
 	if (pc->pc_fsbase != r->fsbase)
@@ -189,7 +190,8 @@ static void
 bases_save(struct md_regs *r)
 {
 	if (pc_feat.f_fsgsbase)
-		__asm__ volatile("rdfsbase %0\n\tswapgs\n\trdgsbase %1\n\tswapgs" : "=r"(r->fsbase), "=r"(r->gsbase) : : "memory");
+		__asm__ volatile("rdfsbase %0\n\tswapgs\n\trdgsbase %1\n\tswapgs"
+		    : "=&r"(r->fsbase), "=r"(r->gsbase) : : "memory");
 }
 
 static bool
@@ -230,7 +232,8 @@ md_user_run(struct md_uframe *uf, md_space_t s)
 	struct pc_cpu *pc = pc_self();
 	enum md_stop stop = MD_SYSCALL;
 
-	if (!is_canonical(uf->uf_regs.rip) || !is_canonical(uf->uf_regs.fsbase) || !is_canonical(uf->uf_regs.gsbase)) {
+	if (!is_canonical(uf->uf_regs.rip) || !is_canonical(uf->uf_regs.fsbase) ||
+	    !is_canonical(uf->uf_regs.gsbase)) {
 		uf->uf_fault_addr = 0;
 		return stop_trap(uf, TRAP_GP, 0);
 	}

@@ -3,7 +3,10 @@
 #pragma once
 #include <machine/types.h>
 
-/* serial.c: lines by number, 0 to 3, COM1 to COM4; one that is not there swallows what is written and has nothing to read. */
+/*
+ * serial.c: lines by number, 0 to 3, COM1 to COM4.  One that is not there
+ * swallows what is written and has nothing to read.
+ */
 void	serial_setup(uint32_t line);
 void	serial_write(uint32_t line, const void *buf, size_t len);
 bool	serial_read(uint32_t line, uint8_t *c);		/* false: nothing there */

@@ -22,7 +22,7 @@
 #define DLE		16
 #define COM1_GSI	4
 
-/* Filled by the interrupt, emptied by readers, which the kernel serialises; both on CPU 0's interrupt and any thread. */
+/* Filled by CPU 0 in the interrupt, emptied by readers, which the kernel lets in one at a time. */
 static struct {
 	_Atomic uint32_t head, tail;	/* [atomic] written, read: so many bytes in all */
 	uint8_t		byte[RING_BYTES];

@@ -116,7 +116,7 @@ map_small(uint64_t va, paddr_t pa, uint64_t len, uint64_t bits)
 		*entry_of(va + off, 0) = (pa + off) | P_PRESENT | bits;
 }
 
-/* The image: as it is linked, and where RAM shows it, there never to be executed nor, if it is text, written. */
+/* The image as it is linked, and where RAM shows it: not to be executed there nor, if it is text, written. */
 static void
 map_image(void)
 {
@@ -138,7 +138,8 @@ map_ram(paddr_t end)
 		if (pa < image)
 			map_small(MD_DIRECT_BASE + pa, pa, BIG_BYTES, P_GLOBAL | P_NX | P_WRITE);
 		else
-			*entry_of(MD_DIRECT_BASE + pa, 1) = pa | P_PRESENT | P_WRITE | P_BIG | P_GLOBAL | P_NX;
+			*entry_of(MD_DIRECT_BASE + pa, 1) =
+			    pa | P_PRESENT | P_WRITE | P_BIG | P_GLOBAL | P_NX;
 	}
 }
 
@@ -192,7 +193,8 @@ md_space_create(md_space_t *out)
 		uint32_t s = (from + i) % SPACES_MAX;
 		paddr_t none = 0;
 
-		if (__atomic_compare_exchange_n(&space_root[s], &none, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+		if (__atomic_compare_exchange_n(&space_root[s], &none, 1, false, __ATOMIC_ACQ_REL,
+		    __ATOMIC_RELAXED)) {
 			*out = (md_space_t)s;
 			return 0;
 		}
@@ -312,7 +314,8 @@ mmu_enter(struct pc_cpu *pc, md_space_t s)
 	if (atomic_load_explicit(&pc->pc_space, memory_order_relaxed) == s)
 		return;
 	atomic_store(&pc->pc_space, s);
-	__asm__ volatile("movq %0, %%cr3" : : "r"(__atomic_load_n(&space_root[s], __ATOMIC_ACQUIRE)) : "memory");
+	__asm__ volatile("movq %0, %%cr3"
+	    : : "r"(__atomic_load_n(&space_root[s], __ATOMIC_ACQUIRE)) : "memory");
 }
 
 void
@@ -352,7 +355,8 @@ md_kmap(uint64_t va, paddr_t pa, size_t len)
 {
 	int error = 0;
 
-	ASSERT(va >= MD_KMAP_BASE && va + len <= MD_KMAP_BASE + MD_KMAP_BYTES && va / BIG_BYTES == (va + len - 1) / BIG_BYTES);
+	ASSERT(va >= MD_KMAP_BASE && va + len <= MD_KMAP_BASE + MD_KMAP_BYTES);
+	ASSERT(va / BIG_BYTES == (va + len - 1) / BIG_BYTES);
 	kmap_lock();
 	if (*entry_of(va, 1) == 0) {
 		if (kmap.nfree == 0)

@@ -16,6 +16,7 @@
 #define PIT_HZ		1193182u
 #define MEASURE_TICKS	11932u		/* 10 ms */
 #define MSR_DEADLINE	0x6e0
+#define TIMER_MAX	(60 * NSEC_PER_SEC)	/* whoever waits longer is woken, and sets it again */
 
 static struct {
 	uint64_t	tsc0;			/* const: at time 0 */
@@ -68,12 +69,13 @@ bcd(uint32_t v, bool binary)
 static uint64_t
 days(uint32_t y, uint32_t m, uint32_t d)
 {
-	uint64_t era;
+	uint64_t era, of_year;		/* years of 400, which begin in March */
 
 	y -= m <= 2;
 	era = y / 400;
 	y %= 400;
-	return era * 146097 + y * 365 + y / 4 - y / 100 + (153 * (m + (m > 2 ? -3u : 9u)) + 2) / 5 + d - 1 - 719468;
+	of_year = (153 * (m + (m > 2 ? -3u : 9u)) + 2) / 5 + d - 1;
+	return era * 146097 + y * 365 + y / 4 - y / 100 + of_year - 719468;
 }
 
 /* Read twice alike, so that no second has passed in the middle. */
@@ -82,7 +84,7 @@ rtc_read(uint8_t century)
 {
 	uint8_t a[7], b[7], mode;
 	const uint8_t regs[7] = { 0, 2, 4, 7, 8, 9, century };
-	uint32_t hour, year;
+	uint32_t hour, year, seconds;
 	bool binary;
 
 	do {
@@ -100,8 +102,8 @@ rtc_read(uint8_t century)
 		hour = hour % 12 + ((a[2] & 0x80) != 0 ? 12 : 0);
 	year = bcd(a[5], binary);
 	year += century != 0 && bcd(a[6], binary) >= 19 ? bcd(a[6], binary) * 100 : year < 70 ? 2000 : 1900;
-	return (days(year, bcd(a[4], binary), bcd(a[3], binary)) * 86400 + hour * 3600 + bcd(a[1], binary) * 60 +
-	    bcd(a[0], binary)) * NSEC_PER_SEC;
+	seconds = hour * 3600 + bcd(a[1], binary) * 60 + bcd(a[0], binary);
+	return (days(year, bcd(a[4], binary), bcd(a[3], binary)) * 86400 + seconds) * NSEC_PER_SEC;
 }
 
 void
@@ -157,8 +159,10 @@ md_timer(nsec_t abs)
 
 	if (pc_feat.f_tsc_deadline)
 		wrmsr(MSR_DEADLINE, abs == NSEC_NEVER ? 0 : clk.tsc0 + scale(abs, clk.tsc_back) + 1);
+	else if (abs == NSEC_NEVER)
+		apic_timer(0);
 	else
-		apic_timer(abs == NSEC_NEVER ? 0 : rt_max(1, abs <= now ? 1 : scale(rt_min(abs - now, NSEC_PER_SEC * 60), clk.apic_mult)));
+		apic_timer(abs <= now ? 1 : scale(rt_min(abs - now, TIMER_MAX), clk.apic_mult) + 1);
 }
 
 void
