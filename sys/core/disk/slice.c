@@ -70,6 +70,8 @@ dsk_scan(const struct dsk *d, struct dsk_work *w, struct slice_list *l, struct d
 {
 	uint32_t from = l->l_n, to;
 
+	ASSERT(d->d_block_bytes >= 512 && d->d_block_bytes <= DSK_BUF_BYTES);
+	ASSERT(d->d_blocks <= INT64_MAX / d->d_block_bytes);
 	info->di_label = TABLE_ABSENT;
 	info->di_labels_bad = 0;
 	if (!gpt_read(d, w, l, &info->di_gpt)) {

@@ -12,13 +12,14 @@
 
 static struct slice sample[SAMPLES];
 
-/* Four slices with a hole between their entries, on an empty disk. */
+/* Four slices without gaps, in another order than that of their entries, on an empty disk. */
 static void
 sample_make(uint64_t blocks, uint32_t block_bytes)
 {
 	static const char *const name[SAMPLES] = { "boot", "Gr\xc3\xb6\xc3\x9f" "e", "",
 	    "\xf0\x9f\xaa\xb0 \xe2\x82\xac" };
 	static const uint32_t index[SAMPLES] = { 0, 1, 40, 127 };
+	static const uint32_t at[SAMPLES] = { 1, 0, 2, 3 };
 	struct dsk_guid id = md_guid(99);
 	uint64_t lo = 0, hi = 0;
 
@@ -26,7 +27,7 @@ sample_make(uint64_t blocks, uint32_t block_bytes)
 	assert_true(gpt_area(&md, &lo, &hi));
 	for (uint32_t i = 0; i < SAMPLES; i++) {
 		sample[i] = (struct slice){
-			.sl_start = lo + i * 64 * block_bytes, .sl_bytes = 64 * block_bytes,
+			.sl_start = lo + at[i] * 64 * block_bytes, .sl_bytes = 64 * block_bytes,
 			.sl_parent = SLICE_NO_PARENT, .sl_index = index[i],
 			.sl_type = md_guid((uint8_t)i), .sl_id = md_guid((uint8_t)(50 + i)),
 		};
@@ -162,7 +163,7 @@ static void
 one_lying_entry_leaves_the_others(void **state)
 {
 	static const struct { uint64_t first, last; size_t count; } lie[] = {
-		/* The first block of the second slice, the last of the first, all. */
+		/* The first block of a slice, the last of another, all. */
 		{ 98, 98, offsetof(struct slice_list, l_overlap) },
 		{ 97, 97, offsetof(struct slice_list, l_overlap) },
 		{ 34, BLOCKS - 34, offsetof(struct slice_list, l_overlap) },
@@ -201,6 +202,7 @@ a_header_that_contradicts_the_disk_is_refused(void **state)
 		{ offsetof(struct gpt_header, gh_array_lba), 8, 0 },
 		{ offsetof(struct gpt_header, gh_array_lba), 8, 1 },
 		{ offsetof(struct gpt_header, gh_array_lba), 8, 34 },
+		{ offsetof(struct gpt_header, gh_array_lba), 8, BLOCKS - 34 },	/* the last usable */
 		{ offsetof(struct gpt_header, gh_array_lba), 8, BLOCKS - 32 },
 		{ offsetof(struct gpt_header, gh_array_lba), 8, BLOCKS },
 		{ offsetof(struct gpt_header, gh_array_lba), 8, UINT64_MAX },
@@ -230,6 +232,28 @@ a_header_that_contradicts_the_disk_is_refused(void **state)
 		assert_int_equal(md_info.di_gpt.gi_primary, TABLE_BAD_FIELDS);
 		md_same(sample, SAMPLES);
 	}
+}
+
+/* Usable blocks may not be more than there are: neither header can be given away. */
+static void
+a_header_cannot_give_itself_away(void **state)
+{
+	(void)state;
+	sample_make(BLOCKS, 512);
+	header(false)->gh_last = UINT64_MAX;
+	entry(false, 127)->ge_last = BLOCKS - 1;
+	seal_array(false);
+	assert_int_equal(md_scan(), SAMPLES - 1);
+	assert_int_equal(md_list.l_outside, 1);
+
+	sample_make(BLOCKS, 512);
+	header(false)->gh_first = 0;
+	header(false)->gh_array_lba = BLOCKS - 33;
+	entry(false, 1)->ge_first = 1;
+	seal_array(false);
+	assert_int_equal(md_scan(), SAMPLES - 1);
+	assert_int_equal(md_list.l_outside, 1);
+	assert_int_equal(md_info.di_gpt.gi_primary, TABLE_OK);
 }
 
 static void
@@ -294,7 +318,7 @@ arrays_may_be_large(void **state)
 		h = header(false);
 		h->gh_entry_bytes = bytes;
 		h->gh_entries = entries;
-		h->gh_first = 2 + GPT_ARRAY_BYTES_MAX / 512;
+		h->gh_first = 2 + GPT_ARRAY_BYTES_MAX / 512 + 8;
 		memset(md_at(2), 0, GPT_ARRAY_BYTES_MAX);
 		for (uint32_t i = 0; i < entries; i += i == 0 ? 1023 : entries - 1024) {
 			entry(false, i)->ge_type = md_guid(1);
@@ -451,16 +475,30 @@ image_put(void)
 	assert_true(fd >= 0 && write(fd, md_store, MD_BYTES) == MD_BYTES && close(fd) == 0);
 }
 
-/* Runs a host's program on the image; skips the test if there is none. */
+static void
+image_get(void)
+{
+	int fd = open(image, O_RDONLY);
+
+	assert_true(fd >= 0 && read(fd, md_store, MD_BYTES) == MD_BYTES && close(fd) == 0);
+	unlink(image);
+}
+
+/* Runs a command with the image as $I; skips the test if there is no such program. */
 static void
 host(const char *command, char *out, size_t size)
 {
-	char line[512];
+	char line[512], self[256];
 	FILE *f;
 	size_t n;
 	int status;
+	ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
 
-	snprintf(line, sizeof line, "PATH=$PATH:/usr/sbin:/sbin %s %s 2>&1", command, image);
+	assert_true(len > 0);
+	self[len] = '\0';
+	*strstr(self, "/unit/") = '\0';		/* beside it are the tools */
+	snprintf(line, sizeof line, "PATH=$PATH:/usr/sbin:/sbin:%s/tools I=%s; (%s) 2>&1", self,
+	    image, command);
 	f = popen(line, "r");
 	assert_non_null(f);
 	n = fread(out, 1, size - 1, f);
@@ -483,11 +521,11 @@ the_host_reads_what_we_write(void **state)
 	(void)state;
 	sample_make(MD_BYTES / 512, 512);
 	image_put();
-	host("sgdisk -v", out, sizeof out);
+	host("sgdisk -v $I", out, sizeof out);
 	assert_non_null(strstr(out, "No problems found"));
-	host("sfdisk -V", out, sizeof out);
-	host("sfdisk -d", out, sizeof out);
-	assert_non_null(strstr(out, "1 : start=          34, size=          64, "
+	host("sfdisk -V $I", out, sizeof out);
+	host("sfdisk -d $I", out, sizeof out);
+	assert_non_null(strstr(out, "1 : start=          98, size=          64, "
 	    "type=34231201-5645-7867-899A-ABBCCDDEEF00, uuid=66554433-8877-AA99-BBCC-"));
 	assert_non_null(strstr(out, "41 : start=         162"));
 	assert_non_null(strstr(out, "128 : start=         226, size=       16125"));
@@ -499,20 +537,17 @@ we_read_what_the_host_writes(void **state)
 {
 	static char out[65536];
 	static const char *const command[] = {
-		"sgdisk -o -n 1:2048:4095 -t 1:ef00 -c 1:first -n 7:8192:9000 -c 7:seventh",
+		"sgdisk -o -n 1:2048:4095 -t 1:ef00 -c 1:first -n 7:8192:9000 -c 7:seventh $I",
 		"printf 'label: gpt\\n1: start=2048, size=2048, type=U, name=first\\n"
-		"7: start=8192, size=809, name=seventh\\n' | sfdisk -q",
+		"7: start=8192, size=809, name=seventh\\n' | sfdisk -q $I",
 	};
-	int fd;
 
 	(void)state;
 	for (size_t i = 0; i < N(command); i++) {
 		md_make(MD_BYTES / 512, 512);
 		image_put();
 		host(command[i], out, sizeof out);
-		fd = open(image, O_RDONLY);
-		assert_true(fd >= 0 && read(fd, md_store, MD_BYTES) == MD_BYTES && close(fd) == 0);
-		unlink(image);
+		image_get();
 		assert_int_equal(md_scan(), 2);
 		assert_int_equal(md_info.di_gpt.gi_primary, TABLE_OK);
 		assert_int_equal(md_info.di_gpt.gi_backup, TABLE_OK);
@@ -528,6 +563,29 @@ we_read_what_the_host_writes(void **state)
 	}
 }
 
+static void
+the_tool_makes_what_all_read(void **state)
+{
+	static char out[65536];
+
+	(void)state;
+	md_make(MD_BYTES / 512, 512);
+	image_put();
+	host("part gpt $I 1M:boot:efi 4M:root:label64 -:rest && part label $I s2 64K:ufs -:hammer2",
+	    out, sizeof out);
+	host("sgdisk -v $I", out, sizeof out);
+	assert_non_null(strstr(out, "No problems found"));
+	host("part show $I", out, sizeof out);
+	assert_non_null(strstr(out, "s2b           4194304        2097152  23 "));
+	image_get();
+	assert_int_equal(md_scan(), 5);
+	assert_int_equal(md_info.di_labels_bad + md_left_out(), 0);
+	assert_string_equal(md_slice[1].sl_name, "root");
+	assert_int_equal(md_slice[3].sl_parent, 1);
+	assert_int_equal(md_slice[3].sl_start, 3 << 20);
+	assert_int_equal(md_slice[3].sl_fstype, 7);
+}
+
 int
 main(void)
 {
@@ -538,6 +596,7 @@ main(void)
 		cmocka_unit_test(a_lie_with_right_sums_harms_nobody),
 		cmocka_unit_test(one_lying_entry_leaves_the_others),
 		cmocka_unit_test(a_header_that_contradicts_the_disk_is_refused),
+		cmocka_unit_test(a_header_cannot_give_itself_away),
 		cmocka_unit_test(the_backup_stands_in),
 		cmocka_unit_test(a_disk_cut_short_keeps_what_is_on_it),
 		cmocka_unit_test(copies_that_say_different_things_are_told),
@@ -549,6 +608,7 @@ main(void)
 		cmocka_unit_test(a_disk_that_does_not_answer_is_told),
 		cmocka_unit_test(the_host_reads_what_we_write),
 		cmocka_unit_test(we_read_what_the_host_writes),
+		cmocka_unit_test(the_tool_makes_what_all_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
