@@ -16,7 +16,7 @@ static struct slice sample[SAMPLES];
 static void
 sample_make(uint64_t blocks, uint32_t block_bytes)
 {
-	static const char *const name[SAMPLES] = { "boot", "Gr\xc3\xb6\xc3\x9f" "e", "",
+	static const char *const name[SAMPLES] = { "boot", "Gr\xc3\xb6n", "",
 	    "\xf0\x9f\xaa\xb0 \xe2\x82\xac" };
 	static const uint32_t index[SAMPLES] = { 0, 1, 40, 127 };
 	static const uint32_t at[SAMPLES] = { 1, 0, 2, 3 };
