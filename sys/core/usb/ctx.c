@@ -14,7 +14,7 @@
 #define EP_TYPE(t)	((uint32_t)(t) << 3)
 #define EP_PACKET(n)	((uint32_t)(n) << 16)
 enum { EP_CONTROL = 4, EP_INTERRUPT_IN = 7 };
-enum { CONTROL_DCI = 1, CONTROL_AVERAGE = 8 };	/* bytes of an average TRB there (4.14.1.1) */
+enum { CONTROL_AVERAGE = 8 };	/* bytes of an average TRB there (4.14.1.1) */
 
 static void
 put(void *input, uint32_t stride, uint32_t context, uint32_t word, uint32_t value)
@@ -23,7 +23,7 @@ put(void *input, uint32_t stride, uint32_t context, uint32_t word, uint32_t valu
 }
 
 static void
-begin(void *input, uint32_t stride, uint32_t add)
+begin_input(void *input, uint32_t stride, uint32_t add)
 {
 	ASSERT(stride == 32 || stride == 64);
 	memset(input, 0, xh_input_bytes(stride));
@@ -48,24 +48,25 @@ put_ring(void *input, uint32_t stride, uint32_t context, uint64_t ring)
 static void
 put_control(void *input, uint32_t stride, uint16_t packet)
 {
-	put(input, stride, 1 + CONTROL_DCI, 1, EP_ERRORS | EP_TYPE(EP_CONTROL) | EP_PACKET(packet));
-	put(input, stride, 1 + CONTROL_DCI, 4, CONTROL_AVERAGE);
+	put(input, stride, 1 + XH_CONTROL_DCI, 1,
+	    EP_ERRORS | EP_TYPE(EP_CONTROL) | EP_PACKET(packet));
+	put(input, stride, 1 + XH_CONTROL_DCI, 4, CONTROL_AVERAGE);
 }
 
 void
 xh_ctx_address(void *input, uint32_t stride, const struct xh_place *pl, uint16_t packet,
     uint64_t ring)
 {
-	begin(input, stride, ADD_SLOT | 1u << CONTROL_DCI);
-	put_slot(input, stride, pl, CONTROL_DCI);
+	begin_input(input, stride, ADD_SLOT | 1u << XH_CONTROL_DCI);
+	put_slot(input, stride, pl, XH_CONTROL_DCI);
 	put_control(input, stride, packet);
-	put_ring(input, stride, 1 + CONTROL_DCI, ring);
+	put_ring(input, stride, 1 + XH_CONTROL_DCI, ring);
 }
 
 void
 xh_ctx_evaluate(void *input, uint32_t stride, uint16_t packet)
 {
-	begin(input, stride, 1u << CONTROL_DCI);
+	begin_input(input, stride, 1u << XH_CONTROL_DCI);
 	put_control(input, stride, packet);
 }
 
@@ -75,8 +76,8 @@ xh_ctx_configure(void *input, uint32_t stride, const struct xh_place *pl,
 {
 	uint32_t context = 1u + ep->ep_dci;
 
-	ASSERT(ep->ep_dci > CONTROL_DCI && ep->ep_dci < XH_CONTEXTS);
-	begin(input, stride, ADD_SLOT | 1u << ep->ep_dci);
+	ASSERT(ep->ep_dci > XH_CONTROL_DCI && ep->ep_dci < XH_CONTEXTS);
+	begin_input(input, stride, ADD_SLOT | 1u << ep->ep_dci);
 	put_slot(input, stride, pl, ep->ep_dci);
 	put(input, stride, context, 0, (uint32_t)ep->ep_interval << 16);
 	put(input, stride, context, 1,

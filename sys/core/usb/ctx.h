@@ -10,6 +10,7 @@
 #pragma once
 #include <core/usb/xhci.h>
 
+#define XH_CONTROL_DCI	1u
 #define XH_CONTEXTS	32u		/* of a device: the slot and 31 endpoints */
 static inline size_t xh_device_bytes(uint32_t stride) { return XH_CONTEXTS * stride; }
 static inline size_t xh_input_bytes(uint32_t stride) { return (XH_CONTEXTS + 1) * stride; }

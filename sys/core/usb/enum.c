@@ -48,7 +48,6 @@ enum {
 	CONTROL_MS = 5000,	/* USB 2.0, 9.2.6.1 */
 };
 enum { ERRORS_MAX = 3, ATTEMPTS_MAX = 3 };
-enum { CONTROL_DCI = 1 };
 
 /* The buffer: a report, then the lights, then descriptors. */
 enum { REPORT_AT = 0, LEDS_AT = 8, DESC_AT = 16 };
@@ -112,7 +111,7 @@ leave(struct xh_port *xp, enum xh_state next, struct xh_actions *out)
 }
 
 static void
-fail(struct xh_port *xp, enum xh_why why, struct xh_actions *out)
+try_again(struct xh_port *xp, enum xh_why why, struct xh_actions *out)
 {
 	xp->xp_why = why;
 	leave(xp, ++xp->xp_attempts < ATTEMPTS_MAX ? XH_DEBOUNCE : XH_REFUSED, out);
@@ -155,7 +154,7 @@ address(struct xh_port *xp, struct xh_actions *out)
 	struct xh_action *a = act(out, XH_DCBAA);
 	bool ok;
 
-	xp->xp_control = (struct xh_pipe){ .p_dci = CONTROL_DCI };
+	xp->xp_control = (struct xh_pipe){ .p_dci = XH_CONTROL_DCI };
 	xp->xp_keys = (struct xh_pipe){ 0 };
 	ok = xh_ring_init(&xp->xp_control.p_ring, &pm->pm_control) &&
 	    xh_ring_init(&xp->xp_keys.p_ring, &pm->pm_keys);
@@ -368,7 +367,7 @@ enabled(struct xh_port *xp, uint32_t portsc, struct xh_actions *out)
 
 	xp->xp_place.pl_speed = speed;
 	if (speed == 0 || speed > XHCI_SPEED_MAX) {
-		fail(xp, XH_WHY_SPEED, out);
+		try_again(xp, XH_WHY_SPEED, out);
 		return;
 	}
 	xp->xp_packet0 = 512;
@@ -413,18 +412,18 @@ port_event(struct xh_port *xp, uint32_t portsc, struct xh_actions *out)
 	} else if (xp->xp_state == XH_RESET) {
 		/* A contact that bounces in the reset counts as a failure, so that it ends. */
 		if ((portsc & XHCI_PORT_CSC) != 0)
-			fail(xp, XH_WHY_PORT, out);
+			try_again(xp, XH_WHY_PORT, out);
 		else if ((portsc & (XHCI_PORT_PRC | XHCI_PORT_WRC)) == 0)
 			return;
 		else if (enabled_now)
 			enabled(xp, portsc, out);
 		else
-			fail(xp, XH_WHY_PORT, out);
+			try_again(xp, XH_WHY_PORT, out);
 	} else if ((portsc & XHCI_PORT_CSC) != 0 || xp->xp_state == XH_EMPTY) {
 		plugged(xp, out);
 	} else if ((portsc & XHCI_PORT_PEC) != 0 && !enabled_now &&
 	    xp->xp_state > XH_RESET && xp->xp_state < XH_LEAVING) {
-		fail(xp, XH_WHY_PORT, out);
+		try_again(xp, XH_WHY_PORT, out);
 	} else if (xp->xp_state == XH_LEAVING && xp->xp_next == XH_EMPTY) {
 		plugged(xp, out);
 	}
@@ -448,7 +447,7 @@ timeout(struct xh_port *xp, uint32_t portsc, struct xh_actions *out)
 		debounced(xp, portsc, out);
 		return;
 	case XH_RESET:
-		fail(xp, XH_WHY_PORT, out);
+		try_again(xp, XH_WHY_PORT, out);
 		return;
 	case XH_SETTLE:
 		xp->xp_state = XH_ENABLE;
@@ -458,7 +457,7 @@ timeout(struct xh_port *xp, uint32_t portsc, struct xh_actions *out)
 		return;
 	default:
 		if (xp->xp_state <= XH_RUNNING && xp->xp_control.p_busy)
-			fail(xp, XH_WHY_SILENT, out);
+			try_again(xp, XH_WHY_SILENT, out);
 	}
 }
 
@@ -500,7 +499,7 @@ command_event(struct xh_port *xp, const struct xh_event *e, struct xh_actions *o
 	if (xp->xp_state == XH_LEAVING)
 		return;
 	if (!ok || xp->xp_slot == 0) {
-		fail(xp, XH_WHY_COMMAND, out);
+		try_again(xp, XH_WHY_COMMAND, out);
 		return;
 	}
 	if (type == XHCI_RESET_EP || type == XHCI_SET_DEQUEUE)
@@ -551,7 +550,7 @@ descriptor(struct xh_port *xp, size_t n, struct xh_actions *out)
 		xp->xp_state = XH_SET_CONFIG;
 	}
 	if (r == USB_MALFORMED)
-		fail(xp, XH_WHY_DESCRIPTOR, out);
+		try_again(xp, XH_WHY_DESCRIPTOR, out);
 	else if (r == USB_NOT_KEYBOARD)
 		refuse(xp, XH_WHY_NOT_KEYBOARD, out);
 }
@@ -586,7 +585,7 @@ pipe_error(struct xh_port *xp, struct xh_pipe *p, uint8_t code, struct xh_action
 	    code == XHCI_SPLIT;
 
 	if (!halts || ++p->p_errors > ERRORS_MAX)
-		fail(xp, XH_WHY_TRANSFER, out);
+		try_again(xp, XH_WHY_TRANSFER, out);
 	else
 		p->p_halted = true;
 }
@@ -658,7 +657,7 @@ keys_event(struct xh_port *xp, const struct xh_event *e, struct xh_actions *out)
 static void
 transfer_event(struct xh_port *xp, const struct xh_event *e, struct xh_actions *out)
 {
-	struct xh_pipe *p = e->e_dci == CONTROL_DCI ? &xp->xp_control : &xp->xp_keys;
+	struct xh_pipe *p = e->e_dci == XH_CONTROL_DCI ? &xp->xp_control : &xp->xp_keys;
 
 	if (xp->xp_state < XH_DEVICE8 || xp->xp_state > XH_RUNNING || e->e_slot != xp->xp_slot ||
 	    e->e_dci != p->p_dci || !p->p_busy || p->p_halted ||
