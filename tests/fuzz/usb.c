@@ -102,9 +102,11 @@ event(const struct xh_port *xp, const uint8_t *b)
 		e.e_code = XHCI_SUCCESS;
 	e.e_dci = (b[0] & 16) != 0 ? xp->xp_keys.p_dci : 1;
 	if (e.e_dci == 1)
-		e.e_trb = xp->xp_stage[b[3] % 4 % 3 == 0 && xp->xp_stages > 0 ? xp->xp_stages - 1 : 0];
+		e.e_trb = xp->xp_stage[b[3] % 4 % 3 == 0 && xp->xp_stages > 0 ?
+		    xp->xp_stages - 1 : 0];
 	else
-		e.e_trb = xp->xp_keys.p_ring.r_pa + xp->xp_keys.p_ring.r_dequeue * sizeof ram.keys[0];
+		e.e_trb = xp->xp_keys.p_ring.r_pa +
+		    xp->xp_keys.p_ring.r_dequeue * sizeof ram.keys[0];
 	return e;
 }
 

@@ -432,8 +432,6 @@ port_event(struct xh_port *xp, uint32_t portsc, struct xh_actions *out)
 static void
 timeout(struct xh_port *xp, uint32_t portsc, struct xh_actions *out)
 {
-	if (!xp->xp_timer)
-		return;			/* E4 */
 	xp->xp_timer = false;
 	if (xp->xp_command != 0) {
 		if (xp->xp_state == XH_RUNNING)

@@ -6,6 +6,10 @@
  * The caller feeds events, one at a time, and then carries out the actions in
  * their order.  Rings, contexts and the buffer are filled here; the caller
  * must not touch them.  One struct per port, all independent.
+ *
+ * A change of the connection between reading PORTSC and clearing its change
+ * bits makes no event: the caller reads PORTSC again after it wrote it, and
+ * feeds XH_EV_PORT again when CCS is not what it was.
  */
 #pragma once
 #include <core/usb/ctx.h>

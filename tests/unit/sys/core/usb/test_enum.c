@@ -834,6 +834,55 @@ keys_survive_errors_of_their_endpoint(void **state)
 	assert_int_equal(w.why, XH_WHY_TRANSFER);
 }
 
+/* Each time it works in between it may fail as often again. */
+static void
+a_report_gives_all_attempts_back(void **state)
+{
+	(void)state;
+	begin(XHCI_HIGH, 64, 64);
+	plug();
+	settle();
+	for (uint32_t i = 1; i < 10; i++) {
+		for (uint32_t n = 0; n < 4; n++) {
+			press(0, XHCI_TRANSACTION, 0);
+			settle();
+		}
+		assert_int_equal(w.gone, i);
+		check_works();
+	}
+}
+
+/* The change bit was lost; the caller looked again and saw the connection. */
+static void
+a_device_that_comes_while_the_last_one_leaves_is_not_lost(void **state)
+{
+	(void)state;
+	begin(XHCI_FULL, 8, 32);
+	plug();
+	settle();
+	unplug();
+	assert_true(feed_port());
+	assert_int_equal(w.port.xp_state, XH_LEAVING);
+	plug();
+	w.portsc &= ~XHCI_PORT_CHANGES;
+	settle();
+	check_works();
+}
+
+static void
+a_port_that_was_disabled_by_an_error_is_reset(void **state)
+{
+	(void)state;
+	begin(XHCI_FULL, 8, 32);
+	plug();
+	settle();
+	w.portsc = XHCI_PORT_PP | XHCI_PORT_CCS | XHCI_PORT_PEC;
+	w.port_event = true;
+	settle();
+	assert_int_equal(w.gone, 1);
+	check_works();
+}
+
 static void
 a_short_report_is_filled_with_zeros(void **state)
 {
@@ -871,9 +920,15 @@ lights_follow_the_last_wish(void **state)
 	}
 	assert_int_equal(w.leds, 5);
 	check_works();
-	w.fault = FAULT_TRANSACTION;
+	for (uint32_t i = 0; i < 10; i++) {	/* one error each is no series */
+		w.fault = FAULT_TRANSACTION;
+		w.fault_at = w.steps;
+		w.fault_n = 1;
+		set_leds(i & 1);
+		settle();
+		assert_int_equal(w.leds, i & 1);
+	}
 	w.fault_at = w.steps;
-	w.fault_n = 2;
 	set_leds(7);
 	press(0, XHCI_STALL, 0);	/* both endpoints at once */
 	settle();
@@ -1003,6 +1058,9 @@ main(void)
 		cmocka_unit_test(unplugging_at_any_step_leaves_nothing),
 		cmocka_unit_test(a_quick_exchange_at_any_time_begins_anew),
 		cmocka_unit_test(keys_survive_errors_of_their_endpoint),
+		cmocka_unit_test(a_report_gives_all_attempts_back),
+		cmocka_unit_test(a_device_that_comes_while_the_last_one_leaves_is_not_lost),
+		cmocka_unit_test(a_port_that_was_disabled_by_an_error_is_reset),
 		cmocka_unit_test(a_short_report_is_filled_with_zeros),
 		cmocka_unit_test(lights_follow_the_last_wish),
 		cmocka_unit_test(a_silent_keyboard_is_not_waited_for_when_it_has_nothing_to_say),
