@@ -286,7 +286,6 @@ ask_keys(struct xh_port *xp, struct xh_actions *out)
 	};
 	uint64_t pa;
 
-	memset(buffer(xp, REPORT_AT), 0, XH_REPORT_BYTES);
 	start(xp, &xp->xp_keys, &t, 1, &pa, out);
 }
 
