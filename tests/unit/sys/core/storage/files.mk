@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+unit += tests/unit/sys/core/storage/test_nvme.c
