@@ -75,7 +75,7 @@ walk(const struct nvme_sqe *e, uint64_t bytes, struct storage_seg *out)
 	return k;
 }
 
-/* Pieces of `bytes` in all that begin and end as they may; runs of pages are sometimes one piece. */
+/* Pieces of `bytes` in all that begin and end as they may, of one page or of a run. */
 static size_t
 make_pieces(struct storage_seg *seg, uint64_t bytes)
 {
@@ -85,7 +85,7 @@ make_pieces(struct storage_seg *seg, uint64_t bytes)
 	while (bytes > 0) {
 		uint64_t run = rt_min(bytes, NVME_PAGE * (1 + (rnd(3) == 0 ? rnd(40) : 0)) - into);
 
-		seg[n++] = (struct storage_seg){ NVME_PAGE * (uint64_t)(1 + rnd(1u << 22)) + into, run };
+		seg[n++] = (struct storage_seg){ NVME_PAGE * (1ull + rnd(1u << 22)) + into, run };
 		bytes -= run;
 		into = 0;
 	}
@@ -148,11 +148,13 @@ prp(const struct storage_seg *seg, size_t nseg, const struct storage_mem *l)
 static void
 misaligned_pieces_are_refused(void **state)
 {
-	struct storage_seg none = { 0x1000, 0 }, odd = { 0x1002, 512 }, wrap = { UINT64_MAX - 4095, 8192 };
+	struct storage_seg none = { 0x1000, 0 }, odd = { 0x1002, 512 };
+	struct storage_seg wrap = { UINT64_MAX - 4095, 8192 }, all = { 0, UINT64_MAX };
 	struct storage_seg hole[] = { { 0x1000, 512 }, { 0x2000, 512 } };
 	struct storage_seg late[] = { { 0x1000, 4096 }, { 0x2200, 512 } };
-	struct storage_seg two = { 0x1800, 4096 }, three = { 0x1800, 8192 }, all = { 0, UINT64_MAX };
-	struct storage_mem one = { list_page, LIST_PA, NVME_PAGE }, empty = { list_page, LIST_PA, 8 };
+	struct storage_seg two = { 0x1800, 4096 }, three = { 0x1800, 8192 };
+	struct storage_mem one = { list_page, LIST_PA, NVME_PAGE };
+	struct storage_mem empty = { list_page, LIST_PA, 8 };
 	struct storage_seg most = { 0x10000, 513 * NVME_PAGE }, over = { 0x10000, 514 * NVME_PAGE };
 
 	(void)state;
@@ -542,14 +544,17 @@ commands_and_results_are_encoded_by_the_book(void **state)
 
 	(void)state;
 	nvme_create_cq(&e, 2, 64, 0x5000, 9);
-	assert_true(e.se_cdw0 == 5 && e.se_cdw10 == 0x3f0002 && e.se_cdw11 == 0x90003 && e.se_prp1 == 0x5000);
+	assert_true(e.se_cdw0 == 5 && e.se_prp1 == 0x5000);
+	assert_true(e.se_cdw10 == 0x3f0002 && e.se_cdw11 == 0x90003);
 	nvme_create_sq(&e, 2, 64, 0x6000);
-	assert_true(e.se_cdw0 == 1 && e.se_cdw10 == 0x3f0002 && e.se_cdw11 == 0x20001 && e.se_prp1 == 0x6000);
+	assert_true(e.se_cdw0 == 1 && e.se_prp1 == 0x6000);
+	assert_true(e.se_cdw10 == 0x3f0002 && e.se_cdw11 == 0x20001);
 	nvme_set_queues(&e, 4);
 	assert_true(e.se_cdw0 == 9 && e.se_cdw10 == 7 && e.se_cdw11 == 0x30003);
 	assert_int_equal(nvme_queues_granted(0x10003), 2);
 	nvme_rw(&e, true, 1, 0x123456789aull, 65536);
-	assert_true(e.se_cdw0 == 1 && e.se_cdw10 == 0x3456789a && e.se_cdw11 == 0x12 && e.se_cdw12 == 0xffff);
+	assert_true(e.se_cdw0 == 1 && e.se_cdw12 == 0xffff);
+	assert_true(e.se_cdw10 == 0x3456789a && e.se_cdw11 == 0x12);
 	nvme_rw(&e, false, 1, 0, 1);
 	assert_true(e.se_cdw0 == 2 && e.se_nsid == 1 && e.se_cdw12 == 0);
 	nvme_identify(&e, NVME_ID_ACTIVE, 7, 0x7000);
