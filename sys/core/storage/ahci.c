@@ -476,7 +476,6 @@ ahp_next(struct ahp *ap, bool ok)
 	case AHP_RESETTING:
 		if (!ok)
 			return give_up(ap);
-		ap->ap_log = false;			/* the disk forgot */
 		return go(ap, AHP_STARTING, AHP_START);
 	case AHP_STARTING:
 		if (!ok)

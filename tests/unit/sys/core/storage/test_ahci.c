@@ -54,6 +54,7 @@ static struct {
 	bool		started, plugged;
 	bool		failed;			/* nothing but the log is answered */
 	bool		hung;
+	bool		stuck;			/* does not stop: only a COMRESET helps */
 	uint32_t	sact, ci, is, tfd;
 	uint32_t	victim;			/* tag that failed */
 	uint32_t	acts;			/* in this recovery */
@@ -146,7 +147,7 @@ port_write(uint32_t sact, uint32_t ci)
 	assert_true(port.started && ci != 0 && (ci & (port.ci | port.sact)) == 0);
 	assert_int_equal(ci & ahp_private_ci(&ap), 0);
 	if (sact != 0)
-		assert_true(sact == ci && (port.ci & ~port.sact) == 0);
+		assert_true(sact == ci && !ap.ap_alone && (port.ci & ~port.sact) == 0);
 	else
 		assert_true((ci & (ci - 1)) == 0 && (port.ci | port.sact) == 0);
 	for (uint32_t i = 0; i < AHP_SLOTS; i++)
@@ -221,6 +222,9 @@ answer_private(void)
 		return true;
 	}
 	assert_true(f[2] == 0x2f && f[4] == 0x10 && f[5] == 0 && f[12] == 1);
+	port.failed = false;
+	if (one_in(port.bad_log) && rnd(2) == 0)
+		return true;			/* and not a byte comes */
 	memset(to, 0, AHP_PRIVATE);
 	to[0] = (uint8_t)port.victim;
 	to[2] = 0x41;
@@ -228,7 +232,6 @@ answer_private(void)
 	seal(to);
 	if (one_in(port.bad_log))
 		to[rnd(512)] ^= (uint8_t)(1 + rnd(255));
-	port.failed = false;
 	return true;
 }
 
@@ -240,14 +243,15 @@ perform(enum ahp_act act)
 	case AHP_STOP:
 		port.started = false;
 		port.ci = port.sact = 0;
-		return !port.hung && !one_in(port.no_stop);
+		port.stuck = port.hung || one_in(port.no_stop);
+		return !port.stuck;
 	case AHP_COMRESET:
 		assert_false(port.started);
 		port.resets++;
-		port.hung = port.failed = false;
+		port.hung = port.failed = port.stuck = false;
 		return port.plugged;
 	case AHP_START:
-		assert_false(port.started);
+		assert_false(port.started || port.stuck);
 		port.is = 0;
 		if (one_in(port.no_start))
 			return false;
@@ -449,6 +453,45 @@ faults_at_every_step_lose_nothing(void **state)
 }
 
 static void
+a_failed_command_is_issued_once(void **state)
+{
+	(void)state;
+	seed = 3;
+	make_jobs(0);
+	start(32, 32);
+	for (uint32_t i = 0; i < 10; i++)
+		job[i].op = AHP_READ;
+	job[4].bad = true;
+	for (uint32_t i = 0; i < 10; i++) {
+		job[i].nseg = 1;
+		job[i].seg[0] = (struct storage_seg){ 0x1000, SECTORS * 512 };
+		assert_int_equal(submit(i), AHP_TAKEN);
+	}
+	for (uint32_t i = 0; i < 1000; i++) {
+		port_step();
+		interrupt(false);
+	}
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_true(job[i].ended && job[i].issues <= (i == 4 ? 1 : 2));
+		assert_int_equal(job[i].result, i == 4 ? STORAGE_MEDIUM : STORAGE_OK);
+	}
+}
+
+static void
+a_link_that_fails_now_and_then_is_not_given_up(void **state)
+{
+	(void)state;
+	seed = 4;
+	make_jobs(0);
+	start(32, 32);
+	port.link_faults = 200;
+	run(0);
+	assert_true(ap.ap_state == AHP_RUNNING && port.resets > AHP_RESETS);
+	for (uint32_t i = 0; i < JOBS; i++)
+		assert_int_equal(job[i].result, STORAGE_OK);
+}
+
+static void
 a_disk_that_never_answers_is_given_up(void **state)
 {
 	(void)state;
@@ -513,6 +556,27 @@ queued_and_other_commands_never_mix(void **state)
 	assert_int_equal(submit(1), AHP_TAKEN);
 	assert_int_equal(submit(3), AHP_NOT_NOW);
 	assert_int_equal(submit(4), AHP_NOT_NOW);
+}
+
+static void
+a_slot_is_taken_until_it_was_reaped(void **state)
+{
+	struct ahp_regs idle = { .rg_ssts = 3 };
+	struct ahp_done d;
+
+	(void)state;
+	seed = 2;
+	make_jobs(0);
+	start(2, 32);
+	job[0].op = job[1].op = AHP_FLUSH;
+	job[0].nseg = job[1].nseg = 0;
+	assert_int_equal(submit(0), AHP_TAKEN);
+	assert_int_equal(ahp_event(&ap, &idle, false), AHP_RUN);
+	assert_int_equal(submit(1), AHP_NOT_NOW);
+	assert_true(ahp_reap(&ap, &d) && d.hd_cookie == &job[0]);
+	assert_false(ahp_reap(&ap, &d));
+	port.ci = 0;
+	assert_int_equal(submit(1), AHP_TAKEN);
 }
 
 static enum ahp_answer
@@ -640,10 +704,13 @@ main(void)
 		cmocka_unit_test(the_one_that_failed_fails_and_the_others_do_not),
 		cmocka_unit_test(a_log_that_tells_nothing_ends_all_the_same),
 		cmocka_unit_test(faults_at_every_step_lose_nothing),
+		cmocka_unit_test(a_failed_command_is_issued_once),
+		cmocka_unit_test(a_link_that_fails_now_and_then_is_not_given_up),
 		cmocka_unit_test(a_disk_that_never_answers_is_given_up),
 		cmocka_unit_test(another_disk_in_its_place_gets_no_commands),
 		cmocka_unit_test(a_controller_that_vanishes_is_given_up_at_once),
 		cmocka_unit_test(queued_and_other_commands_never_mix),
+		cmocka_unit_test(a_slot_is_taken_until_it_was_reaped),
 		cmocka_unit_test(requests_that_cannot_be_described_are_refused),
 		cmocka_unit_test(identify_data_is_believed_within_bounds),
 		cmocka_unit_test(registers_are_read_by_the_book),

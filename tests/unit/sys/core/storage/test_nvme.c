@@ -156,6 +156,8 @@ misaligned_pieces_are_refused(void **state)
 	struct storage_mem one = { list_page, LIST_PA, NVME_PAGE };
 	struct storage_mem empty = { list_page, LIST_PA, 8 };
 	struct storage_seg most = { 0x10000, 513 * NVME_PAGE }, over = { 0x10000, 514 * NVME_PAGE };
+	struct storage_mem both = { list_page, LIST_PA, 2 * NVME_PAGE };
+	struct storage_seg most2 = { 0, 1024 * NVME_PAGE }, over2 = { 0, 1025 * NVME_PAGE };
 
 	(void)state;
 	assert_false(prp(&none, 0, &list));
@@ -170,6 +172,8 @@ misaligned_pieces_are_refused(void **state)
 	assert_false(prp(&three, 1, &empty));
 	assert_true(prp(&most, 1, &one));
 	assert_false(prp(&over, 1, &one));
+	assert_true(prp(&most2, 1, &both));
+	assert_false(prp(&over2, 1, &both));
 }
 
 /* ---- The controller. ---- */
