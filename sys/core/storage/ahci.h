@@ -133,7 +133,7 @@ enum ahp_act {
 	AHP_GIVE_UP,		/* ST and FRE off: after that ahp_reap() tells of the rest */
 };
 
-/* Registers of the port as the driver read them, PxSACT before PxCI. */
+/* Registers of a port: PxIS is read and cleared first, so that no completion is lost; PxCI last. */
 struct ahp_regs {
 	uint32_t	rg_is, rg_ssts, rg_tfd, rg_sact, rg_ci;
 };

@@ -146,6 +146,7 @@ port_write(uint32_t sact, uint32_t ci)
 {
 	assert_true(port.started && ci != 0 && (ci & (port.ci | port.sact)) == 0);
 	assert_int_equal(ci & ahp_private_ci(&ap), 0);
+	assert_int_equal(ci >> (rt_max(ap.ap_disk.ad_queue, 1) - 1) >> 1, 0);
 	if (sact != 0)
 		assert_true(sact == ci && !ap.ap_alone && (port.ci & ~port.sact) == 0);
 	else
@@ -227,6 +228,8 @@ answer_private(void)
 		return true;			/* and not a byte comes */
 	memset(to, 0, AHP_PRIVATE);
 	to[0] = (uint8_t)port.victim;
+	if (one_in(port.bad_log))
+		to[0] = (uint8_t)(0x80 | rnd(32));	/* of a command that was not queued */
 	to[2] = 0x41;
 	to[3] = 0x40;
 	seal(to);
@@ -248,7 +251,8 @@ perform(enum ahp_act act)
 	case AHP_COMRESET:
 		assert_false(port.started);
 		port.resets++;
-		port.hung = port.failed = port.stuck = false;
+		port.hung = port.failed = false;
+		port.stuck = !port.plugged;
 		return port.plugged;
 	case AHP_START:
 		assert_false(port.started || port.stuck);
