@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-2-Clause
+pc64 += sys/core/virtio/ring.c
+pc64 += sys/core/virtio/virtio.c

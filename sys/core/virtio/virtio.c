@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtio - what is the same for all devices: features, and the way from a PCI
+ * function's capabilities to its registers.
+ *
+ * A capability says "this kind of register is in that BAR, there".  It is taken only if
+ * the whole region is inside a memory BAR and as large as its kind must be, so that the
+ * driver maps and reads without further checks.
+ */
+#include <core/virtio/virtio.h>
+
+#include <core/rt/rt.h>
+
+#define CAP_BYTES	offsetof(struct virtio_pci_cap, notify_multiplier)	/* of most kinds */
+
+bool
+virtio_negotiate(uint64_t offered, uint64_t wanted, uint64_t needed, uint64_t *accepted)
+{
+	needed |= VIRTIO_F_VERSION_1;
+	if ((offered & needed) != needed)
+		return false;
+	*accepted = offered & (wanted | needed);
+	return true;
+}
+
+/* A region of `kind` is at least this long; 0: no kind whose place we want. */
+static uint32_t
+least_bytes(uint32_t kind)
+{
+	switch (kind) {
+	case VIRTIO_CAP_COMMON: return VIRTIO_COMMON_BYTES;
+	case VIRTIO_CAP_NOTIFY: return 2;
+	case VIRTIO_CAP_ISR:
+	case VIRTIO_CAP_DEVICE: return 1;
+	default: return 0;
+	}
+}
+
+/* Registers of more than a byte are aligned. */
+static bool
+is_sound(const struct pci_bar bar[PCI_BARS], uint32_t kind, const struct virtio_region *r)
+{
+	uint32_t least = least_bytes(kind), align = 4;
+
+	if (kind == VIRTIO_CAP_ISR || kind == VIRTIO_CAP_NOTIFY)
+		align = least;
+	return least != 0 && r->bytes >= least && r->offset % align == 0 &&
+	    pci_bar_holds(bar, r->bar, r->offset, r->bytes);
+}
+
+/* A field of the capability at `at`. */
+#define FIELD(name) cfg->read(cfg->arg, f->pf_bdf, at + offsetof(struct virtio_pci_cap, name), \
+	sizeof(((struct virtio_pci_cap *)0)->name))
+
+static void
+read_cap(const struct pci_cfg *cfg, const struct pci_function *f,
+    const struct pci_bar bar[PCI_BARS], uint32_t at, struct virtio_pci *vp)
+{
+	uint32_t bytes = FIELD(bytes), kind = FIELD(kind), least = CAP_BYTES;
+	struct virtio_region r;
+
+	if (kind == VIRTIO_CAP_NOTIFY)
+		least = sizeof(struct virtio_pci_cap);
+	if (bytes < least || at + bytes > 256)
+		return;
+	r.bar = (uint8_t)FIELD(bar);
+	r.offset = FIELD(offset);
+	r.bytes = FIELD(length);
+	if (!is_sound(bar, kind, &r) || vp->vp_region[kind].bytes != 0)
+		return;
+	vp->vp_region[kind] = r;
+	if (kind == VIRTIO_CAP_NOTIFY)
+		vp->vp_notify_multiplier = FIELD(notify_multiplier);
+}
+
+bool
+virtio_pci_find(const struct pci_cfg *cfg, const struct pci_function *f,
+    const struct pci_bar bar[PCI_BARS], struct virtio_pci *vp)
+{
+	uint32_t at[PCI_CAPS_MAX];
+	size_t n = pci_caps(cfg, f, PCI_CAP_VENDOR, at, PCI_CAPS_MAX);
+	const struct virtio_region *r = vp->vp_region;
+
+	*vp = (struct virtio_pci){ 0 };
+	for (size_t i = 0; i < n; i++)
+		read_cap(cfg, f, bar, at[i], vp);
+	return r[VIRTIO_CAP_COMMON].bytes != 0 && r[VIRTIO_CAP_NOTIFY].bytes != 0 &&
+	    r[VIRTIO_CAP_ISR].bytes != 0;
+}
+
+bool
+virtio_pci_notify(const struct virtio_pci *vp, uint16_t queue_notify_off, uint32_t *offset)
+{
+	const struct virtio_region *r = &vp->vp_region[VIRTIO_CAP_NOTIFY];
+	uint64_t at = (uint64_t)queue_notify_off * vp->vp_notify_multiplier;
+
+	if (at % 2 != 0 || at + 2 > r->bytes)
+		return false;
+	*offset = r->offset + (uint32_t)at;
+	return true;
+}
