@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+pc64 += sys/core/nic/e1000.c
