@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * device - devices that say anything: a virtqueue, configuration spaces, a network controller's rings.
+ * device - devices that say anything: virtqueues, configuration spaces, the e1000's rings.
  *
  * The first piece is what the virtqueue's device writes, and when; the second the same for
  * the controller; the rest is the configuration space of every function that there is.
@@ -71,6 +71,7 @@ controller(const uint8_t *p, size_t n)
 	struct dma_mem bufs = { buffers, 16384, sizeof buffers };
 	struct e1000_rx rx;
 	struct e1000_tx tx;
+	const struct e1000_segment seg[3] = { { 1, 1 }, { 2, 60 }, { 3, E1000_TX_SEGMENT_MAX } };
 	uintptr_t put = 0, taken = 0;
 	uint32_t bytes;
 	void *cookie;
@@ -78,8 +79,6 @@ controller(const uint8_t *p, size_t n)
 	ASSERT(e1000_rx_init(&rx, RING_SIZE, receive, bufs, frame, FRAME_MAX));
 	ASSERT(e1000_tx_init(&tx, RING_SIZE, transmit, slots));
 	for (; n >= 3; p += 3, n -= 3) {
-		const struct e1000_segment seg[3] = { { 1, 1 }, { 2, 60 }, { 3, E1000_TX_SEGMENT_MAX } };
-
 		scribble(2 * RING_SIZE * 16, p + 1);
 		if ((p[0] & 3) != 0)
 			put += e1000_tx_put(&tx, seg, p[0] & 3, (void *)put);
@@ -123,7 +122,9 @@ static void
 function(void *arg, const struct pci_function *f)
 {
 	static uint32_t at[PCI_EXT_CAPS_MAX];
-	struct pci_window w[2] = { { true, false, 0x1000, 0x8000 }, { false, true, 1u << 20, 1ull << 40 } };
+	struct pci_window w[2] = {
+		{ true, false, 0x1000, 0x8000 }, { false, true, 1u << 20, 1ull << 40 },
+	};
 	struct pci_bar bar[PCI_BARS];
 	struct virtio_pci vp;
 	struct pci_msix msix;
@@ -141,10 +142,12 @@ function(void *arg, const struct pci_function *f)
 	if (pci_msi(&cfg, f, &msi))
 		pci_msi_set(&cfg, f->pf_bdf, &msi, &(struct pci_message){ 0xfee00000u, 0x41 });
 	if (pci_msix(&cfg, f, bar, &msix)) {
-		ASSERT(bar[msix.px_table_bar].pb_bytes >= msix.px_table_offset + msix.px_entries * 16ull);
+		ASSERT(msix.px_table_offset + msix.px_entries * 16ull <=
+		    bar[msix.px_table_bar].pb_bytes);
 		pci_msix_enable(&cfg, f->pf_bdf, &msix, true);
 	}
-	if (virtio_pci_find(&cfg, f, bar, &vp) && virtio_pci_notify(&vp, (uint16_t)written, &offset))
+	if (virtio_pci_find(&cfg, f, bar, &vp) &&
+	    virtio_pci_notify(&vp, (uint16_t)written, &offset))
 		ASSERT(offset + 2ull <= bar[vp.vp_region[VIRTIO_CAP_NOTIFY].bar].pb_bytes);
 }
 
