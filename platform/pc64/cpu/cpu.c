@@ -33,6 +33,7 @@ bool md_deterministic;
 
 void	md_ctx_start(void);
 void	syscall_entry(void);
+void	segments_load(const void *gdtr);	/* gate.S */
 
 void
 md_ctx_make(uint64_t *sp, uint64_t stack_top, void (*fn)(void *), void *arg)
@@ -153,10 +154,7 @@ cpu_setup(struct pc_cpu *pc)
 	    (tss >> 24 & 0xff) << 56;
 	pc->pc_gdt[SEL_TSS / 8 + 1] = tss >> 32;
 	pc->pc_tss.t_iomap = sizeof pc->pc_tss;
-	__asm__ volatile("lgdt %0\n\tpushq %1\n\tleaq 1f(%%rip), %%rax\n\tpushq %%rax\n\tlretq\n1:\n\t"
-	    "movl %2, %%eax\n\tmovl %%eax, %%ss\n\txorl %%eax, %%eax\n\tmovl %%eax, %%ds\n\tmovl %%eax, %%es\n\t"
-	    "movl %%eax, %%fs\n\tmovl %%eax, %%gs\n\tltr %w3"
-	    : : "m"(gdtr), "i"(SEL_KCODE), "i"(SEL_KDATA), "r"((uint16_t)SEL_TSS) : "rax", "memory");
+	segments_load(&gdtr);
 	wrmsr(MSR_GS_BASE, (uint64_t)pc);
 	trap_setup();
 	wrmsr(MSR_STAR, (uint64_t)SEL_UBASE << 48 | (uint64_t)SEL_KCODE << 32);
@@ -168,7 +166,7 @@ cpu_setup(struct pc_cpu *pc)
 		fpu_learn();
 }
 
-/* A processor's page, and one for each of its own stacks, which begins with the way back (gate.S, G2). */
+/* A processor's page, and one for each of its stacks, which begins with the way back (gate.S, G2). */
 struct pc_cpu *
 cpu_make(uint32_t id, uint32_t apic)
 {

@@ -253,6 +253,26 @@ trap_debug:
 	jnz	trap_common
 	jmp	trap_anywhere
 
+/* (const void *gdtr): the processor's own table, and its task state segment. */
+	.globl	segments_load
+	.type	segments_load, @function
+segments_load:
+	lgdt	(%rdi)
+	popq	%rcx
+	pushq	$SEL_KCODE
+	pushq	%rcx
+	movl	$SEL_KDATA, %eax
+	movl	%eax, %ss
+	xorl	%eax, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %fs
+	movl	%eax, %gs
+	movl	$SEL_TSS, %eax
+	ltr	%ax
+	lretq
+	.size	segments_load, . - segments_load
+
 /* 256 doors of 16 bytes: vectors that have no error code push one. */
 	.globl	trap_doors
 	.balign	16
