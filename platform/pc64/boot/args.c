@@ -29,6 +29,8 @@ take_word(const char **p, char *out, size_t room)
 	while (*s != '\0' && *s != ' ') {
 		if (room-- <= 1)
 			return false;
+		if (s[0] == '\\' && s[1] == '\\')
+			s++;		/* GRUB doubles them */
 		if (s[0] == '\\' && s[1] == 'x' && hex(s[2]) >= 0 && hex(s[3]) >= 0) {
 			*out++ = (char)(hex(s[2]) << 4 | hex(s[3]));
 			s += 4;
