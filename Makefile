@@ -10,7 +10,7 @@
 #   pc64      kernel world: what only a PC's kernel has   platform/pc64/**, its drivers, pure code for them
 #   hostkit   host world: the library
 #   launch    host world: the vkernel command
-#   tools     host world: one-file programs that the build itself needs
+#   tools     host world: one-file programs
 #   unit      host world: tests/unit/**/test_*.c, each a CMocka program
 #   user      tests/user/*.c, each a static musl program for the guest; user_glibc: those that are also built with glibc
 #   stress    tests/stress/*.c, likewise, for seeds of deterministic mode
@@ -405,7 +405,7 @@ user: $(user_bin) $(guest_bin) $(stress_bin) ; @:
 
 explorers: $(explore_bin) ; @:
 helpers: $(patsubst tests/system/%.c,$(O)/system/%,$(helpers)) ; @:
-programs: all unit user helpers explorers ; @:
+programs: all unit user helpers explorers pc64 ; @:
 
 setup:
 	@sh scripts/run/setup test

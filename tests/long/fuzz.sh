@@ -46,7 +46,8 @@ else
 	make --no-print-directory O="$BUILD" fuzz >"$t/log" 2>&1
 	holds "it builds" [ $? = 0 ]
 	corpus
-	for f in exec socket codec text; do
+	for f in exec socket codec text bootinfo acpi disk storage device usb kbd screen; do
+		mkdir -p "$t/$f"
 		"$BUILD/fuzz/$f" -max_total_time="${SECONDS_FUZZ:-60}" -max_len=16384 -timeout=20 -print_final_stats=1 \
 		    -artifact_prefix="$t/" "$t/$f" >"$t/out" 2>&1 </dev/null
 		same "$f: any bytes" 0 $?

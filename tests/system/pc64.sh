@@ -1,0 +1,59 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# pc64 - a PC as the machine, in QEMU: loaders, streams, statuses, panics; and what runs on the virtual kernel runs
+# there: the kernel's own tests, line by line, and the programs of tests/user, all but those in pc64.tsv.
+set -u
+. tests/tap.sh
+if ! command -v qemu-system-x86_64 >/dev/null; then
+	skip "a PC" "no qemu-system-x86_64"
+	finish
+	exit
+fi
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+trap 'exit 130' INT TERM
+export BUILD
+pc() {
+	sh scripts/run/pc64 --timeout=90s "$@"
+}
+
+pc -- sh -c 'echo out; echo err >&2; exit 3' >"$t/out" 2>"$t/err" </dev/null
+same "status, output and errors" "3 out err" "$? $(cat "$t/out" "$t/err" | tr '\n' ' ' | sed 's/ $//')"
+head -c 70000 /dev/urandom >"$t/bytes"
+same "input, byte for byte" "$(sha256sum <"$t/bytes")" "$(pc -- sha256sum <"$t/bytes")"
+pc -q -a panic -- true >"$t/out" 2>"$t/err" </dev/null
+same "a panic's status" 120 $?
+holds "a panic has names and lines" grep -q 'boot_late+.*main.c:' "$t/err"
+pc -c 4 -- sh -c 'nproc; for i in 1 2 3 4; do (while :; do :; done) & done; sleep 1; kill $(jobs -p); wait; echo done' \
+    >"$t/out" 2>/dev/null </dev/null
+same "four processors, all of them busy" "4 done" "$(echo $(cat "$t/out"))"
+
+for way in "seabios pc 4" "ovmf q35 1"; do
+	# shellcheck disable=SC2086
+	set -- $way
+	FIRMWARE=$1 MACHINE=$2 pc -c "$3" -- sh -c 'echo it works: $(nproc)' >"$t/out" 2>&1 </dev/null
+	holds "by GRUB: $1, $2, $3 processors" grep -aq "it works: $3" "$t/out"
+done
+
+results() {	# COMMAND...: numbers and times left out
+	"$@" -q -m 256M -a ktest 2>&1 </dev/null | grep -E '^(not )?ok'
+}
+results "$BUILD/bin/vkernel-test" -c 1 >"$t/vkernel"
+KERNEL=$BUILD/pc64/kernel-test.elf
+export KERNEL
+results pc >"$t/pc"
+same "kernel tests on one processor, as on the virtual kernel" "$(cat "$t/vkernel")" "$(cat "$t/pc")"
+MACHINE=pc results pc -c 4 >"$t/pc"
+same "and on four" "$(cat "$t/vkernel")" "$(cat "$t/pc")"
+unset KERNEL
+
+programs=$(find "$BUILD/user" -type f -perm -u+x ! -name driver | sed 's|.*/||' | sort)
+for p in $programs; do
+	grep -q "^$p	" tests/system/pc64.tsv || echo "$p"
+done >"$t/programs"
+# shellcheck disable=SC2046
+CPUS=1 sh scripts/run/user-tests scripts/run/pc64 "$BUILD" $(cat "$t/programs") >"$t/user" 2>&1
+same "$(wc -l <"$t/programs") programs do as on the host" "" "$(grep -A 8 '^not ok' "$t/user")"
+holds "and all of them ran" [ "$(grep -c '^ok' "$t/user")" = "$(wc -l <"$t/programs")" ]
+finish
