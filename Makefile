@@ -325,7 +325,18 @@ $(eval $(call image,vkernel-test,$(kern_o) $(kerntest_o)))
 
 # ------------------------------------------------------------- the PC's image --
 po		= $(patsubst %,$(O)/obj/pc64/%.o,$(basename $(1)))
-pc64_o		:= $(call po,$(pc64_files)) $(O)/obj/pc64/systable.o
+pc64_o		:= $(call po,$(pc64_files)) $(O)/obj/pc64/systable.o $(O)/obj/pc64/font.o
+
+# The console's letters are Debian's (package console-setup-linux).
+FONT		?= /usr/share/consolefonts/Lat15-Terminus16.psf.gz
+$(O)/gen/font.c: scripts/gen/mkfont.sh
+	@mkdir -p $(@D)
+	$(call say,FONT,$@)
+	$(Q)sh scripts/gen/mkfont.sh $(FONT) >$@
+
+$(O)/obj/pc64/font.o: $(O)/gen/font.c $(O)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(kernflags) -mcmodel=kernel $(inccore) -c -o $@ $<
 define pc64_image
 $(O)/pc64/$(1).o: $(2) vkernel/image/kernel.ld $(lists) Makefile
 	@mkdir -p $$(@D)

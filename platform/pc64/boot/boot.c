@@ -224,6 +224,7 @@ boot_main(uint32_t magic, uint64_t info_pa)
 	self->pc_area = first.pc_area;
 	cpu_setup(self);
 	atomic_store(&self->pc_up, true);
+	console_setup(&info.bi_fb);
 	tables_read();
 	interrupts_setup();
 	processors_setup(self);

@@ -14,14 +14,16 @@
 #include "../dev/dev.h"
 #include "boot.h"
 
-#define LINE_CONSOLE	0
 #define LINE_MESSAGES	2
 #define LINE_STATUS	3
 
 void
 md_emergency(const char *text, size_t len)
 {
-	serial_write(boot_status ? LINE_MESSAGES : LINE_CONSOLE, text, len);
+	if (boot_status)
+		serial_write(LINE_MESSAGES, text, len);
+	else
+		console_emergency(text, len);
 }
 
 _Noreturn void
@@ -38,7 +40,7 @@ md_power_off_as(enum md_outcome how, int status)
 	if (boot_power.bp_pm1b != 0)
 		outw((uint16_t)boot_power.bp_pm1b, boot_power.bp_b);
 	if (!boot_status)
-		md_emergency("\r\nthe power can be switched off now\r\n", 37);
+		md_emergency("\nthe power can be switched off now\n", 35);
 	for (;;)
 		__asm__ volatile("cli\n\thlt");
 }

@@ -12,6 +12,18 @@ void	serial_write(uint32_t line, const void *buf, size_t len);
 bool	serial_read(uint32_t line, uint8_t *c);		/* false: nothing there */
 void	serial_listen(uint32_t line);			/* it interrupts when something comes */
 
+/* console.c: the first line and the screen, which are one terminal. */
+struct bi_fb;
+void	console_setup(const struct bi_fb *fb);		/* at boot; without a framebuffer the line alone */
+void	console_write(const void *buf, size_t len);
+void	console_emergency(const char *text, size_t len);
+bool	console_size(uint16_t *rows, uint16_t *cols);	/* false: only whoever has the line could tell */
+bool	console_app_keys(void);
+
+/* i8042.c */
+void	i8042_setup(void);
+bool	i8042_interrupt(void);				/* true: somebody wants to leave */
+
 /* stdio.c */
 uint32_t stdio_power_events(void);
-void	stdio_news(void);				/* in an interrupt: something has come */
+void	stdio_type(const void *bytes, size_t len);	/* as if it were typed */

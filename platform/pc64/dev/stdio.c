@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * stdio - the three standard streams on serial lines.
+ * stdio - the three standard streams.
  *
- * For a person all three are one terminal, COM1.  Run as a command, the
- * machine has input and output on COM1 and errors on COM2, each of its own
+ * For a person all three are one terminal, the console.  Run as a command,
+ * the machine has input and output on COM1 and errors on COM2, each of its own
  * kind.  A line has no end of file: input that is no terminal is framed, DLE E
  * is its end and a DLE comes twice.
  */
@@ -20,34 +20,88 @@
 
 #define RING_BYTES	65536u
 #define DLE		16
+#define KEYS_GSI	1
 #define COM1_GSI	4
 
-/* Filled by CPU 0 in the interrupt, emptied by readers, which the kernel lets in one at a time. */
+/* Filled with interrupts off, emptied by readers, which the kernel lets in one at a time. */
 static struct {
+	_Atomic uint32_t busy;		/* [atomic] a lock: of who fills it */
 	_Atomic uint32_t head, tail;	/* [atomic] written, read: so many bytes in all */
 	uint8_t		byte[RING_BYTES];
 } ring;
 static bool dle, ended;			/* [the reader] */
+static _Atomic bool leave;		/* [atomic] asked for by keys, taken by md_power_events() */
 
-void
-stdio_news(void)
+static bool
+ring_lock(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");
+	while (atomic_exchange(&ring.busy, 1) != 0)
+		__builtin_ia32_pause();
+	return (flags & 0x200) != 0;
+}
+
+static void
+ring_unlock(bool intr)
+{
+	atomic_store(&ring.busy, 0);
+	if (intr)
+		intr_on();
+}
+
+static bool
+ring_has_room(void)
+{
+	return atomic_load(&ring.head) - atomic_load(&ring.tail) < RING_BYTES;
+}
+
+static void
+ring_put(uint8_t c)
 {
 	uint32_t head = atomic_load(&ring.head);
+
+	ring.byte[head % RING_BYTES] = c;
+	atomic_store(&ring.head, head + 1);
+}
+
+/* What waits in the line, as far as there is room. */
+static void
+take_line(void)
+{
+	bool intr = ring_lock();
 	uint8_t c;
 
-	while (head - atomic_load(&ring.tail) < RING_BYTES && serial_read(0, &c)) {
-		ring.byte[head % RING_BYTES] = c;
-		atomic_store(&ring.head, ++head);
-	}
+	while (ring_has_room() && serial_read(0, &c))
+		ring_put(c);
+	ring_unlock(intr);
+}
+
+void
+stdio_type(const void *bytes, size_t len)
+{
+	const uint8_t *s = bytes;
+	bool intr = ring_lock();
+
+	for (size_t i = 0; i < len && ring_has_room(); i++)
+		ring_put(s[i]);
+	ring_unlock(intr);
+	md_kick(0, MD_INTR_CHR);
 }
 
 void
 dev_interrupt(uint32_t vector)
 {
-	if (vector != VEC_IRQ + COM1_GSI)
-		return;
-	stdio_news();
-	atomic_fetch_or(&pc_self()->pc_area->mailbox, MD_INTR_CHR);
+	_Atomic uint32_t *mailbox = &pc_self()->pc_area->mailbox;
+
+	if (vector == VEC_IRQ + COM1_GSI) {
+		take_line();
+		atomic_fetch_or(mailbox, MD_INTR_CHR);
+	} else if (vector == VEC_IRQ + KEYS_GSI && i8042_interrupt()) {
+		atomic_store(&leave, true);
+		atomic_fetch_or(mailbox, MD_INTR_POWER);
+	}
 }
 
 /* False: this byte is none of the program's. */
@@ -79,9 +133,7 @@ stdio_read(struct chrdev *cd, void *buf, size_t len, size_t *done)
 	}
 	atomic_store(&ring.tail, tail);
 	/* What came while the ring was full still waits in the line. */
-	intr_off();
-	stdio_news();
-	intr_on();
+	take_line();
 	return *done > 0 || ended ? 0 : EAGAIN;
 }
 
@@ -89,8 +141,10 @@ static int
 stdio_write(struct chrdev *cd, const void *buf, size_t len, size_t *done)
 {
 	*done = len;
-	if (cd->cd_kind != CHR_NULL && cd->cd_kind != CHR_NONE)
-		serial_write(cd->cd_unit == 2 && cd->cd_kind != CHR_TTY ? 1 : 0, buf, len);
+	if (cd->cd_kind == CHR_TTY)
+		console_write(buf, len);
+	else if (cd->cd_kind != CHR_NULL && cd->cd_kind != CHR_NONE)
+		serial_write(cd->cd_unit == 2, buf, len);
 	return 0;
 }
 
@@ -98,8 +152,10 @@ static void
 stdio_size(struct chrdev *cd, uint16_t *rows, uint16_t *cols)
 {
 	(void)cd;
-	*rows = 24;
-	*cols = 80;
+	if (boot_status || !console_size(rows, cols)) {
+		*rows = 24;
+		*cols = 80;
+	}
 }
 
 static void
@@ -145,7 +201,7 @@ kind_of(char letter)
 uint32_t
 stdio_power_events(void)
 {
-	return 0;
+	return atomic_exchange(&leave, false) ? MD_POWER_OFF : 0;
 }
 
 void
@@ -163,6 +219,8 @@ md_dev_init(void)
 		chr_attach(&streams[i]);
 	}
 	(void)ioapic_route(COM1_GSI, VEC_IRQ + COM1_GSI, pc_cpus[0]->pc_apic, false, false);
+	(void)ioapic_route(KEYS_GSI, VEC_IRQ + KEYS_GSI, pc_cpus[0]->pc_apic, false, false);
+	i8042_setup();
 	serial_listen(0);
 	if (boot_status)
 		serial_write(3, "ready\n", 6);
