@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * console - where a person sits: the first serial line and, if the loader gave a framebuffer, a screen; both show the
- * same, and keys of both are one input.
+ * console - where a person sits: the first serial line and, if the loader
+ * gave a framebuffer, a screen; both show the same, and keys of both are one input.
  *
  * Locking: [busy].  Last words do not wait for it for ever: whoever has it may be what failed.
  */
