@@ -406,10 +406,6 @@ images		:= $(if $(filter address,$(SANITIZE)),,$(O)/bin/vkernel $(O)/bin/vkernel
 ## all          the vkernel command, the hostkit library, and what they need (default)
 all: kernel-objects $(tool_bin) $(O)/lib/libhostkit.a $(example_bin) $(images)
 
-## pc64         the kernel of a PC, build/pc64/kernel.elf, and the one that tests itself
-.PHONY: pc64
-pc64: $(O)/pc64/kernel.elf $(O)/pc64/kernel-test.elf
-
 kernel-objects: $(kern_o) $(kerntest_o) ; @:
 unit: $(unit_bin) ; @:
 user: $(user_bin) $(guest_bin) $(stress_bin) ; @:
@@ -434,6 +430,24 @@ fuzz: $(fuzz_bin) ; @:
 run: setup-run
 	@$(MAKE) --no-print-directory $(O)/bin/vkernel
 	@$(O)/bin/vkernel $(RUNFLAGS)
+
+## pc64         the kernel of a PC, build/pc64/kernel.elf, and the one that tests itself
+.PHONY: pc64 iso run-pc64 setup-pc64
+pc64: $(O)/pc64/kernel.elf $(O)/pc64/kernel-test.elf
+setup-pc64:
+	@sh scripts/run/setup pc64
+
+## iso          an image that starts a PC, from a CD or a USB stick, by BIOS or UEFI
+iso: setup-pc64
+	@$(MAKE) --no-print-directory $(O)/pc64/damselfly.iso
+
+$(O)/pc64/damselfly.iso: $(O)/pc64/kernel.elf $(O)/root.cpio scripts/gen/mkiso.sh
+	$(call say,ISO,$@)
+	$(Q)sh scripts/gen/mkiso.sh $(O)/pc64/kernel.elf $(O)/root.cpio $@
+
+## run-pc64     that image in QEMU, on this terminal; Ctrl-] x leaves (RUNFLAGS='-c 4 -m 1G')
+run-pc64: iso
+	@BUILD=$(O) FIRMWARE=seabios ISO=$(O)/pc64/damselfly.iso sh scripts/run/pc64 $(RUNFLAGS)
 
 ## test         all tests but the long ones; T=NAME runs one
 test: setup

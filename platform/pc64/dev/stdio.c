@@ -222,6 +222,5 @@ md_dev_init(void)
 	(void)ioapic_route(KEYS_GSI, VEC_IRQ + KEYS_GSI, pc_cpus[0]->pc_apic, false, false);
 	i8042_setup();
 	serial_listen(0);
-	if (boot_status)
-		serial_write(3, "ready\n", 6);
+	serial_write(3, "ready\n", 6);
 }
