@@ -185,10 +185,35 @@ boot_trampoline(struct pc_cpu *pc)
 	args[4] = (uint64_t)boot_arrive;
 }
 
-/* ACPI 4.8.3.2: bit 13 says go, SLP_TYP stands above bit 10. */
+bool
+boot_isa_route(uint32_t irq)
+{
+	uint32_t gsi = irq;
+	bool level = false, low = false;
+
+	for (uint32_t i = 0; i < acpi.a_noverrides; i++) {
+		const struct acpi_override *o = &acpi.a_overrides[i];
+
+		if (o->ao_source != irq)
+			continue;
+		gsi = o->ao_gsi;
+		level = o->ao_trigger == ACPI_LEVEL;
+		low = o->ao_polarity == ACPI_LOW;
+	}
+	return ioapic_route(gsi, VEC_IRQ + irq, pc_cpus[0]->pc_apic, level, low);
+}
+
+/*
+ * ACPI 4.8.3.2: bit 13 says go, SLP_TYP stands above bit 10.  A machine without
+ * those ports has a register of a byte (4.8.3.7): bit 5, and above bit 2.
+ */
 static void
 power_setup(void)
 {
+	if ((acpi.a_flags & ACPI_HW_REDUCED) != 0 && acpi.a_sleep_control.ar_space == ACPI_MEMORY &&
+	    acpi.a_sleep_control.ar_addr != 0)
+		boot_power.bp_sleep = mmu_io(acpi.a_sleep_control.ar_addr, 1, false);
+	boot_power.bp_s = (uint8_t)(1u << 5 | (uint32_t)acpi.a_s5_a << 2);
 	if ((acpi.a_flags & ACPI_S5) == 0)
 		return;
 	if (acpi.a_pm1a_control.ar_space == ACPI_IO)

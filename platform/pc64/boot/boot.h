@@ -10,9 +10,14 @@ uint32_t boot_trampoline_page(void);		/* its page's number: below 1 MiB */
 extern char boot_stdio[4];			/* const after boot */
 extern bool boot_status;			/* const after boot: somebody reads the status, at COM4 */
 
-/* ACPI's soft-off: the port (0: none) and the word for it. */
+/* ACPI's soft-off. */
 struct boot_power {
 	uint32_t	bp_pm1a, bp_pm1b;	/* ports; 0: none */
-	uint16_t	bp_a, bp_b;		/* what to write */
+	uint16_t	bp_a, bp_b;		/* what to write there */
+	volatile uint8_t *bp_sleep;		/* or a byte in memory; NULL: none */
+	uint8_t		bp_s;			/* what to write there */
 };
 extern struct boot_power boot_power;		/* const after boot */
+
+/* CPU 0 gets VEC_IRQ + irq for that line of the ISA bus.  False: nobody brings it. */
+bool	boot_isa_route(uint32_t irq);

@@ -39,6 +39,8 @@ md_power_off_as(enum md_outcome how, int status)
 		outw((uint16_t)boot_power.bp_pm1a, boot_power.bp_a);
 	if (boot_power.bp_pm1b != 0)
 		outw((uint16_t)boot_power.bp_pm1b, boot_power.bp_b);
+	if (boot_power.bp_sleep != NULL)
+		*boot_power.bp_sleep = boot_power.bp_s;
 	if (!boot_status)
 		md_emergency("\nthe power can be switched off now\n", 35);
 	for (;;)

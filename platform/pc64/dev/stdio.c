@@ -20,8 +20,8 @@
 
 #define RING_BYTES	65536u
 #define DLE		16
-#define KEYS_GSI	1
-#define COM1_GSI	4
+#define KEYS_IRQ	1
+#define COM1_IRQ	4
 
 /* Filled with interrupts off, emptied by readers, which the kernel lets in one at a time. */
 static struct {
@@ -95,10 +95,10 @@ dev_interrupt(uint32_t vector)
 {
 	_Atomic uint32_t *mailbox = &pc_self()->pc_area->mailbox;
 
-	if (vector == VEC_IRQ + COM1_GSI) {
+	if (vector == VEC_IRQ + COM1_IRQ) {
 		take_line();
 		atomic_fetch_or(mailbox, MD_INTR_CHR);
-	} else if (vector == VEC_IRQ + KEYS_GSI && i8042_interrupt()) {
+	} else if (vector == VEC_IRQ + KEYS_IRQ && i8042_interrupt()) {
 		atomic_store(&leave, true);
 		atomic_fetch_or(mailbox, MD_INTR_POWER);
 	}
@@ -218,8 +218,8 @@ md_dev_init(void)
 			terminal = &streams[i];
 		chr_attach(&streams[i]);
 	}
-	(void)ioapic_route(COM1_GSI, VEC_IRQ + COM1_GSI, pc_cpus[0]->pc_apic, false, false);
-	(void)ioapic_route(KEYS_GSI, VEC_IRQ + KEYS_GSI, pc_cpus[0]->pc_apic, false, false);
+	(void)boot_isa_route(COM1_IRQ);
+	(void)boot_isa_route(KEYS_IRQ);
 	i8042_setup();
 	serial_listen(0);
 	serial_write(3, "ready\n", 6);
