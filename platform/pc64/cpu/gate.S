@@ -22,6 +22,25 @@
  */
 #include "gate.h"
 
+/* struct md_regs up to rdi, and what trap doors leave below the vector. */
+.macro	PUSH_REGS rax=%rax
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	\rax
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+.endm
+
 	.text
 	.globl	user_enter
 	.type	user_enter, @function
@@ -98,21 +117,7 @@ syscall_entry:
 	swapgs
 	movq	%rsp, %gs:PC_USER_RSP
 	movq	%gs:PC_REGS_TOP, %rsp
-	pushq	%rdi
-	pushq	%rsi
-	pushq	%rdx
-	pushq	%rcx
-	pushq	%rax
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	PUSH_REGS
 	movq	%gs:PC_USER_RSP, %rax
 	movq	%rcx, R_RIP(%rsp)
 	movq	%rax, R_RSP(%rsp)
@@ -138,21 +143,7 @@ trap_common:
 	movq	%rax, %gs:PC_SCRATCH
 	movq	%rsp, %rax
 	movq	%gs:PC_REGS_TOP, %rsp
-	pushq	%rdi
-	pushq	%rsi
-	pushq	%rdx
-	pushq	%rcx
-	pushq	%gs:PC_SCRATCH
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	PUSH_REGS %gs:PC_SCRATCH
 	movq	0(%rax), %rcx
 	movq	%rcx, %gs:PC_VECTOR
 	movq	8(%rax), %rcx
@@ -169,24 +160,6 @@ trap_common:
 	movl	$1, %eax		/* true: a vector */
 	jmp	user_left
 
-.macro	SAVE
-	pushq	%rdi
-	pushq	%rsi
-	pushq	%rdx
-	pushq	%rcx
-	pushq	%rax
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
-	cld
-.endm
 .macro	RESTORE
 	popq	%r15
 	popq	%r14
@@ -207,7 +180,8 @@ trap_common:
 .endm
 
 trap_in_kernel:
-	SAVE
+	PUSH_REGS
+	cld
 	movq	%rsp, %rdi
 	movq	%rsp, %rbp
 	andq	$-16, %rsp
@@ -220,7 +194,8 @@ trap_in_kernel:
 /* On a stack of its own (G2): the GS base is set, and set back. */
 	.type	trap_anywhere, @function
 trap_anywhere:
-	SAVE
+	PUSH_REGS
+	cld
 	movl	$0xc0000101, %ecx
 	rdmsr
 	shlq	$32, %rdx
