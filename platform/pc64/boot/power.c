@@ -41,6 +41,7 @@ md_power_off_as(enum md_outcome how, int status)
 		outw((uint16_t)boot_power.bp_pm1b, boot_power.bp_b);
 	if (boot_power.bp_sleep != NULL)
 		*boot_power.bp_sleep = boot_power.bp_s;
+	clock_wait_us(1000000);		/* it takes a moment */
 	if (!boot_status)
 		md_emergency("\nthe power can be switched off now\n", 35);
 	for (;;)
