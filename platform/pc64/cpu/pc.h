@@ -132,7 +132,7 @@ void	fpu_setup(void);
 void	trap_kernel_mode(const struct trap_frame *f);			/* gate.S */
 void	trap_any_mode(const struct trap_frame *f, struct pc_cpu *pc);	/* gate.S */
 void	trap_setup(void);
-void	trap_user(struct pc_cpu *pc, uint64_t vector);	/* an interrupt took it out */
+void	trap_interrupt(struct pc_cpu *pc, uint64_t vector);	/* interrupts are off */
 
 /* apic.c */
 void	apic_setup(uint64_t pa);

@@ -67,9 +67,8 @@ where(const struct trap_frame *f)
 	};
 }
 
-/* Interrupts are off. */
-static void
-interrupt(struct pc_cpu *pc, uint64_t vector)
+void
+trap_interrupt(struct pc_cpu *pc, uint64_t vector)
 {
 	_Atomic uint32_t *mailbox = &pc->pc_area->mailbox;
 
@@ -85,18 +84,12 @@ interrupt(struct pc_cpu *pc, uint64_t vector)
 }
 
 void
-trap_user(struct pc_cpu *pc, uint64_t vector)
-{
-	interrupt(pc, vector);
-}
-
-void
 trap_kernel_mode(const struct trap_frame *f)
 {
 	struct md_ktrap t;
 
 	if (f->vector >= 32) {
-		interrupt(pc_self(), f->vector);
+		trap_interrupt(pc_self(), f->vector);
 		return;
 	}
 	t = where(f);

@@ -255,7 +255,7 @@ md_user_run(struct md_uframe *uf, md_space_t s)
 	uf->uf_regs.rflags = (uf->uf_regs.rflags & MD_RFLAGS_USER) | 0x202;
 	if (user_enter(&uf->uf_regs)) {
 		if (pc->pc_vector >= 32) {
-			trap_user(pc, pc->pc_vector);
+			trap_interrupt(pc, pc->pc_vector);
 			stop = MD_INTR;
 		} else {
 			stop = exception(pc, uf);

@@ -203,7 +203,7 @@ md_space_create(md_space_t *out)
 }
 
 static void
-forget(struct pc_cpu *pc, const struct md_range *r, size_t n)
+forget(const struct md_range *r, size_t n)
 {
 	uint64_t pages = 0, cr3;
 
@@ -216,7 +216,6 @@ forget(struct pc_cpu *pc, const struct md_range *r, size_t n)
 	for (size_t i = 0; i < n; i++)
 		for (uint64_t off = 0; off < r[i].len; off += PAGE_BYTES)
 			__asm__ volatile("invlpg (%0)" : : "r"(r[i].va + off) : "memory");
-	(void)pc;
 }
 
 static void
@@ -234,7 +233,7 @@ serve(struct pc_cpu *pc)
 		if (request.gone)
 			leave_space(pc);
 		else
-			forget(pc, request.ranges, request.count);
+			forget(request.ranges, request.count);
 	}
 }
 
@@ -284,7 +283,7 @@ ask_all(md_space_t s, const struct md_range *r, size_t n, bool gone)
 		if (gone)
 			leave_space(pc_cpus[me]);
 		else
-			forget(pc_cpus[me], r, n);
+			forget(r, n);
 	}
 	intr_on();
 }
