@@ -16,6 +16,7 @@
 #define MD_INTR_POWER	(1u << 2)	/* somebody outside asks: md_power_events() */
 #define MD_INTR_BEAT	(1u << 3)	/* nothing: while it is there the CPU has not shown that it lives */
 #define MD_INTR_FS	(1u << 4)	/* a file-request device has answered */
+#define MD_INTR_DEV	(1u << 5)	/* a device behind a bus: drv/pci.h */
 #define MD_INTR_IPI	(1u << 8)
 
 /* How the kernel's per-CPU area begins. */

@@ -78,6 +78,8 @@
 	L(ucount, 0)		/* what users have */		\
 	L(view, 0)		/* a view's names of the system */	\
 	L(told, 0)		/* the page of times that programs read */	\
+	L(blk, 0)		/* dev/blk: who waits for a disk */	\
+	L(drv, MANY)		/* drivers' own */			\
 	L(kstack, 0)								\
 	L(phys, 0)		/* free memory */			\
 	L(port, 0)		/* a message port's queues */		\

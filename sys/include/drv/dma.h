@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* drv/dma - memory that a device sees, and small memory that it does not. */
+#pragma once
+#include <core/pci/dma.h>
+#include <machine/types.h>
+
+#define DMA_BYTES_MAX	(2u << 20)
+
+/*
+ * Zeroed, contiguous, aligned to its size rounded up to a power of two of
+ * pages; all of it at most at `reach`.  ENOMEM.  A thread's; it may sleep.
+ */
+int	dma_alloc(struct dma_mem *out, size_t bytes, uint64_t reach);
+void	dma_free(struct dma_mem *m);
+
+void	*drv_alloc(size_t bytes);	/* zeroed; NULL: no memory */
+void	drv_free(void *p);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* drv/lock - a few instructions on data that several CPUs touch, interrupt handlers among them. */
+#pragma once
+#include <stdint.h>
+
+struct drv_lock {
+	_Atomic uint32_t dl_word[2];	/* a spin lock of the kernel's */
+};
+void	drv_lock_init(struct drv_lock *l);
+/* A critical section begins: no interrupt handler runs on this CPU, and its holder does not sleep. */
+void	drv_lock(struct drv_lock *l);
+void	drv_unlock(struct drv_lock *l);
