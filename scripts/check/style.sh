@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# style.sh - form: licence lines, a README in each folder, and the ratchet.
+# style.sh - form: licence lines, a README in each folder, names of platforms, and the ratchet.
 #
 #   style.sh [-u] [ROOT]
 #
@@ -39,6 +39,10 @@ grep -E '^(sys|platform|hostkit|vkernel|scripts|tests)/.*\.(c|S|h|sh|awk|ld)$' "
 		echo "style: $d/README.md: more than 20 lines"
 	fi
 done >>"$t/bad"
+
+# Nothing above the machine interface names a platform.
+grep -E '^sys/.*\.([chS]|tbl)$' "$t/files" | grep -vE '^sys/include/(machine/|abi/vkboot.h)' | xargs grep -nwiE 'vkernel|hostkit|pc64|qemu' /dev/null |
+    sed 's/^/style: names a platform: /' >>"$t/bad"
 
 sh scripts/check/style_metrics.sh -l >"$t/remarks"
 awk '

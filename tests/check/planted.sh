@@ -155,6 +155,9 @@ refuses "a file without a licence line is found" 'sys/core/rt/planted.c: no SPDX
 plant sys/planted/planted.c 'int planted;'
 refuses "a folder without README is found" 'sys/planted: no README.md' style
 rm -rf sys/planted
+name='PC''64'
+plant sys/core/rt/planted.c "/* only on $name */" 'int planted;'
+refuses "a platform's name above the machine interface is found" 'names a platform: sys/core/rt/planted.c' style
 sed -i 's/^\([a-z-]*\) [0-9]*$/\1 0/' scripts/check/ratchet
 later='TO''DO'
 plant sys/core/rt/planted.c "/* $later: later */" 'int planted;'

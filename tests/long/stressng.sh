@@ -72,7 +72,7 @@ judge() {
 	host=no ours=no
 	listed "$name" nohost >/dev/null || ! on_host || host=passes
 	! on_ours || ours=passes
-	if ! grep -q '"outcome":"exit"' "$t/how.$name" || grep -aq '^vkernel: ' "$t/out.$name"; then
+	if ! grep -q '"outcome":"exit"' "$t/how.$name" || grep -aq '^damselfly: ' "$t/out.$name"; then
 		tap_result not "$name: the kernel lives"
 		sed -n 's/^/# /; 1,60p' "$t/out.$name"
 		return

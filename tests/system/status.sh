@@ -34,7 +34,7 @@ ends "by signal 15, 143" 143 -- sh -c 'kill $$'
 ends "by a fault, 139" 139 -- sh -c 'kill -SEGV $$'
 ends "exit 137 is 137 too" 137 -- sh -c 'exit 137'
 ends "a command that is not there gives 127" 127 -- /no/such
-says "and says so" '^vkernel: /no/such: ' err
+says "and says so" '^damselfly: /no/such: ' err
 ends "a bare name is looked for along PATH" 127 -- no-such-command
 ends "a command that is not executable gives 126" 126 -- /etc/passwd
 ends "a folder gives 126" 126 -- /etc
@@ -76,6 +76,14 @@ head -c 6000000 /dev/zero >"$t/big"
 echo "file /big 0644 0 0 $t/big" >"$t/list"
 "$BUILD/tools/mkcpio" "$t/list" >"$t/big.cpio"
 refuses "too little memory for the root" 'too little memory.*(root|kernel)' -m 8M -r "$t/big.cpio" -- true
+printf '#!/bin/sh\necho $$ of the archive; exit 5\n' >"$t/init"
+{
+	echo "file /bin/sh 0755 0 0 /bin/busybox"
+	echo "file /init 0755 0 0 $t/init"
+} >"$t/list"
+"$BUILD/tools/mkcpio" "$t/list" >"$t/init.cpio"
+same "an archive's /init is process 1" "1 of the archive 5" "$(echo $("$v" -r "$t/init.cpio" </dev/null; echo $?))"
+same "but a command is a command" 2 "$("$v" -r "$t/init.cpio" -- /bin/sh -c 'echo $$' </dev/null)"
 refuses "a size that is none" '--memory=lots: not a size' -m lots -- true
 refuses "a time that is none" '--timeout=soon: not a time' --timeout=soon -- true
 refuses "more processors than there can be" 'more than 256' -c 257 -- true
@@ -103,5 +111,5 @@ same "-u NAME: who, and where at home" 'uid=65534(nobody) gid=65534(nogroup) HOM
     "$("$VKERNEL" -u nobody -- sh -c 'echo "$(id) HOME=$HOME USER=$USER"' </dev/null)"
 same "-u UID:GID" 'uid=12 gid=34' "$("$VKERNEL" --user=12:34 -- id </dev/null)"
 "$VKERNEL" -u joe -- true 2>"$t/err" </dev/null
-same "-u of nobody known: 125" "125 vkernel: joe: not found" "$? $(cat "$t/err")"
+same "-u of nobody known: 125" "125 damselfly: joe: not found" "$? $(cat "$t/err")"
 finish

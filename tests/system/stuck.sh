@@ -11,7 +11,7 @@ argument='stuck ktest=a_cpu_without_progress_is_told'
 
 "$vk" -q -c 4 --timeout=400s -a "$argument" >"$t/out" 2>"$t/err" </dev/null
 same "a CPU that loops in the kernel is told of, and goes on" 0 $?
-same "once" 1 "$(grep -c '^vkernel: no progress' "$t/err")"
+same "once" 1 "$(grep -c '^damselfly: no progress' "$t/err")"
 # What is said of CPU $1.
 of() {
 	awk -v cpu="$1" '/^cpu / { on = $2 == cpu } on' "$t/err"

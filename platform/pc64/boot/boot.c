@@ -2,10 +2,11 @@
 /*
  * boot - from the loader's memory to kmain().
  *
- * RAM, for the kernel, is one piece: the largest that the map has.  It begins
- * with the image if that lies in it, then what the platform allocates for
- * itself (mmu.c's pool), then the archive, which is moved there because a
- * loader may have left it anywhere.  All below is the machine's own.
+ * The image, the archive and what the platform allocates for itself (mmu.c's
+ * pool) lie one behind the other in one piece of RAM, the archive moved there
+ * because a loader may have left it anywhere.  That is the piece with the image,
+ * or, if it is small, the largest that entry.S shows.  Whatever lies below is
+ * not used.
  *
  * The order is one of needs: the map, this processor, the tables, the
  * firmware's tables, interrupt controllers, time, the processors' areas.
@@ -23,7 +24,6 @@
 
 #define POOL_BYTES	(16ull << 20)
 #define EARLY_BYTES	(1ull << 32)	/* what entry.S shows */
-#define BLOCK_BYTES	(2ull << 20)
 #define TRAMPOLINE	0x8000u
 #define LAPIC_PA	0xfee00000u
 #define IOAPIC_PA	0xfec00000u
@@ -36,6 +36,7 @@ extern uint8_t image_end[];
 static struct md_boot boot;		/* const after boot_main() */
 static struct bootinfo info;		/* likewise */
 static struct acpi acpi;		/* likewise */
+static struct md_ram ram[BI_MAP_MAX];	/* likewise */
 static paddr_t early_root;		/* const: shows low memory where it is, and the kernel */
 char boot_stdio[4] = "ttt";
 bool boot_status;
@@ -70,52 +71,60 @@ refuse(const char *why)
 	md_power_off(125);
 }
 
-static const struct bi_range *
-largest_ram(void)
+/* From `image` on: what of a piece the platform and the archive may have, in what entry.S shows. */
+static struct md_ram
+room_in(const struct md_ram *r, paddr_t image)
 {
-	const struct bi_range *best = NULL;
+	struct md_ram room = { rt_max(r->mr_base, image), rt_min(r->mr_end, EARLY_BYTES) };
 
-	for (uint32_t i = 0; i < info.bi_nmap; i++) {
-		const struct bi_range *r = &info.bi_map[i];
-
-		if (r->br_kind != BI_RAM || r->br_base >= EARLY_BYTES)
-			continue;
-		if (best == NULL || r->br_len > best->br_len)
-			best = r;
-	}
-	if (best == NULL || best->br_len < 2 * POOL_BYTES)
-		refuse("no 32 MiB of memory in one piece");
-	return best;
+	if (room.mr_base > room.mr_end)
+		room.mr_base = room.mr_end;
+	return room;
 }
 
-/* Moves the archive behind the pool and zeroes what follows: the kernel takes memory never used for zero. */
-static void
-place_archive(paddr_t at)
+/* Room for `bytes`: behind the image if it is there, else the largest. */
+static struct md_ram
+find_room(paddr_t image, uint64_t bytes)
 {
-	const uint64_t len = info.bi_nmods > 0 ? info.bi_mods[0].bm_len : 0;
+	struct md_ram best = { 0, 0 };
 
-	boot.b_initrd = at;
-	boot.b_initrd_bytes = len;
-	if (len > boot.b_ram_bytes - at)
-		refuse("the root archive is larger than memory");
-	if (len > 0)
-		memmove(md_p2v(at), md_p2v(info.bi_mods[0].bm_pa), len);
-	memset(md_p2v(at + len), 0, boot.b_ram_bytes - at - len);
+	for (uint32_t i = 0; i < boot.b_nram; i++) {
+		struct md_ram room = room_in(&ram[i], image);
+
+		if (room.mr_base == image && room.mr_end - image >= bytes)
+			return room;
+		if (room.mr_end - room.mr_base > best.mr_end - best.mr_base)
+			best = room;
+	}
+	if (best.mr_end - best.mr_base < bytes)
+		refuse("memory has no room for the kernel and the root archive");
+	return best;
 }
 
 static void
 memory_setup(void)
 {
-	const struct bi_range *ram = largest_ram();
 	const paddr_t image = page_round((uint64_t)image_end - MD_IMAGE_BASE);
-	const paddr_t start = image > ram->br_base ? image : ram->br_base;
+	const uint64_t len = info.bi_nmods > 0 ? info.bi_mods[0].bm_len : 0;
+	struct md_ram room;
 
-	boot.b_ram_bytes = rt_min(ram->br_base + ram->br_len, EARLY_BYTES) & ~(BLOCK_BYTES - 1);
-	if (image > ram->br_base + ram->br_len)
-		refuse("the kernel lies behind the largest piece of memory");
-	place_archive(start + POOL_BYTES);
-	pool_open(start, start + POOL_BYTES);
-	mmu_setup(boot.b_ram_bytes);
+	for (uint32_t i = 0; i < info.bi_nmap; i++) {
+		const struct bi_range *r = &info.bi_map[i];
+		const paddr_t end = rt_min(r->br_base + r->br_len, MD_DIRECT_BYTES);
+
+		if (r->br_kind != BI_RAM || r->br_base >= end)
+			continue;
+		ram[boot.b_nram++] = (struct md_ram){ r->br_base, end };
+		boot.b_ram_bytes += end - r->br_base;
+	}
+	boot.b_ram = ram;
+	room = find_room(image, page_round(len) + POOL_BYTES);
+	boot.b_initrd = room.mr_base;
+	boot.b_initrd_bytes = len;
+	if (len > 0)
+		memmove(md_p2v(boot.b_initrd), md_p2v(info.bi_mods[0].bm_pa), len);
+	pool_open(room.mr_base + len, room.mr_end);
+	mmu_setup(ram, boot.b_nram);
 }
 
 static void

@@ -151,7 +151,8 @@ bool	ioapic_route(uint32_t gsi, uint32_t vector, uint32_t apic, bool level, bool
 paddr_t	pool_page(void);			/* at boot: a zeroed page of the machine's own */
 void	pool_open(paddr_t pa, paddr_t end);
 paddr_t	pool_close(void);			/* the first page not used */
-void	mmu_setup(paddr_t ram_end);		/* the kernel's own tables replace those of entry.S */
+struct md_ram;
+void	mmu_setup(const struct md_ram *ram, uint32_t n);	/* tables that replace those of entry.S */
 paddr_t	mmu_root(void);
 void	mmu_enter(struct pc_cpu *pc, md_space_t s);	/* interrupts off */
 void	mmu_serve(struct pc_cpu *pc);		/* VEC_TLB */

@@ -129,25 +129,31 @@ map_image(void)
 	map_small(MD_DIRECT_BASE + pa, pa, ro - start, P_GLOBAL | P_NX);
 }
 
+/* Large pages where all of one is RAM and none of it the image. */
 static void
-map_ram(paddr_t end)
+map_ram(const struct md_ram *r)
 {
 	const paddr_t image = page_round((uint64_t)image_end - MD_IMAGE_BASE);
+	paddr_t pa = r->mr_base;
 
-	for (paddr_t pa = 0; pa < end; pa += BIG_BYTES) {
-		if (pa < image)
-			map_small(MD_DIRECT_BASE + pa, pa, BIG_BYTES, P_GLOBAL | P_NX | P_WRITE);
-		else
+	while (pa < r->mr_end) {
+		if (pa % BIG_BYTES == 0 && pa >= image && r->mr_end - pa >= BIG_BYTES) {
 			*entry_of(MD_DIRECT_BASE + pa, 1) =
 			    pa | P_PRESENT | P_WRITE | P_BIG | P_GLOBAL | P_NX;
+			pa += BIG_BYTES;
+		} else {
+			map_small(MD_DIRECT_BASE + pa, pa, PAGE_BYTES, P_GLOBAL | P_NX | P_WRITE);
+			pa += PAGE_BYTES;
+		}
 	}
 }
 
 void
-mmu_setup(paddr_t ram_end)
+mmu_setup(const struct md_ram *ram, uint32_t n)
 {
 	root = md_p2v(pool_page());
-	map_ram(ram_end);
+	for (uint32_t i = 0; i < n; i++)
+		map_ram(&ram[i]);
 	map_image();
 	for (uint64_t off = 0; off < MD_KMAP_BYTES; off += BIG_BYTES)
 		(void)entry_of(MD_KMAP_BASE + off, 1);
@@ -156,7 +162,7 @@ mmu_setup(paddr_t ram_end)
 	for (uint64_t off = 0; off < MD_IO_BYTES; off += BIG_BYTES)
 		(void)entry_of(MD_IO_BASE + off, 0);
 	space_root = md_p2v(pool.next);
-	for (uint64_t n = 0; n < SPACES_MAX * sizeof *space_root; n += PAGE_BYTES)
+	for (uint64_t m = 0; m < SPACES_MAX * sizeof *space_root; m += PAGE_BYTES)
 		(void)pool_page();
 	__asm__ volatile("movq %0, %%cr3" : : "r"(md_v2p(root)) : "memory");
 }

@@ -17,6 +17,7 @@
 #include "boot.h"
 
 static struct md_boot info;		/* const after vk_entry */
+static struct md_ram ram;		/* likewise */
 static struct vkboot *vkboot;		/* const after vk_entry: in RAM */
 
 static void vk_entry(void *arg);
@@ -63,11 +64,15 @@ vk_entry(void *arg)
 
 	ASSERT(b->b_magic == VKBOOT_MAGIC && b->b_version == VKBOOT_VERSION);
 	vkboot = b;
+	ram = (struct md_ram){ 0, b->b_ram_bytes };
 	info = (struct md_boot){
 		.b_ncpu = b->b_ncpu,
 		.b_flags = b->b_flags,
 		.b_enosys = (enum md_enosys)b->b_enosys,
 		.b_ram_bytes = b->b_ram_bytes,
+		.b_ram = &ram,
+		.b_nram = 1,
+		.b_ram_zero = true,
 		.b_kernel_end = b->b_kernel_end_pa,
 		.b_initrd = b->b_initrd_pa,
 		.b_initrd_bytes = b->b_initrd_bytes,

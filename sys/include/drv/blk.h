@@ -40,12 +40,12 @@ struct blk_ops {
 	bool	(*submit)(struct blkdev *bd, struct bio *b);
 };
 struct blkdev {
-	char		bd_name[16];	/* const: "nvme0n1", "sda", "vda": blk_name() makes these */
+	char		bd_name[16];	/* const: "nvme0n1", "sda", "vda" */
 	const struct blk_ops *bd_ops;	/* const */
 	void		*bd_driver;	/* const: the driver's */
 	uint64_t	bd_blocks;	/* const */
 	uint32_t	bd_block_bytes;	/* const: 512 to 4096 */
-	uint32_t	bd_bytes_max;	/* const: of one request, at least 4096; BIO_BYTES_MAX is applied, too */
+	uint32_t	bd_bytes_max;	/* const: of one request; 4096 or more */
 	uint32_t	bd_segs_max;	/* const: likewise, at least 1 */
 	bool		bd_read_only;	/* const */
 	bool		bd_flush;	/* const: writes may be lost before a FLUSH */
@@ -59,7 +59,7 @@ struct blkdev {
 void	blk_attach(struct blkdev *bd);
 void	blk_done(struct bio *b, enum storage_result result);	/* in a critical section */
 void	blk_room(struct blkdev *bd);				/* likewise */
-void	blk_gone(struct blkdev *bd);	/* nobody will answer any more: each later request ends with STORAGE_GONE */
+void	blk_gone(struct blkdev *bd);	/* from now on each request ends with STORAGE_GONE */
 /* "sda" to "sdz", then "sdaa": the next letter with this prefix ("sd", "vd"), or number ("nvme"). */
 void	blk_letter(char out[16], const char *prefix, uint32_t n);
 

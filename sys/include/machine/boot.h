@@ -11,12 +11,19 @@ enum {
 };
 enum md_enosys { MD_ENOSYS_LOG, MD_ENOSYS_QUIET, MD_ENOSYS_PANIC };
 
+/* A piece of RAM, in whole pages. */
+struct md_ram {
+	paddr_t		mr_base, mr_end;
+};
 struct md_boot {
 	uint32_t	b_ncpu;
 	uint32_t	b_flags;	/* MD_BOOT_* */
 	enum md_enosys	b_enosys;
-	paddr_t		b_ram_bytes;	/* RAM is [0, this) */
-	paddr_t		b_kernel_end;	/* [0, this) is the kernel's own */
+	uint64_t	b_ram_bytes;	/* of all pieces */
+	const struct md_ram *b_ram;	/* ascending, apart from each other */
+	uint32_t	b_nram;
+	bool		b_ram_zero;	/* what is neither the kernel's nor the archive reads zero */
+	paddr_t		b_kernel_end;	/* [0, this) is the kernel's own, or no RAM */
 	paddr_t		b_initrd;	/* page-aligned archive: cpio, plain or gzip */
 	uint64_t	b_initrd_bytes;
 	uint32_t	b_argc, b_envc;

@@ -115,7 +115,7 @@ begin(void)
 	if (!atomic_compare_exchange_strong(&panicking, &nobody, mycpuid + 1)) {
 		while (nobody != mycpuid + 1)		/* another CPU's is told first, and ends us all */
 			md_spin(&turns);
-		static const char again[] = "vkernel: panic inside a panic\n";
+		static const char again[] = "damselfly: panic inside a panic\n";
 
 		md_emergency(again, sizeof again - 1);
 		md_power_off_as(MD_OUT_PANIC, EXIT_PANIC);
@@ -140,7 +140,7 @@ panic(const char *fmt, ...)
 	va_list ap;
 
 	begin();
-	kprintf("vkernel: panic: ");
+	kprintf("damselfly: panic: ");
 	va_start(ap, fmt);
 	kvprintf(fmt, ap);
 	va_end(ap);
@@ -161,7 +161,7 @@ trap_kernel(const struct md_ktrap *t)
 	struct thread *td = curthread;
 
 	begin();
-	kprintf("vkernel: panic: fault in kernel mode: trap %u error %#x address %#llx\n", t->kt_trapno, t->kt_err,
+	kprintf("damselfly: panic: fault in kernel mode: trap %u error %#x address %#llx\n", t->kt_trapno, t->kt_err,
 	    (unsigned long long)t->kt_addr);
 	kprintf("cpu %u, thread %llu %s\n", mycpuid, (unsigned long long)td->td_id, td->td_name);
 	print_pc(t->kt_rip, false);
@@ -173,7 +173,7 @@ _Noreturn void
 hang_kernel(const char *why)
 {
 	begin();
-	kprintf("vkernel: hang: %s\n", why);
+	kprintf("damselfly: hang: %s\n", why);
 	finish(MD_OUT_HANG, EXIT_HANG);
 }
 
@@ -189,7 +189,7 @@ stuck_kernel(const struct md_ktrap *t)
 	if (atomic_load(&panicking) != 0 || atomic_exchange(&stuck_told, true))
 		return;
 	kprint_apart(true);
-	kprintf("vkernel: no progress: who does not take its mail is stuck, or waits for one that is\n");
+	kprintf("damselfly: no progress: who does not take its mail is stuck, or waits for one that is\n");
 	print_cpu(mycpu, t);
 	other_cpus();
 	if (boot_arg("stuck-ends", NULL, 0))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * init - process 1 when the boot arguments name none.
+ * init - process 1 when neither the boot arguments nor the archive has one.
  *
  * It makes one child, which runs the command (or, without one, a login shell
  * on the console), reaps whatever is orphaned, and powers the machine off
@@ -155,7 +155,7 @@ static void
 complain(const char *what, int error)
 {
 	char line[PATH_MAX_ + 64];
-	int n = rt_snprintf(line, sizeof line, "vkernel: %s: %s\n", what,
+	int n = rt_snprintf(line, sizeof line, "damselfly: %s: %s\n", what,
 	    error == ENOENT ? "not found" : error == EACCES ? "permission denied" :
 	    error == ENOEXEC ? "exec format error" : "cannot be run");
 
@@ -271,10 +271,24 @@ power_thread(void *arg)
 
 /* ---------------------------------------------------------- process 1 -- */
 
+/* As told; or, if no command is to be run, an archive's own /init.  "": none, process 1 is ours. */
+static const char *
+first_program(void)
+{
+	const struct md_boot *b = md_boot();
+	struct lookup lu;
+
+	if (b->b_init[0] != '\0' || b->b_argc > 0 || b->b_initrd_bytes == 0 ||
+	    name_lookup(NULL, "/init", LOOK_FOLLOW, &lu) != 0)
+		return b->b_init;
+	lookup_done(&lu);
+	return "/init";
+}
+
 void
 init_main(void *arg)
 {
-	const struct md_boot *b = md_boot();
+	const char *init = first_program();
 	struct thread *td;
 	static struct env env;
 	int32_t child, pid;
@@ -286,14 +300,14 @@ init_main(void *arg)
 	intr_attach(MD_INTR_POWER, power_interrupt, NULL);
 	lwkt_start(td);
 
-	if (b->b_init[0] != '\0') {
+	if (init[0] != '\0') {
 		env_default(&env, "HOME", "/root");
 		open_stdio();
 		atomic_store(&command_pid, 1);
-		error = exec_kernel(b->b_init, 1, b->b_init, env.count, env.text);
+		error = exec_kernel(init, 1, init, env.count, env.text);
 		if (error == 0)
 			return;
-		complain(b->b_init, error);
+		complain(init, error);
 		md_power_off(error == ENOENT ? 127 : 126);
 	}
 	error = proc_fork_kernel(command_main, &env, &child);

@@ -48,7 +48,7 @@ static _Noreturn void
 refuse(const char *what, const char *which, int error)
 {
 	char text[256];
-	int n = rt_snprintf(text, sizeof text, "vkernel: %s %s: error %d\n", what, which, error);
+	int n = rt_snprintf(text, sizeof text, "damselfly: %s %s: error %d\n", what, which, error);
 
 	md_emergency(text, rt_min((size_t)n, sizeof text - 1));
 	md_power_off(125);
@@ -57,6 +57,7 @@ refuse(const char *what, const char *which, int error)
 static void
 unpack_root(void)
 {
+	static const char why[] = "damselfly: root archive: corrupt or too large for memory\n";
 	const struct md_boot *b = md_boot();
 	int error;
 
@@ -65,7 +66,7 @@ unpack_root(void)
 	error = initramfs_unpack(b->b_initrd, b->b_initrd_bytes);
 	if (error != 0) {
 		kprintf("init: the root archive could not be unpacked: error %d\n", error);
-		md_emergency("vkernel: root archive: corrupt or too large for memory\n", 55);
+		md_emergency(why, sizeof why - 1);
 		md_power_off(125);
 	}
 }

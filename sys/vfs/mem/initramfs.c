@@ -311,7 +311,7 @@ report(struct unpack *u, const char *why, uint64_t offset)
 	int n;
 
 	n = rt_snprintf(text, sizeof text,
-	    "vkernel: root archive: %s at byte %llu, member %u \"%.100s\"\n", why,
+	    "damselfly: root archive: %s at byte %llu, member %u \"%.100s\"\n", why,
 	    (unsigned long long)offset, u->members, u->cpio.name);
 	for (c = text; *c != '\0'; c++) {
 		if ((uint8_t)*c < ' ' && *c != '\n')

@@ -3,18 +3,22 @@
  * phys - physical pages: who has them, who gets them.
  *
  * RAM is cut into blocks of 2 MiB, the unit in which the machine gives and
- * takes memory.  Inside a block a buddy system hands out runs of 2^order
- * pages; it never joins beyond a block.  In front of it each CPU keeps a
- * last-in first-out list of single pages: the page freed last is the one
- * whose memory is warm.
+ * takes memory; the ends of a piece of RAM that are no whole blocks are not
+ * used.  Inside a block a buddy system hands out runs of 2^order pages; it
+ * never joins beyond a block.  In front of it each CPU keeps a last-in
+ * first-out list of single pages: the page freed last is the one whose memory
+ * is warm.
  *
- * The array of struct page lies behind the kernel and the initial archive.
- * A block's part of it is written when the block is first used, in order of
- * addresses, so that a node that uses little touches little.
+ * The array of struct page lies behind the kernel and the initial archive, or,
+ * where it is too large for that piece, in front of another one.  It covers
+ * the gaps between pieces as well.  A block's part of it is written when the block
+ * is first used, in order of addresses, so that a node that uses little touches
+ * little.
  *
  * Whole free blocks wait on two lists.  "Ready" ones have memory of the
  * machine behind them; after a while of not being needed a thread returns
- * it and they become "cold".  Cold blocks, and those never used, read zero.
+ * it and they become "cold".  Cold blocks read zero; those never used, too, unless
+ * the machine's memory has anything in it at first.
  * The machine can prepare a block in one piece, which is much cheaper than its 512
  * pages one by one but may take longer than anybody should wait.  So
  * whoever takes a whole block has the next AHEAD blocks prepared, for those
@@ -64,7 +68,9 @@ static struct {
 	figure_t	ph_nfree;		/* [ph_spin] pages */
 	uint64_t	ph_fresh;		/* [ph_spin] first block never used */
 	bool		ph_resting;		/* [ph_spin] the thread sleeps and has no deadline */
+	uint16_t	ph_clean;		/* const: flags of a page never used: PG_CLEAN0 or none */
 	uint64_t	ph_nblocks;		/* const after boot */
+	uint64_t	ph_first, ph_end;	/* const: blocks of our arrays, if they lie apart */
 	figure_t	ph_reserved;		/* [ph_spin] pages that are the machine's */
 	uint64_t	ph_low;			/* const: pages kept for PAGE_RESERVE */
 	struct page	*ph_page;		/* const */
@@ -125,7 +131,21 @@ block_init(uint64_t nr, uint16_t flags, uint32_t refs)
 	}
 }
 
-/* A whole block that reads zero and has no memory behind it; NULL: none. */
+/* Is it all RAM, and not of our arrays? */
+static bool
+block_is_ours(uint64_t nr)
+{
+	const struct md_boot *b = md_boot();
+
+	if (nr >= phys.ph_first && nr < phys.ph_end)
+		return false;
+	for (uint32_t i = 0; i < b->b_nram; i++)
+		if (nr * BLOCK_BYTES >= b->b_ram[i].mr_base && (nr + 1) * BLOCK_BYTES <= b->b_ram[i].mr_end)
+			return true;
+	return false;
+}
+
+/* A whole block with nothing behind it, which reads zero if memory does at first; NULL: none. */
 static struct page *
 block_take_cold(void)
 {
@@ -136,9 +156,11 @@ block_take_cold(void)
 		run_pull(pg);
 		return pg;
 	}
+	while (phys.ph_fresh < phys.ph_nblocks && !block_is_ours(phys.ph_fresh))
+		phys.ph_fresh++;
 	if (phys.ph_fresh == phys.ph_nblocks)
 		return NULL;
-	block_init(phys.ph_fresh, PG_CLEAN0, 0);
+	block_init(phys.ph_fresh, phys.ph_clean, 0);
 	return &phys.ph_page[phys.ph_fresh++ * BLOCK_PAGES];
 }
 
@@ -531,14 +553,42 @@ vm_cpu_init(struct cpu *c)
 	return 0;
 }
 
+/*
+ * Where our arrays go: behind `end`, where the kernel and the archive end, if
+ * that piece of RAM has room; else in front of another.
+ */
+static paddr_t
+place_arrays(paddr_t end, uint64_t bytes)
+{
+	const struct md_boot *b = md_boot();
+
+	for (uint32_t i = 0; i < b->b_nram; i++) {
+		const struct md_ram *r = &b->b_ram[i];
+
+		if (end >= r->mr_base && end < r->mr_end && bytes <= r->mr_end - end)
+			return end;
+	}
+	for (uint32_t i = 0; i < b->b_nram; i++) {
+		paddr_t at = rt_max(b->b_ram[i].mr_base, end);
+
+		at = (at + BLOCK_BYTES - 1) & ~(BLOCK_BYTES - 1);
+		if (at < b->b_ram[i].mr_end && bytes <= b->b_ram[i].mr_end - at) {
+			phys.ph_first = at / BLOCK_BYTES;
+			phys.ph_end = (at + bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+			return at;
+		}
+	}
+	panic("%llu MiB of memory are too little", (unsigned long long)(b->b_ram_bytes >> 20));
+}
+
 /* Reserved: the kernel, the archive, our arrays.  The block where they end is split; later ones are fresh. */
 void
 vm_phys_init(void)
 {
 	const struct md_boot *b = md_boot();
 	uint64_t archive = b->b_initrd_bytes == 0 ? 0 : b->b_initrd + b->b_initrd_bytes;
-	uint64_t end = page_round(rt_max(b->b_kernel_end, archive));
-	uint64_t nblocks = b->b_ram_bytes / BLOCK_BYTES, first;
+	paddr_t end = page_round(rt_max(b->b_kernel_end, archive)), at;
+	uint64_t nblocks = b->b_ram[b->b_nram - 1].mr_end / BLOCK_BYTES, first, bytes;
 
 	spin_init(&phys.ph_spin, LR_phys);
 	waitq_init(&phys.ph_waitq);
@@ -547,24 +597,33 @@ vm_phys_init(void)
 	list_init(&phys.ph_ready);
 	list_init(&phys.ph_cold);
 	phys.ph_nblocks = nblocks;
-	phys.ph_page = md_p2v(end);
-	end += nblocks * BLOCK_PAGES * sizeof(struct page);
-	phys.ph_block = md_p2v(end);
-	end = page_round(end + nblocks * sizeof(struct block));
-	if (end + BLOCK_BYTES > nblocks * BLOCK_BYTES)
-		panic("%llu MiB of memory are too little", (unsigned long long)(b->b_ram_bytes >> 20));
+	phys.ph_clean = b->b_ram_zero ? PG_CLEAN0 : 0;
+	bytes = page_round(nblocks * (BLOCK_PAGES * sizeof(struct page) + sizeof(struct block)));
+	at = place_arrays(end, bytes);
+	phys.ph_page = md_p2v(at);
+	phys.ph_block = md_p2v(at + nblocks * BLOCK_PAGES * sizeof(struct page));
+	memset(phys.ph_block, 0, nblocks * sizeof(struct block));
+	if (at == end)
+		end += bytes;
 
 	vm_cpu_setup(mycpu, &boot_vm_cpu);
 	first = end / BLOCK_BYTES;
 	phys.ph_fresh = first + 1;
-	figure_add(&phys.ph_reserved, (int64_t)(first * BLOCK_PAGES + BLOCK_PAGES));
-	figure_add(&phys.ph_nfree, (int64_t)((nblocks - phys.ph_fresh) * BLOCK_PAGES));
-	phys.ph_low = rt_min(256, nblocks * BLOCK_PAGES / 256);
+	figure_add(&phys.ph_reserved, (int64_t)(nblocks * BLOCK_PAGES));
+	for (uint64_t nr = phys.ph_fresh; nr < nblocks; nr++)
+		if (block_is_ours(nr))
+			figure_add(&phys.ph_nfree, BLOCK_PAGES);
+	figure_add(&phys.ph_reserved, -figure(&phys.ph_nfree));
+	if (figure(&phys.ph_nfree) == 0)
+		panic("%llu MiB of memory are too little", (unsigned long long)(b->b_ram_bytes >> 20));
+	phys.ph_low = rt_min(256, b->b_ram_bytes / PAGE_BYTES / 256);
+	if (!block_is_ours(first))
+		return;
 	block_init(first, PG_RESERVED, 1);
 	for (uint64_t nr = phys.ph_fresh * BLOCK_PAGES - 1; nr >= end / PAGE_BYTES; nr--) {
 		struct page *pg = &phys.ph_page[nr];
 
-		page_flags_set(pg, PG_CLEAN0);
+		page_flags_set(pg, phys.ph_clean);
 		pg->pg_refs = 0;
 		figure_add(&phys.ph_reserved, -1);
 		buddy_give(pg, 0);

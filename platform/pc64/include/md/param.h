@@ -2,6 +2,7 @@
 #pragma once
 
 #define MD_DIRECT_BASE	0xffff800000000000ull	/* RAM at its physical addresses */
+#define MD_DIRECT_BYTES	0x100000000000ull	/* and so much of them */
 #define MD_KMAP_BASE	0xffff900000000000ull	/* kernel stacks with their guard pages */
 #define MD_KMAP_BYTES	0x100000000ull
 #define MD_IO_BASE	0xffffa00000000000ull	/* registers of devices, tables of the firmware: mmu.c */

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /*
- * A kernel argument (vkernel -a): `name` or `name=value`, separated by blanks.
+ * A kernel argument: `name` or `name=value`, separated by blanks.
  * True when given; the value ("" if none) is copied to buf when buf is not NULL.
  */
 bool	boot_arg(const char *name, char *buf, size_t size);
