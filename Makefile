@@ -62,8 +62,9 @@ warn		:= -std=c11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Werror
 common		:= -O2 -g -fno-strict-aliasing -MD -MP
 ccinc		:= $(shell $(CC) -print-file-name=include)
 
-# Kernel world.  -fno-pie: the image is linked at a fixed address below 2 GiB.
-kernflags	:= $(warn) $(common) -ffreestanding -nostdinc -isystem $(ccinc) -fno-pie \
+# Kernel world.  -fno-pie: the image is linked at a fixed address below 2 GiB.  -fbuiltin: small copies are
+# the compiler's, but not in the file that has the functions it would call.
+kernflags	:= $(warn) $(common) -ffreestanding -fbuiltin -nostdinc -isystem $(ccinc) -fno-pie \
 		   -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
 		   -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-common
 incgen		:= -I$(O)/gen/include
@@ -152,6 +153,8 @@ $(O)/obj/kern/%.o: %.c $(O)/flags | $(gen_h)
 	@mkdir -p $(@D)
 	$(call say,KCC,$<)
 	$(Q)$(CC) $(kernflags) $(san_kern) $(call incof,$<) -c -o $@ $<
+
+$(O)/obj/kern/sys/core/rt/string.o $(O)/obj/pc64/sys/core/rt/string.o: kernflags += -fno-builtin
 
 $(O)/obj/kern/%.o: %.S $(O)/flags | $(gen_h)
 	@mkdir -p $(@D)

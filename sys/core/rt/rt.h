@@ -14,6 +14,10 @@
 _Noreturn void rt_fail(const char *file, int line, const char *what);
 #define ASSERT(x)	((x) ? (void)0 : rt_fail(__FILE__, __LINE__, #x))
 
+/* Words that may lie anywhere, in memory of any type. */
+typedef uint64_t word_t __attribute__((aligned(1), may_alias));
+typedef uint32_t word32_t __attribute__((aligned(1), may_alias));
+
 void	*memcpy(void *restrict dst, const void *restrict src, size_t n);
 void	*memmove(void *dst, const void *src, size_t n);
 void	*memset(void *dst, int c, size_t n);

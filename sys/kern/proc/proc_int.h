@@ -123,6 +123,7 @@ bool	proc_oom_dying(void);
 
 /* sched.c */
 void	usched_init(void);
+bool	usched_is_user(const struct lwp *l);	/* in a critical section: and nothing is to be decided */
 void	usched_enter(struct lwp *l);	/* on the way to user mode: returns when it is l's turn */
 void	usched_leave(struct lwp *l);	/* l sleeps or ends: another may run in user mode */
 void	usched_first(struct lwp *l);	/* a new lwp: may run anywhere */

@@ -532,6 +532,15 @@ wait_turn(struct lwp *l)
 	ASSERT(error == 0);
 }
 
+bool
+usched_is_user(const struct lwp *l)
+{
+	const struct usched *us = &usched[mycpuid];
+
+	return us->us_user == l && !us->us_expired && !us->us_idle && !l->l_us.slept &&
+	    l->l_us.dest == NOWHERE && allowed(l, mycpuid);
+}
+
 void
 usched_enter(struct lwp *l)
 {

@@ -269,15 +269,20 @@ do_syscall(struct lwp *l)
 	l->l_orig_rax = r->rax;
 	cred_refresh(l);
 	r->rax = (uint64_t)-ENOSYS;		/* for a tracer, and what is left of a call that it forbids */
-	if (trace_syscall(l, true)) {
+	if (!trace_on(l) || trace_syscall(l, true)) {
 		m.sm_nr = l->l_orig_rax;
-		memcpy(m.sm_arg, (uint64_t[6]){ r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
-		    sizeof(m.sm_arg));
+		m.sm_arg[0] = r->rdi;
+		m.sm_arg[1] = r->rsi;
+		m.sm_arg[2] = r->rdx;
+		m.sm_arg[3] = r->r10;
+		m.sm_arg[4] = r->r8;
+		m.sm_arg[5] = r->r9;
 		dispatch(l, &m);
 		if (!m.sm_noreturn)
 			r->rax = (uint64_t)(m.sm_error != 0 ? -(int64_t)m.sm_error : m.sm_result);
 	}
-	(void)trace_syscall(l, false);
+	if (trace_on(l))
+		(void)trace_syscall(l, false);
 	if (m.sm_noreturn)
 		l->l_orig_rax = ~0ull;		/* another frame: nothing to restart */
 }
@@ -296,6 +301,17 @@ work_waits(struct lwp *l)
 	    (l->l_orig_rax != ~0ull && rax <= -ERESTARTSYS && rax >= -ERESTART_RESTARTBLOCK);
 }
 
+/* In a critical section: nothing keeps l from its program, as is most often so. */
+static bool
+may_pass(struct lwp *l)
+{
+	const struct cpu *c = mycpu;
+
+	return (atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) | c->c_watch) == 0 &&
+	    c->c_runmask >> LWKT_PRI_USER == 0 && !work_waits(l) && l->l_uf.uf_regs.rip < RIP_MAX &&
+	    !l->l_proc->p_cpu_limit && usched_is_user(l) && (l->l_rseq == 0 || l->l_rseq_cpu == c->c_id);
+}
+
 /*
  * Returns in a critical section: mailbox bits that come from here on are not
  * taken but keep the guest from running, so nothing that they make
@@ -304,6 +320,10 @@ work_waits(struct lwp *l)
 static void
 border(struct lwp *l)
 {
+	crit_enter();
+	if (may_pass(l))
+		return;
+	crit_exit();
 	for (;;) {
 		while (work_waits(l))
 			sig_deliver(l);

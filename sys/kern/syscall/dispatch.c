@@ -13,6 +13,7 @@
 #include <gen/sysnum.h>
 #include <gen/syscalls.h>
 #include <machine/boot.h>
+#include <machine/cpu.h>
 #include <sys/debug/kprint.h>
 #include <sys/proc/proc.h>
 #include <sys/syscall/syscall.h>
@@ -23,6 +24,8 @@
 
 /* [atomic] hashes of (program, number) that were reported */
 static _Atomic uint32_t seen[SEEN_MAX];
+
+static bool is_watched;			/* const after boot: each call is told to somebody */
 
 static const struct sysent *
 find(uint64_t nr)
@@ -76,26 +79,43 @@ syscall_missing(struct sysmsg *m)
 }
 
 static void
-dispatch(struct lwp *l, struct sysmsg *m)
+perform(struct sysmsg *m, const struct sysent *se)
 {
-	const struct sysent *se = find(m->sm_nr);
+	m->sm_error = se != NULL ? se->se_call(m) : syscall_missing(m);
+	ASSERT(curthread->td_crit == 0 && curthread->td_ntok == 0);
+}
+
+static void
+perform_watched(struct sysmsg *m, const struct sysent *se)
+{
 	bool trace = (md_boot()->b_flags & MD_BOOT_STRACE) != 0;
 
-	ASSERT(m->sm_lwp == l);
 	if (trace)
 		strace_enter(m, se);
 	md_point(MD_PT_SYSCALL, m->sm_nr);
 	md_point_bytes(MD_PT_SYSCALL, m->sm_arg, sizeof m->sm_arg);
-	m->sm_error = se != NULL ? se->se_call(m) : syscall_missing(m);
+	perform(m, se);
 	md_point(MD_PT_SYSCALL, m->sm_error != 0 ? (uint64_t)m->sm_error << 32 : (uint64_t)m->sm_result);
-	ASSERT(curthread->td_crit == 0 && curthread->td_ntok == 0);
 	if (trace)
 		strace_leave(m, se);
+}
+
+static void
+dispatch(struct lwp *l, struct sysmsg *m)
+{
+	const struct sysent *se = find(m->sm_nr);
+
+	ASSERT(m->sm_lwp == l);
+	if (is_watched)
+		perform_watched(m, se);
+	else
+		perform(m, se);
 }
 
 void
 syscall_init(void)
 {
+	is_watched = md_deterministic || (md_boot()->b_flags & MD_BOOT_STRACE) != 0;
 	proc_set_syscall(dispatch);
 	futex_init();
 	ptimer_init();

@@ -22,7 +22,10 @@
  *       the root with none is unlinked, unless a move is about to fill it
  *       (vs_keep): others may empty tables meanwhile that the new place
  *       shares with its neighbours.
- *   P4  2 MiB leaves are anonymous and never cross the border of an entry.
+ *   P4  pg_serial of a table page has a bit for each of its 64 cache lines: one
+ *       without it has only zero slots.  Most tables are nearly empty, and who
+ *       goes through one looks at eight slots at a time.
+ *   P5  2 MiB leaves are anonymous and never cross the border of an entry.
  *
  * Locking: vs_pt, taken here unless said otherwise, for one table at a time.
  * A table page found inside vs_pt is not used outside.
@@ -31,6 +34,9 @@
 #include <core/rt/rt.h>
 #include <sys/lwkt/thread.h>
 #include "map_int.h"
+
+#define LINE_BYTES	64u
+#define LINE_SLOTS	8u
 
 paddr_t vm_zero_pa;
 
@@ -45,6 +51,31 @@ static struct page *
 table_page(const uint64_t *ptep)
 {
 	return page_of(page_trunc(md_v2p(ptep)));
+}
+
+static uint64_t
+line_bit(const uint64_t *ptep)
+{
+	return 1ull << (((uintptr_t)ptep & PAGE_MASK) / LINE_BYTES);
+}
+
+/* The slot will not be zero any more. */
+static void
+slot_taken(const uint64_t *ptep)
+{
+	struct page *pg = table_page(ptep);
+
+	pg->pg_index++;
+	pg->pg_serial |= line_bit(ptep);
+}
+
+/* How many slots from this one on are zero because their line is: `lines` is pg_serial; 0: it may not be. */
+static uint32_t
+empty_slots(uint64_t lines, const uint64_t *ptep)
+{
+	if ((lines & line_bit(ptep)) != 0)
+		return 0;
+	return LINE_SLOTS - (uint32_t)((uintptr_t)ptep / sizeof *ptep % LINE_SLOTS);
 }
 
 /* ------------------------------------------------------------- gather -- */
@@ -158,7 +189,7 @@ table_alloc(struct vmspace *vs, struct spare *sp)
 		pg = sp->sp_page[--sp->sp_n];
 	if (pg == NULL)
 		return NULL;
-	pg->pg_index = 0;
+	pg->pg_index = pg->pg_serial = 0;
 	vs->vs_tables++;
 	return pg;
 }
@@ -170,7 +201,7 @@ pmap_init(struct vmspace *vs)
 
 	if (pg == NULL)
 		return ENOMEM;
-	pg->pg_index = 0;
+	pg->pg_index = pg->pg_serial = 0;
 	spin_init(&vs->vs_pt, LR_pagetable);
 	vs->vs_root = page_pa(pg);
 	vs->vs_tables = 1;
@@ -218,7 +249,7 @@ pmap_set(struct vmspace *vs, uint64_t *ptep, uint64_t val)
 	old = __atomic_exchange_n(ptep, val, __ATOMIC_ACQ_REL);
 
 	if (old == 0)
-		table_page(ptep)->pg_index++;
+		slot_taken(ptep);
 	else
 		count_leaf(vs, old, -1);
 	if (val == 0)
@@ -245,7 +276,7 @@ pmap_make(struct vmspace *vs, uaddr_t va, uint32_t level, struct spare *sp)
 				return NULL;
 			v = page_pa(pg) | PTE_TABLE;
 			__atomic_store_n(e, v, __ATOMIC_RELEASE);
-			table_page(e)->pg_index++;
+			slot_taken(e);
 		}
 		ASSERT(shift != 21 || (v & PTE_PS) == 0);
 		t = md_p2v(v & PTE_PA);
@@ -339,16 +370,18 @@ skip(uaddr_t va, uint64_t span)
 static uaddr_t
 remove_some(struct vmspace *vs, uaddr_t va, uaddr_t end, bool keep_anon, struct gather *g)
 {
-	uint64_t span, *p = pmap_find(vs, va, &span);
+	uint64_t span, *p = pmap_find(vs, va, &span), lines;
 	uaddr_t first = va, stop = table_end(va, end);
 
 	if (p == NULL)
 		return skip(va, span);
 	if (span == BLOCK_BYTES)
 		ASSERT((va & (span - 1)) == 0 && end - va >= span);
-	for (; va < stop && !gather_full(g); va += span, p++) {
+	lines = table_page(p)->pg_serial;
+	for (uint32_t n; va < stop && !gather_full(g); va += n * span, p += n) {
 		uint64_t old = pte_load(p);
 
+		n = rt_max(empty_slots(lines, p), 1);
 		if (old == 0 || (keep_anon && (old & PTE_ANON) != 0))
 			continue;
 		old = pmap_set(vs, p, 0);
@@ -409,14 +442,16 @@ leaf_change(struct vmspace *vs, uint64_t *p, uint64_t old, uint64_t val)
 static uaddr_t
 protect_some(struct vmspace *vs, uaddr_t va, uaddr_t end, uint32_t prot, struct gather *g)
 {
-	uint64_t span, *p = pmap_find(vs, va, &span);
+	uint64_t span, *p = pmap_find(vs, va, &span), lines;
 	uaddr_t first = va, stop = table_end(va, end);
 
 	if (p == NULL)
 		return skip(va, span);
-	for (; va < stop && !gather_full(g); va += span, p++) {
+	lines = table_page(p)->pg_serial;
+	for (uint32_t n; va < stop && !gather_full(g); va += n * span, p += n) {
 		uint64_t old = pte_load(p), val;
 
+		n = rt_max(empty_slots(lines, p), 1);
 		if (old == 0)
 			continue;
 		val = leaf_protect(old, prot);
@@ -473,6 +508,7 @@ split_leaf(struct vmspace *vs, uint64_t *p, struct spare *sp)
 			break;
 	}
 	pg->pg_index = BLOCK_PAGES;
+	pg->pg_serial = ~0ull;
 	return true;
 }
 
@@ -611,7 +647,7 @@ copy_leaf(struct forkcopy *fc, uint64_t *p, uint64_t *q, uaddr_t va, uint64_t sp
 static uaddr_t
 copy_some(struct forkcopy *fc, uaddr_t va, uaddr_t end, struct spare *sp)
 {
-	uint64_t span, *p = pmap_find(fc->fc_from, va, &span), *q;
+	uint64_t span, *p = pmap_find(fc->fc_from, va, &span), *q, lines;
 	uaddr_t stop = table_end(va, end);
 
 	if (p == NULL)
@@ -619,8 +655,15 @@ copy_some(struct forkcopy *fc, uaddr_t va, uaddr_t end, struct spare *sp)
 	q = pmap_make(fc->fc_to, va, span == BLOCK_BYTES, sp);
 	if (q == NULL)
 		return va;
-	for (; va < stop && fc->fc_gather.g_nranges < GATHER_RANGES; va += span, p++, q++)
-		copy_leaf(fc, p, q, va, span);
+	lines = table_page(p)->pg_serial;
+	for (uint32_t n; va < stop && fc->fc_gather.g_nranges < GATHER_RANGES;
+	    va += n * span, p += n, q += n) {
+		n = empty_slots(lines, p);
+		if (n == 0) {
+			copy_leaf(fc, p, q, va, span);
+			n = 1;
+		}
+	}
 	return va;
 }
 
@@ -798,8 +841,12 @@ free_table(struct vmspace *vs, uint64_t entry, uint32_t shift)
 	for (uint32_t i = 512; i > 0 && table->pg_index > 0; i--) {	/* as page_drop_run() */
 		uint64_t v = t[i - 1];
 
-		if (v == 0)
+		if (v == 0) {
+			if (empty_slots(table->pg_serial, &t[i - 1]) != 0)
+				i = (i - 1) / LINE_SLOTS * LINE_SLOTS + 1;
 			continue;
+		}
+		t[i - 1] = 0;
 		table->pg_index--;
 		if (shift > PAGE_SHIFT && !(shift == 21 && (v & PTE_PS) != 0)) {
 			free_table(vs, v, shift - 9);
@@ -815,7 +862,7 @@ free_table(struct vmspace *vs, uint64_t entry, uint32_t shift)
 			lwkt_poll();
 	}
 	vs->vs_tables--;
-	page_drop(table);
+	page_drop_zero(table);
 	lwkt_poll();
 }
 
@@ -832,17 +879,22 @@ pmap_destroy(struct vmspace *vs, bool keep_root)
 	struct md_range all = { MD_USER_MIN, MD_USER_MAX - MD_USER_MIN };
 	md_space_t s = vs->vs_space;
 	uint64_t saved[256];
+	uint32_t n = 0;
 
 	ASSERT(keep_root || s == MD_NOSPACE);
 	spin_lock(&vs->vs_pt);
-	for (uint32_t i = 0; i < 256; i++)
-		saved[i] = __atomic_exchange_n(&root[i], 0, __ATOMIC_ACQ_REL);
-	pg->pg_index = 0;
+	for (uint64_t lines = pg->pg_serial; lines != 0; lines &= lines - 1) {
+		uint64_t *line = &root[(uint32_t)__builtin_ctzll(lines) * LINE_SLOTS];
+
+		for (uint32_t i = 0; i < LINE_SLOTS; i++)
+			saved[n++] = __atomic_exchange_n(&line[i], 0, __ATOMIC_ACQ_REL);
+	}
+	pg->pg_index = pg->pg_serial = 0;
 	spin_unlock(&vs->vs_pt);
 	if (s != MD_NOSPACE)
 		md_invalidate(s, &all, 1, MD_INVAL_DROP);
 	vm_quiesce();
-	for (uint32_t i = 0; i < 256; i++)
+	for (uint32_t i = 0; i < n; i++)
 		if (saved[i] != 0)
 			free_table(vs, saved[i], 30);
 	ASSERT(figure(&vs->vs_anon) == 0 && figure(&vs->vs_other) == 0 && vs->vs_tables == 1);

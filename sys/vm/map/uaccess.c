@@ -165,25 +165,61 @@ vs_write(struct vmspace *vs, uaddr_t dst, const void *src, size_t len, size_t *d
 	return move(vs, (char *)(uintptr_t)src, dst, len, true, done);
 }
 
+/*
+ * A text, up to its NUL or for n bytes: the length without the NUL.  Every word
+ * is read once, so what was looked at is what was copied, whoever changes it.
+ */
+static size_t
+copy_text(char *d, const char *s, size_t n)
+{
+	const uint64_t ones = 0x0101010101010101ull;
+	size_t at = 0;
+
+	for (; n - at >= 8; at += 8) {
+		uint64_t w = *(const volatile word_t *)(s + at), nul = (w - ones) & ~w & ones << 7;
+
+		*(word_t *)(d + at) = w;
+		if (nul != 0)
+			return at + (size_t)__builtin_ctzll(nul) / 8;
+	}
+	for (; at < n; at++) {
+		d[at] = *(const volatile char *)(s + at);
+		if (d[at] == '\0')
+			break;
+	}
+	return at;
+}
+
 int
 copyinstr(char *dst, uaddr_t src, size_t max, size_t *len)
 {
+	struct vmspace *vs = vmspace_current();
 	size_t at = 0;
 
+	if (vs == NULL)
+		return EFAULT;
 	while (at < max) {
-		size_t n = rt_min(max - at, PAGE_BYTES - ((src + at) & PAGE_MASK));
-		const char *nul;
-		int error = move(vmspace_current(), dst + at, src + at, n, false, NULL);
+		size_t n = rt_min(max - at, PAGE_BYTES - ((src + at) & PAGE_MASK)), got = 0;
+		const char *p;
 
-		if (error != 0)
-			return error;
-		nul = memchr(dst + at, '\0', n);
-		if (nul != NULL) {
+		section_enter();
+		p = walk(vs, src + at, false);
+		if (p != NULL)
+			got = copy_text(dst + at, p, n);
+		section_leave();
+		if (p == NULL) {
+			if (resolve(vs, src + at, false) != 0)
+				return EFAULT;
+			continue;
+		}
+		md_point_bytes(MD_PT_COPY, dst + at, got);
+		at += got;
+		if (got < n) {
 			if (len != NULL)
-				*len = (size_t)(nul - dst);
+				*len = at;
 			return 0;
 		}
-		at += n;
+		lwkt_poll();
 	}
 	return ENAMETOOLONG;
 }

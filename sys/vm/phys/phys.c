@@ -433,15 +433,15 @@ page_cache_trim(void)
 	return (uint64_t)n;
 }
 
-void
-page_free(struct page *pg)
+static void
+free_as(struct page *pg, uint32_t flags)
 {
 	struct vm_cpu *v;
 
 	ASSERT(pg->pg_refs == 0 && (page_flags(pg) & (PG_FREE | PG_RESERVED)) == 0);
 	if ((page_flags(pg) & PG_ANON) != 0)
 		anon_page_gone(pg);
-	page_flags_set(pg, 0);
+	page_flags_set(pg, flags);
 	pg->pg_owner = NULL;
 	if (page_poison)
 		poison_fill(pg);
@@ -452,6 +452,21 @@ page_free(struct page *pg)
 	if (figure(&v->v_npages) > CPU_PAGES_MAX)
 		cpu_drain(v, CPU_PAGES_MAX / 2);
 	crit_exit();
+}
+
+void
+page_free(struct page *pg)
+{
+	free_as(pg, 0);
+}
+
+void
+page_drop_zero(struct page *pg)
+{
+	uint32_t old = atomic_fetch_sub_explicit(&pg->pg_refs, 1, memory_order_acq_rel);
+
+	ASSERT(old == 1);
+	free_as(pg, PG_CLEAN0);
 }
 
 void

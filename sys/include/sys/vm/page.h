@@ -75,6 +75,7 @@ struct page *page_alloc(uint32_t flags);			/* pg_refs 1 */
 struct page *page_alloc_run(uint32_t order, uint32_t flags);
 void	page_hold(struct page *pg);
 void	page_drop(struct page *pg);				/* last reference frees */
+void	page_drop_zero(struct page *pg);	/* the last reference to a page that reads zero again */
 void	page_drop_run(struct page *pg, uint64_t n);		/* n in a row */
 struct page *page_of(paddr_t pa);
 paddr_t	page_pa(const struct page *pg);
