@@ -13,5 +13,5 @@
 int	dma_alloc(struct dma_mem *out, size_t bytes, uint64_t reach);
 void	dma_free(struct dma_mem *m);
 
-void	*drv_alloc(size_t bytes);	/* zeroed; NULL: no memory */
+void	*drv_alloc(size_t bytes);	/* likewise a thread's; zeroed; NULL: no memory */
 void	drv_free(void *p);

@@ -3,6 +3,7 @@
 #pragma once
 #include <stdint.h>
 
+/* All 0 is one that is free. */
 struct drv_lock {
 	_Atomic uint32_t dl_word[2];	/* a spin lock of the kernel's */
 };

@@ -19,10 +19,13 @@ struct netdev {
 	uint8_t		nd_mac[6];	/* const */
 	_Atomic bool	nd_link;	/* [atomic: by the driver] */
 	_Atomic uint64_t nd_in, nd_out, nd_bad;	/* [atomic: by the driver] frames */
-	/* [atomic] the user's, or NULL.  In thread context, in a critical section; the frame is lent. */
+	/*
+	 * [atomic] the user's, NULL: nobody listens.  In thread context, in a critical
+	 * section; the frame is lent.
+	 */
 	void		(*_Atomic nd_input)(struct netdev *nd, const void *frame, size_t len);
 	void		*nd_up;		/* const after nd_input: the user's */
-	struct netdev	*nd_next;	/* const after boot: attach list */
+	struct netdev	*nd_next;	/* const once attached: those before it */
 };
-void	net_attach(struct netdev *nd);		/* driver, at boot */
+void	net_attach(struct netdev *nd);		/* a driver's thread; nd stays for ever */
 struct netdev *net_find(const char *name);	/* NULL: none; name NULL: the first */

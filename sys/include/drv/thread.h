@@ -3,7 +3,7 @@
  * drv/thread - what takes long, or waits, is done by a thread of the driver's.
  *
  * Interrupt handlers and whoever asks for something set an event; the thread
- * waits for it, with a deadline that is its clock.  Threads live for ever.
+ * waits for it, with a deadline that is its clock.
  */
 #pragma once
 #include <machine/clock.h>
@@ -17,7 +17,8 @@ void	drv_event_set(struct drv_event *e);	/* any CPU, any context */
 /* Waits until it is set, and clears it.  False: the deadline (md_now()'s time) passed. */
 bool	drv_event_wait(struct drv_event *e, nsec_t deadline);
 
-int	drv_thread(const char *name, void (*fn)(void *arg), void *arg);	/* 0, ENOMEM; fn does not return */
+/* 0, ENOMEM.  It ends when fn returns. */
+int	drv_thread(const char *name, void (*fn)(void *arg), void *arg);
 
 /*
  * In a thread: looks again and again, first at once, then each millisecond.
