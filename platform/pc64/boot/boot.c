@@ -48,6 +48,18 @@ md_boot(void)
 	return &boot;
 }
 
+const struct bootinfo *
+boot_info(void)
+{
+	return &info;
+}
+
+const struct acpi *
+boot_acpi(void)
+{
+	return &acpi;
+}
+
 static const void *
 early_map(void *arg, uint64_t pa, uint64_t len)
 {
@@ -194,22 +206,29 @@ boot_trampoline(struct pc_cpu *pc)
 	args[4] = (uint64_t)boot_arrive;
 }
 
-bool
-boot_isa_route(uint32_t irq)
+struct boot_line
+boot_isa_line(uint32_t irq)
 {
-	uint32_t gsi = irq;
-	bool level = false, low = false;
+	struct boot_line l = { .bl_gsi = irq };
 
 	for (uint32_t i = 0; i < acpi.a_noverrides; i++) {
 		const struct acpi_override *o = &acpi.a_overrides[i];
 
 		if (o->ao_source != irq)
 			continue;
-		gsi = o->ao_gsi;
-		level = o->ao_trigger == ACPI_LEVEL;
-		low = o->ao_polarity == ACPI_LOW;
+		l.bl_gsi = o->ao_gsi;
+		l.bl_level = o->ao_trigger == ACPI_LEVEL;
+		l.bl_low = o->ao_polarity == ACPI_LOW;
 	}
-	return ioapic_route(gsi, VEC_IRQ + irq, pc_cpus[0]->pc_apic, level, low);
+	return l;
+}
+
+bool
+boot_isa_route(uint32_t irq)
+{
+	const struct boot_line l = boot_isa_line(irq);
+
+	return ioapic_route(l.bl_gsi, VEC_IRQ + irq, pc_cpus[0]->pc_apic, l.bl_level, l.bl_low);
 }
 
 /*

@@ -19,5 +19,17 @@ struct boot_power {
 };
 extern struct boot_power boot_power;		/* const after boot */
 
+/* What the loader and the firmware said.  Const after boot. */
+struct acpi;
+struct bootinfo;
+const struct bootinfo *boot_info(void);
+const struct acpi *boot_acpi(void);
+
+/* Where a line of the ISA bus ends, and how it speaks. */
+struct boot_line {
+	uint32_t	bl_gsi;
+	bool		bl_level, bl_low;	/* not edges; active low */
+};
+struct boot_line boot_isa_line(uint32_t irq);
 /* CPU 0 gets VEC_IRQ + irq for that line of the ISA bus.  False: nobody brings it. */
 bool	boot_isa_route(uint32_t irq);

@@ -4,6 +4,9 @@
  *
  * Intel SDM volume 3, chapter "Advanced Programmable Interrupt Controller";
  * 82093AA data sheet for the IOAPIC.
+ *
+ * An IOAPIC's registers are reached through two words, by one CPU at a time
+ * with interrupts off: [io_busy].
  */
 #include <core/rt/rt.h>
 #include <machine/clock.h>
@@ -32,6 +35,7 @@ static struct {
 	uint32_t	gsi, count;
 } ioapic[IOAPICS_MAX];			/* const after boot */
 static uint32_t ioapics;
+static _Atomic uint32_t io_busy;	/* [atomic] a lock */
 
 static uint32_t
 reg_get(uint32_t reg)
@@ -84,19 +88,18 @@ apic_eoi(void)
 static void
 command(uint32_t apic, uint32_t what)
 {
-	uint64_t flags;
+	bool intr;
 
 	if (lapic == NULL) {
 		wrmsr(MSR_X2APIC + REG_ICR / 16, (uint64_t)apic << 32 | what);
 		return;
 	}
-	__asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");
+	intr = intr_save();
 	while ((reg_get(REG_ICR) & ICR_PENDING) != 0)
 		__builtin_ia32_pause();
 	reg_set(REG_ICR_HIGH, apic << 24);
 	reg_set(REG_ICR, what);
-	if ((flags & 0x200) != 0)
-		intr_on();
+	intr_restore(intr);
 }
 
 void
@@ -162,18 +165,63 @@ ioapic_add(uint64_t pa, uint32_t gsi)
 	ioapics++;
 }
 
+/* Which IOAPIC has it, and as which of its pins; `ioapics`: none. */
+static uint32_t
+io_of(uint32_t gsi, uint32_t *pin)
+{
+	uint32_t i;
+
+	for (i = 0; i < ioapics; i++) {
+		*pin = gsi - ioapic[i].gsi;
+		if (*pin < ioapic[i].count)
+			break;
+	}
+	return i;
+}
+
+static bool
+io_lock(void)
+{
+	bool intr = intr_save();
+
+	while (atomic_exchange(&io_busy, 1) != 0)
+		__builtin_ia32_pause();
+	return intr;
+}
+
+static void
+io_unlock(bool intr)
+{
+	atomic_store(&io_busy, 0);
+	intr_restore(intr);
+}
+
 /* False: no IOAPIC has it. */
 bool
 ioapic_route(uint32_t gsi, uint32_t vector, uint32_t apic, bool level, bool low)
 {
-	for (uint32_t i = 0; i < ioapics; i++) {
-		uint32_t n = gsi - ioapic[i].gsi;
+	uint32_t pin, i = io_of(gsi, &pin);
+	bool intr;
 
-		if (n >= ioapic[i].count)
-			continue;
-		io_set(i, 0x11 + 2 * n, apic << 24);
-		io_set(i, 0x10 + 2 * n, vector | (low ? 1u << 13 : 0) | (level ? 1u << 15 : 0));
-		return true;
-	}
-	return false;
+	if (i == ioapics)
+		return false;
+	intr = io_lock();
+	io_set(i, 0x11 + 2 * pin, apic << 24);
+	io_set(i, 0x10 + 2 * pin, vector | (low ? 1u << 13 : 0) | (level ? 1u << 15 : 0));
+	io_unlock(intr);
+	return true;
+}
+
+void
+ioapic_mask(uint32_t gsi, bool on)
+{
+	uint32_t pin, i = io_of(gsi, &pin), low;
+	bool intr;
+
+	if (i == ioapics)
+		return;
+	intr = io_lock();
+	low = io_get(i, 0x10 + 2 * pin) & ~LVT_MASKED;
+	io_set(i, 0x10 + 2 * pin, low | (on ? LVT_MASKED : 0));
+	io_unlock(intr);
 }

@@ -26,7 +26,8 @@
 #define R_RSP		128
 #define R_RFLAGS	136
 
-#define VEC_IRQ		0x30		/* GSI 0 and on */
+#define VEC_IRQ		0x30		/* the lines of the ISA bus that interrupt CPU 0 */
+#define VEC_DEV		0x40		/* up to VEC_KICK: of each CPU its own, dev/vector.c */
 #define VEC_KICK	0xf0
 #define VEC_TLB		0xf1
 #define VEC_TIMER	0xf2

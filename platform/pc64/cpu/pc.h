@@ -16,6 +16,7 @@
 
 #define PC_CPUS_MAX	256
 #define GDT_WORDS	10
+#define DEV_VECTORS	(VEC_KICK - VEC_DEV)
 
 struct tss {
 	uint32_t	t_reserved0;
@@ -42,6 +43,7 @@ struct pc_cpu {
 	_Atomic uint64_t pc_tlb_seen;	/* [atomic: by the CPU] the last request of mmu.c's that it served */
 	uint64_t	pc_gsbase, pc_fsbase;	/* [cpu] what programs' registers hold, without FSGSBASE */
 	uint64_t	pc_stack_top;	/* const: where it begins */
+	_Atomic uint64_t pc_pending[(DEV_VECTORS + 63) / 64];	/* [atomic] from VEC_DEV on: to be served */
 	struct md_ktrap	pc_where;	/* [pc_where_seen] */
 	_Atomic uint64_t pc_where_seen;	/* [atomic] grows when pc_where was told */
 };
@@ -120,6 +122,21 @@ PORT(w, uint16_t)
 PORT(l, uint32_t)
 static inline void intr_off(void) { __asm__ volatile("cli" : : : "memory"); }
 static inline void intr_on(void) { __asm__ volatile("sti" : : : "memory"); }
+/* Off; true: they were on. */
+static inline bool
+intr_save(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");
+	return (flags & 0x200) != 0;
+}
+static inline void
+intr_restore(bool on)
+{
+	if (on)
+		intr_on();
+}
 
 /* cpu.c */
 void	cpu_features(void);
@@ -146,6 +163,7 @@ void	apic_timer(uint64_t ticks);			/* 0: off */
 uint32_t apic_timer_now(void);
 void	ioapic_add(uint64_t pa, uint32_t gsi);
 bool	ioapic_route(uint32_t gsi, uint32_t vector, uint32_t apic, bool level, bool low);
+void	ioapic_mask(uint32_t gsi, bool on);	/* of one that was routed; any context */
 
 /* mmu.c */
 paddr_t	pool_page(void);			/* at boot: a zeroed page of the machine's own */
@@ -162,6 +180,6 @@ void	*mmu_io(uint64_t pa, uint64_t len, bool cached);	/* at boot; NULL: no room 
 void	clock_setup(uint8_t century);
 void	clock_wait_us(uint64_t us);
 
-
 /* dev */
 void	dev_interrupt(uint32_t vector);
+void	vector_interrupt(struct pc_cpu *pc, uint32_t vector);

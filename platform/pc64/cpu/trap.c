@@ -78,6 +78,8 @@ trap_interrupt(struct pc_cpu *pc, uint64_t vector)
 		mmu_serve(pc);
 	else if (vector == VEC_TIMER)
 		atomic_fetch_or(mailbox, MD_INTR_TIMER);
+	else if (vector >= VEC_DEV && vector < VEC_KICK)
+		vector_interrupt(pc, (uint32_t)vector);
 	else if (vector != VEC_KICK)
 		dev_interrupt((uint32_t)vector);
 	apic_eoi();

@@ -22,8 +22,11 @@ bool	console_app_keys(void);
 
 /* i8042.c */
 void	i8042_setup(void);
-bool	i8042_interrupt(void);				/* true: somebody wants to leave */
+
+/* pci.c */
+void	pci_setup(void);				/* waits for drivers */
 
 /* stdio.c */
 uint32_t stdio_power_events(void);
+void	stdio_leave(void);				/* somebody wants the machine to stop */
 void	stdio_type(const void *bytes, size_t len);	/* as if it were typed */

@@ -17,10 +17,10 @@
 #include "../boot/boot.h"
 #include "../cpu/pc.h"
 #include "dev.h"
+#include "vector.h"
 
 #define RING_BYTES	65536u
 #define DLE		16
-#define KEYS_IRQ	1
 #define COM1_IRQ	4
 
 /* Filled with interrupts off, emptied by readers, which the kernel lets in one at a time. */
@@ -35,20 +35,18 @@ static _Atomic bool leave;		/* [atomic] asked for by keys, taken by md_power_eve
 static bool
 ring_lock(void)
 {
-	uint64_t flags;
+	bool intr = intr_save();
 
-	__asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");
 	while (atomic_exchange(&ring.busy, 1) != 0)
 		__builtin_ia32_pause();
-	return (flags & 0x200) != 0;
+	return intr;
 }
 
 static void
 ring_unlock(bool intr)
 {
 	atomic_store(&ring.busy, 0);
-	if (intr)
-		intr_on();
+	intr_restore(intr);
 }
 
 static bool
@@ -93,15 +91,17 @@ stdio_type(const void *bytes, size_t len)
 void
 dev_interrupt(uint32_t vector)
 {
-	_Atomic uint32_t *mailbox = &pc_self()->pc_area->mailbox;
-
 	if (vector == VEC_IRQ + COM1_IRQ) {
 		take_line();
-		atomic_fetch_or(mailbox, MD_INTR_CHR);
-	} else if (vector == VEC_IRQ + KEYS_IRQ && i8042_interrupt()) {
-		atomic_store(&leave, true);
-		atomic_fetch_or(mailbox, MD_INTR_POWER);
+		atomic_fetch_or(&pc_self()->pc_area->mailbox, MD_INTR_CHR);
 	}
+}
+
+void
+stdio_leave(void)
+{
+	atomic_store(&leave, true);
+	md_kick(0, MD_INTR_POWER);
 }
 
 /* False: this byte is none of the program's. */
@@ -219,8 +219,9 @@ md_dev_init(void)
 		chr_attach(&streams[i]);
 	}
 	(void)boot_isa_route(COM1_IRQ);
-	(void)boot_isa_route(KEYS_IRQ);
+	vector_setup();
 	i8042_setup();
 	serial_listen(0);
+	pci_setup();
 	serial_write(3, "ready\n", 6);
 }

@@ -5,7 +5,7 @@
  * At boot each function is offered to the drivers of pci_drivers[] in their
  * order; the first that matches gets it, in a thread of its own: devices
  * come up side by side.  The machine waits for all before it goes on, but
- * not for ever: pci_attached() says that the rest may take its time.
+ * not for ever.
  */
 #pragma once
 #include <core/pci/pci.h>
@@ -21,13 +21,19 @@ struct pcidev {
 struct pci_driver {
 	const char	*pr_name;
 	bool		(*pr_match)(const struct pci_function *f);
-	void		(*pr_attach)(struct pcidev *pd);	/* memory access is on, bus mastering off */
+	/* In the thread, which ends when it returns.  Memory access is on, bus mastering off. */
+	void		(*pr_attach)(struct pcidev *pd);
 };
 extern const struct pci_driver *const pci_drivers[];	/* up to a NULL */
 
+/* What the system starts with is there: nobody waits for pr_attach to return. */
+void	pci_attached(struct pcidev *pd);
+/* A function that no driver wanted, taken by the caller; NULL: none that matches. */
+struct pcidev *pci_take(bool (*match)(const struct pci_function *f));
+
 /* Registers, uncached.  NULL: no such BAR, not so large, or no room.  For ever. */
 volatile void *pci_map(struct pcidev *pd, uint32_t bar, uint64_t offset, uint64_t bytes);
-void	pci_master(struct pcidev *pd);		/* it may read and write memory */
+void	pci_master(struct pcidev *pd);		/* it may read and write memory, and interrupt by messages */
 
 struct pci_vector {
 	void		(*pv_fn)(void *arg);	/* on pv_cpu, in thread context, in a critical section */

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vector - interrupts of devices, from the processor to who serves them.
+ *
+ * Each CPU has vectors of its own, VEC_DEV to VEC_KICK.  An interrupt sets the
+ * vector's bit in its CPU's pc_pending, and MD_INTR_DEV in the mailbox; when
+ * the kernel looks there, serve() calls the handlers of all bits.  Who wants a
+ * handler to be called without an interrupt sets the same bit.
+ *
+ * A pin that speaks by its level goes on until its device is satisfied.  It
+ * is masked when it comes and unmasked when all who share it were called.  One that
+ * comes more than PIN_MAX times in a millisecond has nobody to satisfy it: it stays
+ * masked, and the clock stands in.
+ *
+ * Invariants
+ *   V1  a vector's fields are set before it is told to any device.
+ *   V2  a bit is set before MD_INTR_DEV, which is taken before the bits: none is missed.
+ *
+ * Not here: an end to messages that come without end.
+ */
+#include <core/rt/rt.h>
+#include <drv/dma.h>
+#include <drv/intr.h>
+#include <drv/lock.h>
+#include <drv/thread.h>
+#include <machine/clock.h>
+
+#include "../boot/boot.h"
+#include "vector.h"
+
+#define LINES		16u
+#define PIN_MAX		200u
+#define MS		1000000ull
+#define APIC_MAX	254u		/* that a message or a pin can name */
+
+struct sharer {
+	void		(*s_fn)(void *arg);
+	void		*s_arg;
+	struct sharer	*s_next;	/* const */
+};
+static struct pin {
+	struct vector	*p_vector;		/* [lock] NULL: nobody wants it */
+	struct sharer	*_Atomic p_sharers;	/* [lock to change] */
+	nsec_t		p_since;		/* [handler] */
+	uint32_t	p_count;		/* [handler] how often it came since then */
+	bool		p_by_clock;		/* [handler] */
+} pins[LINES];
+
+static struct drv_lock lock;
+static struct vector *vectors[PC_CPUS_MAX];	/* const after vector_setup(): DEV_VECTORS of each CPU */
+static uint32_t used[PC_CPUS_MAX];		/* [lock] of them */
+static struct vector *_Atomic clocked;		/* [lock to change] */
+static struct drv_event clock_event;
+
+/* ---------------------------------------------------------- vectors -- */
+
+static void
+note(struct pc_cpu *pc, uint32_t number)
+{
+	uint32_t i = number - VEC_DEV;
+
+	atomic_fetch_or(&pc->pc_pending[i / 64], 1ull << i % 64);
+}
+
+/* The interrupt itself. */
+void
+vector_interrupt(struct pc_cpu *pc, uint32_t number)
+{
+	const struct vector *v = vectors[pc->pc_id];
+
+	if (v == NULL)
+		return;
+	v += number - VEC_DEV;
+	if (v->v_is_level)
+		ioapic_mask(v->v_gsi, true);
+	note(pc, number);
+	atomic_fetch_or(&pc->pc_area->mailbox, MD_INTR_DEV);
+}
+
+void
+vector_raise(struct vector *v)
+{
+	note(pc_cpus[v->v_cpu], v->v_number);
+	md_kick(v->v_cpu, MD_INTR_DEV);
+}
+
+/* MD_INTR_DEV */
+static void
+serve(void *arg)
+{
+	struct pc_cpu *pc = pc_self();
+
+	(void)arg;
+	for (uint32_t w = 0; w < countof(pc->pc_pending); w++) {
+		uint64_t bits = atomic_exchange(&pc->pc_pending[w], 0);
+
+		for (; bits != 0; bits &= bits - 1) {
+			const struct vector *v =
+			    &vectors[pc->pc_id][w * 64 + (uint32_t)__builtin_ctzll(bits)];
+
+			if (v->v_fn != NULL)
+				v->v_fn(v->v_arg);
+		}
+	}
+}
+
+/* [lock] */
+static struct vector *
+take(uint32_t cpu, void (*fn)(void *arg), void *arg)
+{
+	for (uint32_t n = 0; n < pc_ncpu; n++, cpu = (cpu + 1) % pc_ncpu) {
+		struct vector *v = vectors[cpu];
+
+		if (v == NULL || used[cpu] == DEV_VECTORS || pc_cpus[cpu]->pc_apic > APIC_MAX)
+			continue;
+		v += used[cpu];
+		*v = (struct vector){ cpu, VEC_DEV + used[cpu]++, fn, arg, NULL, 0, false };
+		return v;
+	}
+	return NULL;
+}
+
+struct vector *
+vector_take(uint32_t cpu, void (*fn)(void *arg), void *arg)
+{
+	struct vector *v;
+
+	ASSERT(cpu < pc_ncpu);
+	drv_lock(&lock);
+	v = take(cpu, fn, arg);
+	drv_unlock(&lock);
+	return v;
+}
+
+/* ------------------------------------------------------------ clock -- */
+
+static void
+clock_main(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		for (struct vector *v = atomic_load(&clocked); v != NULL; v = v->v_next)
+			vector_raise(v);
+		if (atomic_load(&clocked) == NULL)
+			(void)drv_event_wait(&clock_event, NSEC_NEVER);
+		else
+			drv_sleep(MS);
+	}
+}
+
+void
+vector_by_clock(struct vector *v)
+{
+	drv_lock(&lock);
+	v->v_next = atomic_load(&clocked);
+	atomic_store(&clocked, v);
+	drv_unlock(&lock);
+	drv_event_set(&clock_event);
+}
+
+void
+vector_setup(void)
+{
+	drv_event_init(&clock_event);
+	for (uint32_t i = 0; i < pc_ncpu; i++)
+		vectors[i] = drv_alloc(DEV_VECTORS * sizeof *vectors[i]);
+	intr_attach(MD_INTR_DEV, serve, NULL);
+	if (drv_thread("devclock", clock_main, NULL) != 0)
+		drv_log("interrupts", "no memory for the clock");
+}
+
+/* ------------------------------------------------------------- pins -- */
+
+static bool
+is_storm(struct pin *p)
+{
+	const nsec_t now = md_now();
+
+	if (now - p->p_since > MS) {
+		p->p_since = now;
+		p->p_count = 0;
+	}
+	return ++p->p_count > PIN_MAX;
+}
+
+static void
+pin_serve(void *arg)
+{
+	struct pin *p = arg;
+
+	for (struct sharer *s = atomic_load(&p->p_sharers); s != NULL; s = s->s_next)
+		s->s_fn(s->s_arg);
+	if (!p->p_vector->v_is_level || p->p_by_clock)
+		return;
+	if (!is_storm(p)) {
+		ioapic_mask(p->p_vector->v_gsi, false);
+		return;
+	}
+	p->p_by_clock = true;
+	vector_by_clock(p->p_vector);
+	drv_log("interrupts", "line %u does not stop: its devices are served by the clock",
+	    (uint32_t)(p - pins));
+}
+
+/* [lock] */
+static bool
+pin_open(struct pin *p)
+{
+	const struct boot_line l = boot_isa_line((uint32_t)(p - pins));
+	struct vector *v = take(0, pin_serve, p);
+
+	if (v == NULL)
+		return false;
+	v->v_gsi = l.bl_gsi;
+	v->v_is_level = l.bl_level;
+	p->p_vector = v;
+	return ioapic_route(l.bl_gsi, v->v_number, pc_cpus[v->v_cpu]->pc_apic, l.bl_level, l.bl_low);
+}
+
+struct vector *
+vector_line(uint32_t irq, void (*fn)(void *arg), void *arg)
+{
+	struct pin *p = &pins[irq];
+	struct sharer *s = drv_alloc(sizeof *s);
+	bool is_open;
+
+	ASSERT(irq < LINES);
+	if (s == NULL)
+		return NULL;
+	drv_lock(&lock);
+	*s = (struct sharer){ fn, arg, atomic_load(&p->p_sharers) };
+	atomic_store(&p->p_sharers, s);
+	is_open = p->p_vector != NULL || pin_open(p);
+	drv_unlock(&lock);
+	return is_open ? p->p_vector : NULL;
+}
