@@ -8,6 +8,7 @@
 #             (files below sys/core/ are the pure world: they see sys/core only)
 #   kerntest  kernel world: tests/kernel/**               linked into vkernel-test only
 #   pc64      kernel world: what only a PC's kernel has   platform/pc64/**, its drivers, pure code for them
+#   pc64test  kernel world: tests of what only a PC has   linked into its kernel-test only
 #   hostkit   host world: the library
 #   launch    host world: the vkernel command
 #   tools     host world: one-file programs
@@ -45,6 +46,7 @@ say		= $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 kern		:=
 kerntest	:=
 pc64		:=
+pc64test	:=
 hostkit		:=
 launch		:=
 tools		:=
@@ -358,7 +360,7 @@ $(O)/pc64/$(1).elf: $(O)/pc64/$(1).o $(O)/pc64/$(1).symtab.o platform/pc64/boot/
 	$$(Q)$(LD) -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments -T platform/pc64/boot/pc64.ld -o $$@ $$(filter %.o,$$^)
 endef
 $(eval $(call pc64_image,kernel,$(pc64_o)))
-$(eval $(call pc64_image,kernel-test,$(pc64_o) $(call po,$(kerntest))))
+$(eval $(call pc64_image,kernel-test,$(pc64_o) $(call po,$(kerntest) $(pc64test))))
 
 BUSYBOX		?= $(firstword $(wildcard /bin/busybox /usr/bin/busybox))
 $(O)/root.cpio: scripts/gen/mkroot.sh $(O)/tools/mkcpio $(BUSYBOX)
