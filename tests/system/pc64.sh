@@ -59,6 +59,10 @@ for machine in q35 pc; do
 		same "$machine: a device $way" 0 $?
 	done
 	holds "$machine: it was" grep -q 'served by the clock' "$t/out"
+	# This firmware gives devices no addresses.
+	QEMU_ARGS='-bios qboot.rom -device edu' MACHINE=$machine pc -m 256M \
+	    -a "ktest=pc_device_interrupts_by_message edu" >/dev/null 2>&1 </dev/null
+	same "$machine: a device without an address" 0 $?
 done
 unset KERNEL
 
