@@ -29,6 +29,13 @@ pc -c 4 -- sh -c 'nproc; for i in 1 2 3 4; do (while :; do :; done) & done; slee
     >"$t/out" 2>/dev/null </dev/null
 same "four processors, all of them busy" "4 done" "$(echo $(cat "$t/out"))"
 
+boot_id() {
+	CPU=max,-rdrand,-rdseed pc -- cat /proc/sys/kernel/random/boot_id 2>/dev/null </dev/null
+}
+one=$(boot_id)
+same "a processor without random numbers: a name of 36 letters" 36 ${#one}
+holds "and at the next boot another" [ "$one" != "$(boot_id)" ]
+
 MACHINE=microvm pc -- echo small >"$t/out" 2>/dev/null </dev/null
 same "a PC without BIOS, PCI and the rest" small "$(cat "$t/out")"
 for way in "seabios pc 4" "ovmf q35 1"; do

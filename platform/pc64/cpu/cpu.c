@@ -269,39 +269,6 @@ md_power_events(void)
 	return stdio_power_events();
 }
 
-static bool
-hardware_word(uint64_t *out)
-{
-	uint8_t ok = 0;
-
-	for (uint32_t i = 0; i < 16 && ok == 0 && pc_feat.f_rdseed; i++)
-		__asm__ volatile("rdseed %0\n\tsetc %1" : "=r"(*out), "=q"(ok) : : "cc");
-	for (uint32_t i = 0; i < 16 && ok == 0 && pc_feat.f_rdrand; i++)
-		__asm__ volatile("rdrand %0\n\tsetc %1" : "=r"(*out), "=q"(ok) : : "cc");
-	return ok != 0;
-}
-
-/* Without an instruction for it: times of this machine, stirred. */
-void
-md_entropy(void *buf, size_t len)
-{
-	static _Atomic uint64_t pool;
-	uint8_t *p = buf;
-	uint64_t w = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (i % 8 == 0) {
-			uint64_t now = rdtsc(), old = atomic_load(&pool);
-
-			if (!hardware_word(&w))
-				w = md_wall();
-			w = rt_hash(rt_hash(old ^ RT_HASH_SEED, &now, sizeof now), &w, sizeof w) ^ w;
-			atomic_store(&pool, old * 0x9e3779b97f4a7c15ull + w);
-		}
-		p[i] = (uint8_t)(w >> i % 8 * 8);
-	}
-}
-
 /* One CPU after the other is let go: nothing is ordered here. */
 void
 md_point_slow(enum md_point what, uint64_t value)

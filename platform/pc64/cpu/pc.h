@@ -43,6 +43,7 @@ struct pc_cpu {
 	_Atomic uint64_t pc_tlb_seen;	/* [atomic: by the CPU] the last request of mmu.c's that it served */
 	uint64_t	pc_gsbase, pc_fsbase;	/* [cpu] what programs' registers hold, without FSGSBASE */
 	uint64_t	pc_stack_top;	/* const: where it begins */
+	_Atomic uint64_t pc_jitter;	/* [atomic: by the CPU] of the times of interrupts: entropy.c */
 	_Atomic uint64_t pc_pending[(DEV_VECTORS + 63) / 64];	/* [atomic] from VEC_DEV on: to be served */
 	struct md_ktrap	pc_where;	/* [pc_where_seen] */
 	_Atomic uint64_t pc_where_seen;	/* [atomic] grows when pc_where was told */

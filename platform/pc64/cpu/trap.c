@@ -67,11 +67,20 @@ where(const struct trap_frame *f)
 	};
 }
 
+static void
+jitter(struct pc_cpu *pc)
+{
+	uint64_t j = atomic_load_explicit(&pc->pc_jitter, memory_order_relaxed);
+
+	atomic_store_explicit(&pc->pc_jitter, (j << 7 | j >> 57) ^ rdtsc(), memory_order_relaxed);
+}
+
 void
 trap_interrupt(struct pc_cpu *pc, uint64_t vector)
 {
 	_Atomic uint32_t *mailbox = &pc->pc_area->mailbox;
 
+	jitter(pc);
 	if (vector == VEC_SPURIOUS)
 		return;
 	if (vector == VEC_TLB)
