@@ -41,7 +41,8 @@ pool_unlock(bool intr)
 
 /* `out` may be the key. */
 static void
-keyed(const uint8_t key[BLAKE2S_BYTES], uint64_t what, const void *bytes, size_t len, uint8_t out[BLAKE2S_BYTES])
+keyed(const uint8_t key[BLAKE2S_BYTES], uint64_t what, const void *bytes, size_t len,
+    uint8_t out[BLAKE2S_BYTES])
 {
 	struct blake2s b;
 
