@@ -33,6 +33,8 @@ static volatile uint8_t *regs;
 static struct drv_event news;
 static _Atomic uint32_t came;		/* [atomic] interrupts */
 static _Atomic uint32_t causes;		/* [atomic] of all of them */
+static _Atomic bool deaf;		/* [atomic] the interrupt is not answered */
+static _Atomic uint32_t ignored;	/* [atomic] so often */
 
 static bool
 is_edu(const struct pci_function *f)
@@ -53,6 +55,10 @@ interrupt(void *arg)
 	uint32_t why = *reg(IRQ_STATUS);
 
 	(void)arg;
+	if (atomic_load(&deaf)) {
+		atomic_fetch_add(&ignored, 1);
+		return;
+	}
 	if (why == 0)
 		return;
 	*reg(IRQ_ACK) = why;
@@ -170,6 +176,30 @@ KTEST(pc_device_interrupts_by_its_pin)
 		return;
 	pd = poor_edu();
 	works(&pd, 0);
+	pci_command(edu->pd_cfg, edu->pd_fn.pf_bdf, PCI_COMMAND_NO_INTX, 0);
+}
+
+static bool
+was_ignored_often(void *arg)
+{
+	(void)arg;
+	return atomic_load(&ignored) > 5000;
+}
+
+/* More than one burst of them, and threads go on meanwhile; then all is as before. */
+KTEST(pc_device_whose_pin_does_not_stop)
+{
+	struct pcidev pd;
+
+	if (!has_edu())
+		return;
+	pd = poor_edu();
+	works(&pd, 0);
+	atomic_store(&deaf, true);
+	*reg(IRQ_RAISE) = 1;
+	KCHECK(drv_poll(was_ignored_often, NULL, LIMIT));
+	atomic_store(&deaf, false);
+	KCHECK(drv_event_wait(&news, md_now() + LIMIT));
 	pci_command(edu->pd_cfg, edu->pd_fn.pf_bdf, PCI_COMMAND_NO_INTX, 0);
 }
 

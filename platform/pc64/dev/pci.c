@@ -11,8 +11,8 @@
  * most in all, and says for whom it did not wait longer.
  *
  * Invariants
- *   B1  an address that a device claims is mapped only if it is not RAM and one that
- *       the processor has.
+ *   B1  an address that a device claims is mapped only if it is not RAM, not the interrupt
+ *       controllers', and one that the processor has.
  *   B2  a function that no driver asked for an interrupt has its pin off.
  *   B3  the list of functions is const when the first driver starts.
  *
@@ -35,7 +35,7 @@
 enum { CFG_ADDRESS = 0xcf8, CFG_DATA = 0xcfc, CFG_PORTS_END = 256, CLASS_BRIDGE = 6 };
 #define CFG_ON		(1u << 31)
 #define BUS_BYTES	(1ull << 20)
-#define WINDOW_END	0xfec00000ull	/* the IOAPICs' place, and behind it the processors' */
+#define WINDOW_END	0xfec00000ull	/* from here to 4 GiB: interrupt controllers, the firmware */
 #define WINDOW_ALIGN	(16ull << 20)	/* what firmware keeps for itself lies close to RAM */
 #define ATTACH_NS	(5 * NSEC_PER_SEC)
 
@@ -77,10 +77,12 @@ address_end(void)
 
 /* B1 */
 static bool
-is_ram(uint64_t pa, uint64_t bytes)
+is_taken(uint64_t pa, uint64_t bytes)
 {
 	const struct bootinfo *b = boot_info();
 
+	if (pa < 1ull << 32 && WINDOW_END < pa + bytes)
+		return true;
 	for (uint32_t i = 0; i < b->bi_nmap; i++) {
 		const struct bi_range *r = &b->bi_map[i];
 
@@ -96,7 +98,7 @@ map(uint64_t pa, uint64_t bytes)
 	uint64_t end;
 	void *at;
 
-	if (pa == 0 || rt_add_overflows(pa, bytes, &end) || end > address_end() || is_ram(pa, bytes))
+	if (pa == 0 || rt_add_overflows(pa, bytes, &end) || end > address_end() || is_taken(pa, bytes))
 		return NULL;
 	drv_lock(&cfg_lock);
 	at = mmu_io(pa, bytes, false);
@@ -356,12 +358,17 @@ attach(void *arg)
 	pci_attached(&f->f_dev);
 }
 
-/* Firmware may have left the device at work: it stops until its driver has it in hand. */
+/*
+ * Firmware may have left the device at work: it stops until its driver has it
+ * in hand.  One with registers nowhere must not answer there.
+ */
 static void
 take(struct function *f)
 {
+	const uint16_t answers = wants_address(f->f_dev.pd_bar) ? 0 : PCI_COMMAND_MEM;
+
 	atomic_store(&f->f_taken, true);
-	pci_command(f->f_dev.pd_cfg, f->f_dev.pd_fn.pf_bdf, PCI_COMMAND_MEM, PCI_COMMAND_MASTER);
+	pci_command(f->f_dev.pd_cfg, f->f_dev.pd_fn.pf_bdf, answers, PCI_COMMAND_MASTER | PCI_COMMAND_MEM);
 }
 
 static void

@@ -8,9 +8,9 @@
  * handler to be called without an interrupt sets the same bit.
  *
  * A pin that speaks by its level goes on until its device is satisfied.  It
- * is masked when it comes and unmasked when all who share it were called.  One that
- * comes more than PIN_MAX times in a millisecond has nobody to satisfy it: it stays
- * masked, and the clock stands in.
+ * is masked when it comes and unmasked when all who share it were called.  If it
+ * comes PIN_BURST times without a millisecond's rest, perhaps nobody can satisfy it:
+ * it stays masked until the clock ticks, so that the others on this CPU go on.
  *
  * Invariants
  *   V1  a vector's fields are set before it is told to any device.
@@ -29,7 +29,8 @@
 #include "vector.h"
 
 #define LINES		16u
-#define PIN_MAX		200u
+#define PIN_BURST	64u
+#define BURSTS_TOLD	1000u		/* in a row: worth a message */
 #define MS		1000000ull
 #define APIC_MAX	254u		/* that a message or a pin can name */
 
@@ -41,9 +42,9 @@ struct sharer {
 static struct pin {
 	struct vector	*p_vector;		/* [lock] NULL: nobody wants it */
 	struct sharer	*_Atomic p_sharers;	/* [lock to change] */
-	nsec_t		p_since;		/* [handler] */
-	uint32_t	p_count;		/* [handler] how often it came since then */
-	bool		p_by_clock;		/* [handler] */
+	nsec_t		p_open;			/* [handler] when it was unmasked; 0: it was held */
+	uint32_t	p_count, p_bursts;	/* [handler] without a rest */
+	_Atomic bool	p_held;			/* [atomic] masked until the clock ticks */
 } pins[LINES];
 
 static struct drv_lock lock;
@@ -139,12 +140,14 @@ clock_main(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		for (struct vector *v = atomic_load(&clocked); v != NULL; v = v->v_next)
-			vector_raise(v);
 		if (atomic_load(&clocked) == NULL)
 			(void)drv_event_wait(&clock_event, NSEC_NEVER);
-		else
-			drv_sleep(MS);
+		drv_sleep(MS);
+		for (struct vector *v = atomic_load(&clocked); v != NULL; v = v->v_next)
+			vector_raise(v);
+		for (uint32_t i = 0; i < LINES; i++)
+			if (atomic_exchange(&pins[i].p_held, false))
+				vector_raise(pins[i].p_vector);
 	}
 }
 
@@ -171,16 +174,18 @@ vector_setup(void)
 
 /* ------------------------------------------------------------- pins -- */
 
+/* It came again and all were served: must it wait? */
 static bool
-is_storm(struct pin *p)
+needs_rest(struct pin *p)
 {
-	const nsec_t now = md_now();
-
-	if (now - p->p_since > MS) {
-		p->p_since = now;
-		p->p_count = 0;
-	}
-	return ++p->p_count > PIN_MAX;
+	if (p->p_open != 0 && md_now() - p->p_open > MS)
+		p->p_count = p->p_bursts = 0;
+	if (++p->p_count < PIN_BURST)
+		return false;
+	p->p_count = 0;
+	if (++p->p_bursts == BURSTS_TOLD)
+		drv_log("interrupts", "line %u does not stop: it is held back", (uint32_t)(p - pins));
+	return true;
 }
 
 static void
@@ -190,16 +195,16 @@ pin_serve(void *arg)
 
 	for (struct sharer *s = atomic_load(&p->p_sharers); s != NULL; s = s->s_next)
 		s->s_fn(s->s_arg);
-	if (!p->p_vector->v_is_level || p->p_by_clock)
+	if (!p->p_vector->v_is_level)
 		return;
-	if (!is_storm(p)) {
+	if (needs_rest(p)) {
+		p->p_open = 0;
+		atomic_store(&p->p_held, true);
+		drv_event_set(&clock_event);
+	} else {
+		p->p_open = md_now();
 		ioapic_mask(p->p_vector->v_gsi, false);
-		return;
 	}
-	p->p_by_clock = true;
-	vector_by_clock(p->p_vector);
-	drv_log("interrupts", "line %u does not stop: its devices are served by the clock",
-	    (uint32_t)(p - pins));
 }
 
 /* [lock] */
