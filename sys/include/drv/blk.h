@@ -10,6 +10,7 @@
 #pragma once
 #include <core/rt/list.h>
 #include <core/storage/storage.h>
+#include <drv/lock.h>
 #include <machine/types.h>
 
 #define BIO_SEGS	32u
@@ -34,8 +35,9 @@ struct bio {
 struct blkdev;
 struct blk_ops {
 	/*
-	 * Any CPU, in a critical section.  False: no room; when there may be again the
-	 * driver calls blk_room().
+	 * Any CPU, in a critical section, several at once.  False: no room; when there may
+	 * be again the driver calls blk_room().  May still be called while blk_gone() is:
+	 * such a request ends with STORAGE_GONE, too.
 	 */
 	bool	(*submit)(struct blkdev *bd, struct bio *b);
 };
@@ -45,24 +47,39 @@ struct blkdev {
 	void		*bd_driver;	/* const: the driver's */
 	uint64_t	bd_blocks;	/* const */
 	uint32_t	bd_block_bytes;	/* const: 512 to 4096 */
-	uint32_t	bd_bytes_max;	/* const: of one request; 4096 or more */
+	uint32_t	bd_bytes_max;	/* const: of one request, at least 4096; so is BIO_BYTES_MAX */
 	uint32_t	bd_segs_max;	/* const: likewise, at least 1 */
 	bool		bd_read_only;	/* const */
 	bool		bd_flush;	/* const: writes may be lost before a FLUSH */
 	char		bd_model[41], bd_serial[21];	/* const */
 	_Atomic bool	bd_gone;	/* [atomic] blk_gone() */
-	void		*bd_up;		/* the block layer's */
-	struct blkdev	*bd_next;	/* const after boot: attach list */
+
+	/* The block layer's; blk_attach() sets them up. */
+	struct drv_lock	bd_lock;
+	struct list	bd_waiting;	/* [bd_lock] requests, in order of arrival */
+	_Atomic uint32_t bd_nwaiting;	/* [bd_lock to change] of them, with the one that is being offered */
+	bool		bd_offering;	/* [bd_lock] somebody offers them to the driver */
+	bool		bd_again;	/* [bd_lock] there may be room since the last offer */
+	_Atomic bool	bd_told;	/* [atomic] the listener knows it */
+	struct blkdev	*bd_next;	/* const: attach list */
 };
 
 /* At boot or later, from a thread; bd stays for ever. */
 void	blk_attach(struct blkdev *bd);
 void	blk_done(struct bio *b, enum storage_result result);	/* in a critical section */
 void	blk_room(struct blkdev *bd);				/* likewise */
-void	blk_gone(struct blkdev *bd);	/* from now on each request ends with STORAGE_GONE */
-/* "sda" to "sdz", then "sdaa": the next letter with this prefix ("sd", "vd"), or number ("nvme"). */
+/*
+ * Nobody will answer any more: each later request ends with STORAGE_GONE, and those
+ * that wait for room.  Those that the driver has are ended by the driver.  In a critical section.
+ */
+void	blk_gone(struct blkdev *bd);
+/* How many asked for a number with this prefix before: "sd", "vd", "nvme" or "ram". */
+uint32_t blk_number(const char *prefix);
+/* "sda" to "sdz", then "sdaa": the n-th with this prefix. */
 void	blk_letter(char out[16], const char *prefix, uint32_t n);
 
 /* For those who read and write disks: the kernel above.  Any context that may sleep or not. */
 void	blk_submit(struct blkdev *bd, struct bio *b);		/* waits its turn if there is no room */
-struct blkdev *blk_first(void);
+struct blkdev *blk_first(void);		/* the others by bd_next, the newest first */
+/* fn is called once for each disk, those that are there and those to come, in a thread.  At boot, one fn. */
+void	blk_listen(void (*fn)(struct blkdev *bd));

@@ -11,3 +11,6 @@ void	drv_lock_init(struct drv_lock *l);
 /* A critical section begins: no interrupt handler runs on this CPU, and its holder does not sleep. */
 void	drv_lock(struct drv_lock *l);
 void	drv_unlock(struct drv_lock *l);
+/* The same without a lock. */
+void	drv_enter(void);
+void	drv_leave(void);

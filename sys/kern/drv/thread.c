@@ -53,6 +53,9 @@ drv_unlock(struct drv_lock *l)
 	spin_unlock(spin_of(l));
 }
 
+void drv_enter(void) { crit_enter(); }
+void drv_leave(void) { crit_exit(); }
+
 /* ------------------------------------------------------------ events -- */
 
 struct event {
