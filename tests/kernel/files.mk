@@ -2,5 +2,5 @@
 kerntest += tests/kernel/lwkt_test.c tests/kernel/ipi_test.c tests/kernel/smp_test.c tests/kernel/port_test.c tests/kernel/vm_phys.c tests/kernel/vm_map.c tests/kernel/vm_race.c
 kerntest += tests/kernel/group.c tests/kernel/vm_smp.c tests/kernel/stuck_test.c
 kerntest += tests/kernel/vfs_test.c tests/kernel/vfs_race.c tests/kernel/range_test.c tests/kernel/proc_test.c
-kerntest += tests/kernel/file_test.c tests/kernel/notify_test.c tests/kernel/bench.c
+kerntest += tests/kernel/disk_test.c tests/kernel/file_test.c tests/kernel/notify_test.c tests/kernel/bench.c
 pc64test += tests/kernel/pci_test.c tests/kernel/keyboard_test.c

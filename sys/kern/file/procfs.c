@@ -366,6 +366,14 @@ seek_pid(struct proc *p, void *arg)
 	return 1;
 }
 
+static bool
+has_disks(const struct pnode *n)
+{
+	enum pkind k = n->pn_ent->pe_kind;
+
+	return k == PK_DISKS || k == PK_DISK || k == PK_DISK_NAMES || k == PK_DISK_NUMBERS;
+}
+
 static int32_t
 next_number(const struct pnode *n, int32_t from)
 {
@@ -374,6 +382,8 @@ next_number(const struct pnode *n, int32_t from)
 
 	if (n->pn_ent->pe_kind == PK_CPUS)
 		return (uint32_t)from < cpu_count ? from : -1;
+	if (has_disks(n))
+		return sysfs_disk_next(n->pn_ent->pe_kind, n->pn_fd, from);
 	if (n->pn_ent->pe_kind == PK_ROOT) {
 		(void)proc_foreach(seek_pid, &s);
 		return s.best;
@@ -415,6 +425,16 @@ number_node(const struct pnode *dir, int32_t v, struct pnode *out)
 		out->pn_ent = &cpu_dir;
 		out->pn_fd = v;
 		return true;
+	case PK_DISKS:
+	case PK_DISK:
+		out->pn_ent = dir->pn_ent->pe_kind == PK_DISKS ? &sysfs_disk_dir : &sysfs_slice_dir;
+		out->pn_fd = v;
+		return true;
+	case PK_DISK_NAMES:
+	case PK_DISK_NUMBERS:
+		out->pn_ent = &sysfs_disk_link;
+		out->pn_fd = v;
+		return true;
 	case PK_FDS:
 	case PK_FDINFOS:
 		out->pn_ent = dir->pn_ent->pe_kind == PK_FDS ? &fd_link : &fd_info;
@@ -425,11 +445,27 @@ number_node(const struct pnode *dir, int32_t v, struct pnode *out)
 	}
 }
 
-/* What stands before the numbers in their names. */
-static const char *
-number_prefix(const struct pnode *dir)
+/* False: it is gone. */
+static bool
+number_name(const struct pnode *dir, int32_t v, char name[PTREE_NAME_BYTES])
 {
-	return dir->pn_ent->pe_kind == PK_CPUS ? "cpu" : "";
+	if (has_disks(dir))
+		return sysfs_disk_name(dir->pn_ent->pe_kind, v, name);
+	rt_snprintf(name, PTREE_NAME_BYTES, "%s%d", dir->pn_ent->pe_kind == PK_CPUS ? "cpu" : "", v);
+	return true;
+}
+
+/* The number that has this name; -1: none could. */
+static int32_t
+number_named(const struct pnode *dir, const char *name, size_t len)
+{
+	const size_t prefix = dir->pn_ent->pe_kind == PK_CPUS ? 3 : 0;
+
+	if (has_disks(dir))
+		return sysfs_disk_find(dir->pn_ent->pe_kind, dir->pn_fd, name, len);
+	if (len <= prefix || memcmp(name, "cpu", prefix) != 0)
+		return -1;
+	return procfs_number(name + prefix, len - prefix);
 }
 
 static bool
@@ -481,8 +517,6 @@ procfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ou
 {
 	const struct pnode *n = dir->v_data;
 	const struct pentry *e = n->pn_ent->pe_children;
-	const char *prefix = number_prefix(n);
-	size_t plen = strlen(prefix);
 	struct pnode child;
 	int32_t v;
 
@@ -507,7 +541,7 @@ procfs_lookup(struct vnode *dir, const char *name, size_t len, struct vnode **ou
 
 		return error != 0 ? error : node_create(dir->v_mount, &child, VLNK, out);
 	}
-	v = len > plen && memcmp(name, prefix, plen) == 0 ? procfs_number(name + plen, len - plen) : -1;
+	v = number_named(n, name, len);
 	if (v < 0 || !number_node(n, v, &child) || !number_exists(n, v, &child))
 		return ENOENT;
 	return node_create(dir->v_mount, &child, type_of(child.pn_ent), out);
@@ -519,7 +553,7 @@ procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 	const struct pnode *n = dir->v_data;
 	const struct pentry *table = n->pn_ent->pe_children;
 	struct pnode child;
-	char name[16];
+	char name[PTREE_NAME_BYTES];
 	int32_t v;
 
 	if (cookie == 0 && !emit(arg, ".", 1, ino_of(n), VDIR, 1))
@@ -543,9 +577,8 @@ procfs_readdir(struct vnode *dir, uint64_t cookie, dir_emit_fn emit, void *arg)
 	v = cookie < COOKIE_DYNAMIC ? 0 : (int32_t)rt_min(cookie - COOKIE_DYNAMIC, INT32_MAX);
 	while ((v = next_number(n, v)) >= 0) {
 		number_node(n, v, &child);
-		rt_snprintf(name, sizeof name, "%s%d", number_prefix(n), v);
-		if (!emit(arg, name, strlen(name), ino_of(&child), type_of(child.pn_ent),
-		    COOKIE_DYNAMIC + (uint64_t)v + 1))
+		if (number_name(n, v, name) && !emit(arg, name, strlen(name), ino_of(&child),
+		    type_of(child.pn_ent), COOKIE_DYNAMIC + (uint64_t)v + 1))
 			return 0;
 		v++;
 	}

@@ -21,17 +21,18 @@ void	pb_printf(struct pbuf *b, const char *fmt, ...) __attribute__((format(print
 void	pb_bytes(struct pbuf *b, const void *data, size_t n);
 
 struct pentry;
-/* A node: an entry of a table, for a process, a thread of it, or one of its descriptors; or for a CPU. */
+/* A node: an entry of a table, for a process, a thread of it, one of its descriptors; a CPU, a disk. */
 struct pnode {
 	const struct pentry *pn_ent;	/* const */
 	int32_t		pn_pid;		/* const; 0: none */
 	uint64_t	pn_id;		/* const: that process's p_id */
 	int32_t		pn_tid;		/* const; 0: the whole process */
-	int		pn_fd;		/* const: descriptor or CPU; -1: none */
+	int		pn_fd;		/* const: descriptor, CPU, disk or slice; -1: none */
 	uaddr_t		pn_start, pn_end;	/* const: a mapping; 0: none */
 };
 
-enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_MAPS, PK_CPUS, PK_FILE, PK_MEM,
+enum pkind { PK_DIR, PK_ROOT, PK_PID, PK_TASKS, PK_FDS, PK_FDINFOS, PK_MAPS, PK_CPUS, PK_DISKS, PK_DISK,
+	PK_DISK_NAMES, PK_DISK_NUMBERS, PK_FILE, PK_MEM,
 	PK_LINK, PK_FDLINK, PK_FDINFO };
 
 struct pentry {
@@ -62,6 +63,13 @@ void	procfs_root_init(void);
 /* sysfs.c: sets of CPUs 0 to n - 1, as text and a line feed */
 void	pb_cpu_list(struct pbuf *b, const uint64_t *cpus, uint32_t n);
 void	pb_cpu_mask(struct pbuf *b, const uint64_t *cpus, uint32_t n);
+/* sysfs_disk.c: what directories of disks are made of, and the names in them.  `of`: the disk of a PK_DISK */
+#define PTREE_NAME_BYTES	32u
+extern const struct pentry sysfs_disk_dir, sysfs_slice_dir, sysfs_disk_link;
+int32_t	sysfs_disk_next(enum pkind kind, int32_t of, int32_t from);
+int32_t	sysfs_disk_find(enum pkind kind, int32_t of, const char *name, size_t len);
+bool	sysfs_disk_name(enum pkind kind, int32_t id, char name[PTREE_NAME_BYTES]);
+int	procfs_partitions(struct pbuf *b, const struct pnode *n);
 /* procfs_maps.c */
 int	procfs_maps(struct pbuf *b, const struct pnode *n);
 int	procfs_smaps(struct pbuf *b, const struct pnode *n);

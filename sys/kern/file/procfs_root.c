@@ -332,15 +332,7 @@ text_devices(struct pbuf *b, const struct pnode *n)
 	(void)n;
 	pb_printf(b,
 	    "Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\n"
-	    "Block devices:\n");
-	return 0;
-}
-
-static int
-text_partitions(struct pbuf *b, const struct pnode *n)
-{
-	(void)n;
-	pb_printf(b, "major minor  #blocks  name\n\n");
+	    "Block devices:\n  1 ramdisk\n  8 sd\n259 blkext\n");
 	return 0;
 }
 
@@ -635,7 +627,7 @@ const struct pentry procfs_root_table[] = {
 	{ "meminfo", PK_FILE, 0444, text_meminfo, NULL, NULL, NULL },
 	{ "mounts", PK_LINK, 0777, text_link_mounts, NULL, NULL, NULL },
 	{ "net", PK_LINK, 0777, text_link_net, NULL, NULL, NULL },
-	{ "partitions", PK_FILE, 0444, text_partitions, NULL, NULL, NULL },
+	{ "partitions", PK_FILE, 0444, procfs_partitions, NULL, NULL, NULL },
 	{ "self", PK_LINK, 0777, text_self, NULL, NULL, NULL },
 	{ "slabinfo", PK_FILE, 0400, text_slabinfo, NULL, NULL, NULL },
 	{ "stat", PK_FILE, 0444, text_stat, NULL, NULL, NULL },

@@ -4,7 +4,7 @@
  * its one memory node, the size of its large pages.
  *
  * A tree of procfs's kind (procfs_int.h): tables, a text made for each
- * reader.  What this kernel does not have (buses, disks, modules, control
+ * reader.  What this kernel does not have (buses, modules, control
  * groups) is an empty directory where programs list one, and nothing
  * elsewhere; nothing here can be written to.
  *
@@ -123,6 +123,7 @@ smt_control(struct pbuf *b, const struct pnode *n)
 
 #define FILE(name, text)	{ name, PK_FILE, 0444, text, NULL, NULL, NULL }
 #define DIR(name, children)	{ name, PK_DIR, 0555, NULL, NULL, NULL, children }
+#define DISKS(name, kind)	{ name, kind, 0555, NULL, NULL, NULL, NULL }
 #define END			{ NULL, PK_FILE, 0, NULL, NULL, NULL, NULL }
 
 static const struct pentry nothing[] = { END };
@@ -211,9 +212,9 @@ static const struct pentry kernel_table[] = { DIR("mm", mm_table), END };
 /* ------------------------------------------------------------------ root -- */
 
 static const struct pentry class_table[] = {
-	DIR("block", nothing), DIR("net", nothing), DIR("thermal", nothing), END
+	DISKS("block", PK_DISK_NAMES), DIR("net", nothing), DIR("thermal", nothing), END
 };
-static const struct pentry dev_table[] = { DIR("block", nothing), DIR("char", nothing), END };
+static const struct pentry dev_table[] = { DISKS("block", PK_DISK_NUMBERS), DIR("char", nothing), END };
 static const struct pentry system_table[] = {
 	{ "cpu", PK_CPUS, 0555, NULL, NULL, NULL, cpus_table }, DIR("node", nodes_table), END
 };
@@ -221,7 +222,7 @@ static const struct pentry devices_table[] = { DIR("system", system_table), DIR(
 static const struct pentry fs_table[] = { DIR("cgroup", nothing), END };
 
 static const struct pentry root_table[] = {
-	DIR("block", nothing), DIR("bus", nothing), DIR("class", class_table), DIR("dev", dev_table),
+	DISKS("block", PK_DISKS), DIR("bus", nothing), DIR("class", class_table), DIR("dev", dev_table),
 	DIR("devices", devices_table), DIR("firmware", nothing), DIR("fs", fs_table),
 	DIR("kernel", kernel_table), DIR("module", nothing), DIR("power", nothing), END
 };

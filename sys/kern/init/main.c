@@ -7,12 +7,14 @@
  * idle thread and that never sleeps.
  */
 #include <core/rt/rt.h>
+#include <drv/ramdisk.h>
 #include <machine/boot.h>
 #include <stdatomic.h>
 #include <sys/debug/bootarg.h>
 #include <sys/debug/kprint.h>
 #include <sys/debug/ktest.h>
 #include <sys/debug/report.h>
+#include <sys/file/disk.h>
 #include <sys/file/memdev.h>
 #include <sys/file/mqueue.h>
 #include <sys/file/procfs.h>
@@ -97,6 +99,9 @@ boot_late(void *arg)
 	error = mqueue_init();
 	if (error != 0)
 		panic("/dev/mqueue cannot be mounted: error %d", error);
+	if (boot_arg("ramdisk", test, sizeof test) && (error = ramdisk_make(test)) != 0)
+		refuse("this ramdisk cannot be made:", test, error);
+	disk_init();
 	net_init();
 	error = vfs_mount_devices(&which);
 	if (error != 0)

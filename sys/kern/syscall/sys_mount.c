@@ -283,6 +283,8 @@ sync_fd(int fd, bool whole)
 		return error;
 	if ((atomic_load(&fp->f_flags) & O_PATH) != 0)
 		error = EBADF;
+	else if (!whole && fp->f_ops->fo_sync != NULL)
+		error = fp->f_ops->fo_sync(fp);
 	else if (fp->f_vnode == NULL || (!whole && (fp->f_vnode->v_type != VREG &&
 	    fp->f_vnode->v_type != VDIR)))
 		error = whole ? 0 : EINVAL;

@@ -2,9 +2,10 @@
 /*
  * devfs - device files.
  *
- * Two halves: a table from device number to the function that makes an open
- * file, used by device nodes on any filesystem; and the tree on /dev, a tmpfs
- * in which devfs_add() makes the nodes.
+ * Two halves: a table from the number of a character device to the function
+ * that makes an open file, used by device nodes on any filesystem; and the
+ * tree on /dev, a tmpfs in which devfs_add() makes the nodes.  Block devices
+ * come and go: who knows them all has one such function for all numbers.
  *
  * Invariants
  *   Y1  the table only grows, at boot or by a driver, never past DEVICES_MAX.
@@ -28,6 +29,7 @@ struct device {
 static struct spin dev_spin = SPIN_INIT(devfs);
 static struct device devices[DEVICES_MAX];	/* [dev_spin to add; entries below ndevices are const] */
 static _Atomic uint32_t ndevices;
+static int (*block_open)(struct vnode *vn, struct file *fp);	/* const after boot; NULL: there are none */
 static struct mount *the_mount;			/* const after boot */
 
 int
@@ -36,7 +38,7 @@ dev_open(struct vnode *vn, struct file *fp)
 	uint32_t n = atomic_load_explicit(&ndevices, memory_order_acquire);
 
 	if (vn->v_type != VCHR)
-		return ENXIO;
+		return block_open == NULL ? ENXIO : block_open(vn, fp);
 	for (uint32_t i = 0; i < n; i++) {
 		if (devices[i].rdev == vn->v_rdev)
 			return devices[i].open(vn, fp);
@@ -89,23 +91,53 @@ add_parents(struct ncp **dir, const char **name)
 	return 0;
 }
 
+static int
+add_node(const char *name, enum v_type type, uint32_t mode, uint64_t rdev)
+{
+	struct ncp *dir = the_mount->mp_ncp;
+	int error;
+
+	ncp_hold(dir);
+	error = add_parents(&dir, &name);
+	if (error == 0)
+		error = name_create(dir, name, strlen(name), false, type, mode, rdev, NULL);
+	ncp_drop(dir);
+	return error;
+}
+
 int
 devfs_add(const char *name, uint32_t mode, uint64_t rdev, int (*open)(struct vnode *vn, struct file *fp))
 {
-	struct ncp *dir;
 	int error;
 
 	ASSERT(the_mount != NULL);
 	error = add_number(rdev, open);
-	if (error != 0)
-		return error;
-	dir = the_mount->mp_ncp;
-	ncp_hold(dir);
-	error = add_parents(&dir, &name);
-	if (error == 0)
-		error = name_create(dir, name, strlen(name), false, VCHR, mode, rdev, NULL);
-	ncp_drop(dir);
-	return error;
+	return error != 0 ? error : add_node(name, VCHR, mode, rdev);
+}
+
+void
+devfs_set_block(int (*open)(struct vnode *vn, struct file *fp))
+{
+	block_open = open;
+}
+
+int
+devfs_add_block(const char *name, uint32_t mode, uint64_t rdev)
+{
+	return add_node(name, VBLK, mode, rdev);
+}
+
+/* Somebody may have removed it, or put something else there: that stays. */
+void
+devfs_remove_block(const char *name, uint64_t rdev)
+{
+	struct ncp *dir = the_mount->mp_ncp, *n;
+
+	if (name_child(dir, name, strlen(name), &n) != 0)
+		return;
+	if (n->n_vnode != NULL && n->n_vnode->v_type == VBLK && n->n_vnode->v_rdev == rdev)
+		(void)name_remove(dir, name, strlen(name), false, false);
+	ncp_drop(n);
 }
 
 int

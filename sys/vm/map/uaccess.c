@@ -191,6 +191,31 @@ copy_text(char *d, const char *s, size_t n)
 }
 
 int
+user_hold(uaddr_t va, bool write, struct page **out)
+{
+	struct vmspace *vs = vmspace_current();
+	struct page *pg = NULL;
+
+	if (vs == NULL)
+		return EFAULT;
+	while (pg == NULL) {
+		void *p;
+
+		section_enter();
+		p = walk(vs, va, write);
+		if (p != NULL) {
+			pg = page_of(md_v2p(p));
+			page_hold(pg);
+		}
+		section_leave();
+		if (p == NULL && resolve(vs, va, write) != 0)
+			return EFAULT;
+	}
+	*out = pg;
+	return 0;
+}
+
+int
 copyinstr(char *dst, uaddr_t src, size_t max, size_t *len)
 {
 	struct vmspace *vs = vmspace_current();

@@ -7,6 +7,7 @@
  */
 #include <abi/errno.h>
 #include <core/rt/rt.h>
+#include <sys/vm/page.h>
 #include <sys/vm/uio.h>
 
 void
@@ -66,6 +67,32 @@ move(char *buf, size_t n, struct uio *u)
 		}
 	}
 	return error;
+}
+
+int
+uio_hold(struct uio *u, size_t max, struct page **pg, paddr_t *pa, uint64_t *n)
+{
+	uaddr_t va;
+	int error;
+
+	ASSERT(!u->u_kernel && max > 0 && u->u_resid > 0);
+	while (u->u_skip == u->u_seg->len) {
+		ASSERT(u->u_nseg > 1);
+		u->u_seg++;
+		u->u_nseg--;
+		u->u_skip = 0;
+	}
+	va = u->u_seg->base + u->u_skip;
+	*n = rt_min(u->u_seg->len - u->u_skip, PAGE_BYTES - (va & PAGE_MASK));
+	*n = rt_min(*n, rt_min(max, u->u_resid));
+	error = user_hold(va, u->u_to_user, pg);
+	if (error != 0)
+		return error;
+	*pa = page_pa(*pg) + (va & PAGE_MASK);
+	u->u_skip += *n;
+	u->u_off += *n;
+	u->u_resid -= *n;
+	return 0;
 }
 
 int

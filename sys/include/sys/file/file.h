@@ -27,6 +27,7 @@ struct file_ops {
 	int	(*fo_stat)(struct file *fp, struct k_stat *st);
 	int	(*fo_seek)(struct file *fp, int64_t off, int whence, uint64_t *result);	/* default ESPIPE */
 	int	(*fo_truncate)(struct file *fp, uint64_t size);
+	int	(*fo_sync)(struct file *fp);			/* NULL: as its vnode says */
 	void	(*fo_close)(struct file *fp);			/* last reference */
 	int	(*fo_mmap)(struct file *fp, struct vmobj **obj, uint64_t *off);	/* ENODEV; not held: lives as long as fp; NULL: zeros */
 	struct asynchead *(*fo_async)(struct file *fp);	/* NULL: it knows no O_ASYNC */

@@ -26,6 +26,7 @@
 	L(kmsg_reader, 0)	/* file/memdev: /dev/kmsg's place */	\
 	L(procfs_text, 0)	/* a procfs file's text */		\
 	L(procfs_load, 0)	/* procfs: load averages */		\
+	L(disk, MANY)		/* file/disk: a disk's tables; then the list of slices */	\
 	L(mount, 0)		/* the mount table */			\
 	L(overlay3_rename, 0)	/* as the next six, of an overlay that has an overlay2 as a layer */	\
 	L(overlay3_vnode, MANY)							\
@@ -78,7 +79,6 @@
 	L(ucount, 0)		/* what users have */		\
 	L(view, 0)		/* a view's names of the system */	\
 	L(told, 0)		/* the page of times that programs read */	\
-	L(blk, 0)		/* dev/blk: who waits for a disk */	\
 	L(drv, MANY)		/* drivers' own */			\
 	L(kstack, 0)								\
 	L(phys, 0)		/* free memory */			\

@@ -163,5 +163,9 @@ int	initramfs_unpack(paddr_t pa, uint64_t bytes);	/* into the root; EINVAL: corr
 /* Devices: a character device number gets a constructor for open files. */
 int	devfs_add(const char *name, uint32_t mode, uint64_t rdev, int (*open)(struct vnode *vn,
 	    struct file *fp));
+/* Block devices: one constructor for all of them, and the nodes, by name in /dev. */
+void	devfs_set_block(int (*open)(struct vnode *vn, struct file *fp));
+int	devfs_add_block(const char *name, uint32_t mode, uint64_t rdev);
+void	devfs_remove_block(const char *name, uint64_t rdev);
 #define MKDEV(maj, min) \
 	(((uint64_t)((maj) & 0xfff) << 8) | ((min) & 0xff) | ((uint64_t)((min) & ~0xffu) << 12))

@@ -27,6 +27,14 @@ int	ustore32(uaddr_t addr, uint32_t val) __must_check;
 /* Aligned compare and swap; *old gets what was there. */
 int	ucas32(uaddr_t addr, uint32_t expect, uint32_t val, uint32_t *old) __must_check;
 
+/*
+ * The page at va, held, for a device that reads it, or writes it: then it is as
+ * after a store there.  Held is the page, not the mapping: what a device wrote
+ * is to be marked PG_DIRTY again when it is done.
+ */
+struct page;
+int	user_hold(uaddr_t va, bool write, struct page **out) __must_check;
+
 int	vs_read(struct vmspace *vs, void *dst, uaddr_t src, size_t len, size_t *done);
 int	vs_write(struct vmspace *vs, uaddr_t dst, const void *src, size_t len, size_t *done);
 /* A debugger's: also to private memory that the program itself may only read; it gets a copy of its own. */

@@ -21,4 +21,10 @@ void	uio_kernel(struct uio *u, struct uio_seg *seg, void *buf, size_t len, uint6
  * EFAULT: what could be moved was moved and u_resid shows it.  May sleep.
  */
 int	uio_move(void *buf, size_t n, struct uio *u);
+/*
+ * The next bytes of user memory, up to `max` and to the end of their page or
+ * segment: its page, held (user_hold()), where in RAM they are, and how many.
+ * Moves on by these.
+ */
+int	uio_hold(struct uio *u, size_t max, struct page **pg, paddr_t *pa, uint64_t *n);
 int	uio_zero(size_t n, struct uio *u);		/* to user: zeros */
