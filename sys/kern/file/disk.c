@@ -322,8 +322,6 @@ bf_write(struct file *fp, struct uio *u)
 
 	if (u->u_off > INT64_MAX || u->u_resid > INT64_MAX - u->u_off)
 		return EINVAL;
-	if ((flags & O_APPEND) != 0 || u->u_append)
-		u->u_off = bk->bk_bytes;
 	error = disk_write(bk, u, is_direct(fp));
 	if (error == 0 && (flags & (O_DSYNC | O_SYNC)) != 0)
 		error = disk_flush(bk->bk_disk);

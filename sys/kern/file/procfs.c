@@ -692,7 +692,7 @@ procfs_jump(struct vnode *vn, struct ncp **out)
 {
 	const struct pnode *n = vn->v_data;
 	struct lookup lu;
-	char text[PATH_MAX_];
+	char text[PATH_MAX_], *from = text;
 	size_t len;
 	int error;
 
@@ -700,12 +700,14 @@ procfs_jump(struct vnode *vn, struct ncp **out)
 		error = n->pn_ent->pe_jump(n, out);
 		return error == EOPNOTSUPP ? jump_nameless(vn, out) : error;
 	}
-	/* /proc/self and its like: plain text, seen from /proc. */
+	/* /proc/self and its like: plain text, seen from the root of the tree, to which all its ".." lead. */
 	error = procfs_readlink(vn, text, sizeof text - 1, &len);
 	if (error != 0)
 		return error;
 	text[len] = '\0';
-	error = name_lookup(vn->v_mount->mp_ncp, text, LOOK_FOLLOW, &lu);
+	while (strncmp(from, "../", 3) == 0)
+		from += 3;
+	error = name_lookup(vn->v_mount->mp_ncp, from, LOOK_FOLLOW, &lu);
 	if (error == 0)
 		*out = lu.lu_ncp;
 	return error;
