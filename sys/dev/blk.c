@@ -22,6 +22,7 @@
  */
 #include <core/rt/rt.h>
 #include <drv/blk.h>
+#include <drv/thread.h>
 #include <stdatomic.h>
 
 static struct blkdev *_Atomic blk_list;
@@ -123,16 +124,29 @@ tell(struct blkdev *bd)
 		fn(bd);
 }
 
+/* What a device says of itself is foreign input. */
+static bool
+is_sane(const struct blkdev *bd)
+{
+	const uint32_t block = bd->bd_block_bytes;
+
+	if (block < 512 || block > 4096 || (block & (block - 1)) != 0)
+		return false;
+	return bd->bd_blocks > 0 && bd->bd_blocks <= INT64_MAX / block && bd->bd_bytes_max >= 4096 &&
+	    bd->bd_segs_max >= 1;
+}
+
 void
 blk_attach(struct blkdev *bd)
 {
 	ASSERT(bd->bd_name[0] != '\0' && bd->bd_ops != NULL);
-	ASSERT(bd->bd_block_bytes >= 512 && bd->bd_block_bytes <= 4096);
-	ASSERT((bd->bd_block_bytes & (bd->bd_block_bytes - 1)) == 0);
-	ASSERT(bd->bd_blocks <= INT64_MAX / bd->bd_block_bytes);
-	ASSERT(bd->bd_bytes_max >= 4096 && bd->bd_segs_max >= 1);
 	drv_lock_init(&bd->bd_lock);
 	list_init(&bd->bd_waiting);
+	if (!is_sane(bd)) {
+		drv_log(bd->bd_name, "left alone: %llu blocks of %u bytes, requests of %u bytes in %u pieces",
+		    (unsigned long long)bd->bd_blocks, bd->bd_block_bytes, bd->bd_bytes_max, bd->bd_segs_max);
+		return;
+	}
 	bd->bd_next = atomic_load(&blk_list);
 	while (!atomic_compare_exchange_weak(&blk_list, &bd->bd_next, bd))
 		;

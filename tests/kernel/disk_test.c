@@ -150,6 +150,55 @@ KTEST(disk_gone_ends_what_waits)
 	KCHECK(nended == 7);
 }
 
+/* A write, its flush, and what comes after are given on as they came. */
+KTEST(disk_flush_keeps_its_place)
+{
+	fake_begin(1);
+	bios[1] = (struct bio){ .b_op = BIO_FLUSH, .b_done = note_end };
+	for (uint32_t i = 0; i < 3; i++)
+		blk_submit(&fake.bd, &bios[i]);
+	for (uint32_t i = 0; i < 3; i++) {
+		KCHECK(fake.n == 1 && fake.have[0] == &bios[i]);
+		fake_end(0, STORAGE_OK);
+	}
+	KCHECK(nended == 3);
+}
+
+KTEST(disk_of_absurd_shape_is_left_alone)
+{
+	static struct blkdev absurd[4];
+	static const struct { uint64_t blocks; uint32_t block, bytes, segs; } shape[] = {
+		{ 0, 512, 4096, 1 }, { 8, 520, 4096, 1 }, { UINT64_MAX / 512, 512, 4096, 1 }, { 8, 8192, 8192, 1 },
+	};
+	struct blkdev *first = blk_first();
+
+	for (uint32_t i = 0; i < countof(absurd); i++) {
+		if (absurd[i].bd_ops != NULL)
+			continue;
+		strlcpy(absurd[i].bd_name, "absurd", sizeof absurd[i].bd_name);
+		absurd[i].bd_ops = &fake_ops;
+		absurd[i].bd_blocks = shape[i].blocks;
+		absurd[i].bd_block_bytes = shape[i].block;
+		absurd[i].bd_bytes_max = shape[i].bytes;
+		absurd[i].bd_segs_max = shape[i].segs;
+		blk_attach(&absurd[i]);
+	}
+	KCHECK(blk_first() == first);
+}
+
+KTEST(disk_names)
+{
+	static const struct { uint32_t n; const char *name; } want[] = {
+		{ 0, "sda" }, { 25, "sdz" }, { 26, "sdaa" }, { 701, "sdzz" }, { 702, "sdaaa" },
+	};
+	char name[16];
+
+	for (size_t i = 0; i < countof(want); i++) {
+		blk_letter(name, "sd", want[i].n);
+		KCHECK(strcmp(name, want[i].name) == 0);
+	}
+}
+
 /* ---------------------------------------------------- many, on all CPUs -- */
 
 #define WRITERS		8u

@@ -38,7 +38,7 @@
 #define BOOT_WAIT_NS	(10 * NSEC_PER_SEC)
 #define NODE_MODE	0600u
 #define SD_MINORS	16u		/* of a disk, itself among them */
-#define SD_DISKS	16u		/* with such minors, as they fit 8 bits */
+#define FEW_DISKS	16u		/* of a kind, which have numbers of their own */
 
 static struct lk disks_lk;
 static struct list blocks = LIST_INIT(blocks);	/* [disks_lk] in the order of ids */
@@ -75,30 +75,31 @@ whole(struct disk *d)
 	return NULL;
 }
 
-/* "sdc" is 2; UINT32_MAX: no such name. */
-static uint32_t
-letter_number(const char *name, const char *prefix)
+/* Is this what the n-th disk of its kind is called?  "sdc" is 2, "ram2", too. */
+static bool
+is_nth(const char *name, bool ram, uint32_t n)
 {
 	char text[16];
 
-	for (uint32_t n = 0; n < SD_DISKS; n++) {
-		blk_letter(text, prefix, n);
-		if (strcmp(text, name) == 0)
-			return n;
-	}
-	return UINT32_MAX;
+	if (ram)
+		rt_snprintf(text, sizeof text, "ram%u", n);
+	else
+		blk_letter(text, "sd", n);
+	return strcmp(text, name) == 0;
 }
 
 static uint64_t
 choose_rdev(const struct block *bk)
 {
 	const char *name = bk->bk_disk->d_bd->bd_name;
-	uint32_t n = letter_number(name, "sd"), minor = 0;
+	uint32_t minor = 0;
 
-	if (n != UINT32_MAX && bk->bk_number < SD_MINORS)
-		return MKDEV(BLK_MAJOR_SD, n * SD_MINORS + bk->bk_number);
-	if (strncmp(name, "ram", 3) == 0 && bk->bk_number == 0)
-		return MKDEV(BLK_MAJOR_RAM, (uint32_t)(name[3] - '0'));
+	for (uint32_t n = 0; n < FEW_DISKS; n++) {
+		if (is_nth(name, false, n) && bk->bk_number < SD_MINORS)
+			return MKDEV(BLK_MAJOR_SD, n * SD_MINORS + bk->bk_number);
+		if (is_nth(name, true, n) && bk->bk_number == 0)
+			return MKDEV(BLK_MAJOR_RAM, n);
+	}
 	while (by_rdev(MKDEV(BLK_MAJOR_EXT, minor)) != NULL)	/* K2 */
 		minor++;
 	return MKDEV(BLK_MAJOR_EXT, minor);
@@ -491,6 +492,20 @@ attached(struct blkdev *bd)
 	}
 	kprintf("%s: no memory to look at it\n", bd->bd_name);
 	atomic_fetch_sub(&looking, 1);
+}
+
+/* Disks are for ever; which come while this goes on does not matter. */
+void
+disk_sync(void)
+{
+	struct block *bk;
+
+	for (int32_t id = 0; (id = disk_next(DISK_WHOLE, id)) >= 0; id++) {
+		lk_excl(&disks_lk);
+		bk = by_id(id);
+		lk_release(&disks_lk);
+		(void)disk_flush(bk->bk_disk);	/* sync(2) tells of no error */
+	}
 }
 
 void

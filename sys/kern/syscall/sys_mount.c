@@ -9,6 +9,7 @@
 #include <core/rt/rt.h>
 #include <gen/syscalls.h>
 #include <stdatomic.h>
+#include <sys/file/disk.h>
 #include <sys/file/file.h>
 #include <sys/proc/proc.h>
 #include <sys/vm/kmem.h>
@@ -270,6 +271,7 @@ sys_sync(struct sysmsg *m)
 {
 	(void)m;
 	vmobj_clean_all();
+	disk_sync();
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 /* kmain, once /dev is there.  Waits, not for ever, until the disks that are there have been looked at. */
 void	disk_init(void);
 void	disk_settle(void);		/* waits likewise for those that came since */
+void	disk_sync(void);		/* what was written is to last, on all disks */
 
 /* For /proc and /sys: what has number id. */
 struct disk_info {
