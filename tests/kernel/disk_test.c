@@ -168,7 +168,8 @@ KTEST(disk_of_absurd_shape_is_left_alone)
 {
 	static struct blkdev absurd[4];
 	static const struct { uint64_t blocks; uint32_t block, bytes, segs; } shape[] = {
-		{ 0, 512, 4096, 1 }, { 8, 520, 4096, 1 }, { UINT64_MAX / 512, 512, 4096, 1 }, { 8, 8192, 8192, 1 },
+		{ 0, 512, 4096, 1 }, { 8, 520, 4096, 1 }, { UINT64_MAX / 512, 512, 4096, 1 },
+		{ 8, 8192, 8192, 1 },
 	};
 	struct blkdev *first = blk_first();
 

@@ -35,6 +35,9 @@ boot_id() {
 one=$(boot_id)
 same "a processor without random numbers: a name of 36 letters" 36 ${#one}
 holds "and at the next boot another" [ "$one" != "$(boot_id)" ]
+pc -c 2 -q -a ramdisk=1M,slow -- sh -c 'cat >/tmp/d; chmod +x /tmp/d; /tmp/d /dev/ram0 /tmp/f' \
+    >"$t/out" 2>&1 <"$BUILD/guest/disk"
+same "a block device, asked everything, as on Linux" "$(grep -v '^#' tests/system/disk.txt)" "$(cat "$t/out")"
 
 MACHINE=microvm pc -- echo small >"$t/out" 2>/dev/null </dev/null
 same "a PC without BIOS, PCI and the rest" small "$(cat "$t/out")"
