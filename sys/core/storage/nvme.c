@@ -232,13 +232,13 @@ prp_pages(const struct storage_seg *seg, size_t nseg)
 static bool
 list_holds(const struct storage_mem *list, uint64_t n)
 {
-	uint64_t pages;
-
 	if (list == NULL)
 		return false;
-	ASSERT(list->pa % NVME_PAGE == 0 && (uintptr_t)list->va % 8 == 0);
-	pages = list->bytes / NVME_PAGE;
-	return pages > 0 && n <= pages * (LIST_ENTRIES - 1) + 1;
+	ASSERT(list->pa % 8 == 0 && (uintptr_t)list->va % 8 == 0);
+	if (list->pa % NVME_PAGE + list->bytes <= NVME_PAGE)
+		return n <= list->bytes / 8;
+	ASSERT(list->pa % NVME_PAGE == 0);
+	return n <= list->bytes / NVME_PAGE * (LIST_ENTRIES - 1) + 1;
 }
 
 bool

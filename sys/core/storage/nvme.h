@@ -93,8 +93,8 @@ void	nvme_flush(struct nvme_sqe *e, uint32_t nsid);
 
 /*
  * Data pointers (section 4.3) for pieces that, but for the first's beginning and
- * the last's end, begin and end on pages.  `list` is for PRP lists: whole pages,
- * page-aligned, in use until the command completes; NULL: two pages at most.
+ * the last's end, begin and end on pages.  `list` is for PRP lists, in use until the
+ * command completes: a part of a page, aligned to 8, or whole pages; NULL: two pages at most.
  * false: misaligned, empty, or more than the list holds; *e is as it was.
  */
 bool	nvme_prp(struct nvme_sqe *e, const struct storage_seg *seg, size_t nseg,
@@ -132,5 +132,7 @@ bool	nvq_reap(struct nvq *q, struct nvq_done *out);
 /* Of a controller that is disabled or gone: a command that it did not complete; false: no more. */
 bool	nvq_drain(struct nvq *q, struct nvq_done *out);
 static inline uint32_t nvq_in_flight(const struct nvq *q) { return q->nq_taken - q->nq_given; }
+/* The slot of the next command, whose list the caller keeps; meaningless while it is full. */
+static inline uint32_t nvq_slot(const struct nvq *q) { return q->nq_free[q->nq_taken & (q->nq_depth - 1)]; }
 
 enum storage_result nvme_result(uint16_t status);

@@ -155,6 +155,8 @@ misaligned_pieces_are_refused(void **state)
 	struct storage_seg two = { 0x1800, 4096 }, three = { 0x1800, 8192 };
 	struct storage_mem one = { list_page, LIST_PA, NVME_PAGE };
 	struct storage_mem empty = { list_page, LIST_PA, 8 };
+	struct storage_mem part = { list_page + 4, LIST_PA + 32, 64 };
+	struct storage_seg nine = { 0x10000, 9 * NVME_PAGE }, ten = { 0x10000, 10 * NVME_PAGE };
 	struct storage_seg most = { 0x10000, 513 * NVME_PAGE }, over = { 0x10000, 514 * NVME_PAGE };
 	struct storage_mem both = { list_page, LIST_PA, 2 * NVME_PAGE };
 	struct storage_seg most2 = { 0, 1024 * NVME_PAGE }, over2 = { 0, 1025 * NVME_PAGE };
@@ -170,6 +172,8 @@ misaligned_pieces_are_refused(void **state)
 	assert_true(prp(&two, 1, NULL));
 	assert_false(prp(&three, 1, NULL));
 	assert_false(prp(&three, 1, &empty));
+	assert_true(prp(&nine, 1, &part));
+	assert_false(prp(&ten, 1, &part));
 	assert_true(prp(&most, 1, &one));
 	assert_false(prp(&over, 1, &one));
 	assert_true(prp(&most2, 1, &both));
@@ -377,6 +381,7 @@ an_answer_that_comes_late_again_is_not_the_next_commands(void **state)
 	(void)state;
 	start(2, 0);
 	nvme_flush(&e, 1);
+	assert_int_equal(nvq_slot(&q), 0);
 	assert_true(nvq_submit(&q, &e, &job[0], &dev.sq_tail));
 	old = sq_mem[0].se_cdw0 >> 16;
 	dev_post((uint16_t)old, 0, 0, 0);
