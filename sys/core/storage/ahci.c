@@ -8,11 +8,12 @@
  *
  * An error of one queued command aborts all.  The port is stopped and started; the
  * disk's log of queued errors (page 10h) names the one that failed, which ends with
- * its status; the rest is issued again.  Other faults (the link, a command that hangs)
- * blame nobody: a COMRESET, after which the disk must be the one that was there, and
- * all is issued again.  Each recovery counts for who went through it: after
- * AHP_TRIES, commands are issued one at a time and not queued, so that the next
- * fault has one culprit, which then ends.
+ * its status if that is for good; the rest is issued again, one at a time if there is
+ * no such log.  Other faults (the link, a command that hangs) blame nobody: a
+ * COMRESET, after which the disk must be the one that was there, and all is issued
+ * again.  Each recovery counts for who went through it: after AHP_TRIES, commands are
+ * issued one at a time and not queued, so that the next fault has one culprit, which
+ * then ends.
  *
  * The last slot is never given out: it is for the log and for IDENTIFY, which are
  * needed when all others are taken.
@@ -414,6 +415,15 @@ same_disk(const struct ahp *ap)
 	    strcmp(is.ad_serial, was->ad_serial) == 0 && strcmp(is.ad_model, was->ad_model) == 0;
 }
 
+/* A disk that knows how to read and write says "aborted" of blocks that it cannot (QEMU's). */
+static enum storage_result
+blame(const struct ahp *ap, enum ahp_op op)
+{
+	bool moves = op == AHP_READ || op == AHP_WRITE;
+
+	return moves && ap->ap_blame == STORAGE_REFUSED ? STORAGE_MEDIUM : ap->ap_blame;
+}
+
 /* The port runs again: who failed ends, the rest waits to be issued again. */
 static enum ahp_act
 recovered(struct ahp *ap)
@@ -424,8 +434,8 @@ recovered(struct ahp *ap)
 		if ((ap->ap_issued >> slot & 1) == 0)
 			continue;
 		s->sl_tries++;
-		if (slot == ap->ap_blamed)
-			finish(ap, 1u << slot, ap->ap_blame);
+		if (slot == ap->ap_blamed && ap->ap_blame != STORAGE_RETRY)
+			finish(ap, 1u << slot, blame(ap, s->sl_op));
 		else if (s->sl_tries > AHP_TRIES)
 			finish(ap, 1u << slot, STORAGE_MEDIUM);		/* A3 */
 		else if (s->sl_tries == AHP_TRIES)
@@ -436,11 +446,28 @@ recovered(struct ahp *ap)
 	return go(ap, AHP_RUNNING, AHP_RUN);
 }
 
+/*
+ * Those whose bits are clear, in the registers of a port that has a disk: the zeros of one that
+ * is not there any more tell nothing.  Nor does the bit of a single command that failed: QEMU's
+ * before 8.1 is clear.
+ */
+static void
+take_done(struct ahp *ap, const struct ahp_regs *r, bool task)
+{
+	uint32_t done = ap->ap_issued & ~r->rg_ci & ~(ap->ap_queued & r->rg_sact);
+
+	if (task)
+		done &= ap->ap_queued;
+	if (done != 0)
+		ap->ap_resets = 0;
+	finish(ap, done, STORAGE_OK);
+}
+
 enum ahp_act
 ahp_event(struct ahp *ap, const struct ahp_regs *r, bool hung)
 {
-	uint32_t done = ap->ap_issued & ~r->rg_ci & ~(ap->ap_queued & r->rg_sact);
-	bool link = (r->rg_is & FAULTS_OF_LINK) != 0 || (r->rg_ssts & 15) != DET_ONLINE;
+	bool online = (r->rg_ssts & 15) == DET_ONLINE;
+	bool link = (r->rg_is & FAULTS_OF_LINK) != 0 || !online;
 	bool task = (r->rg_is & AHCI_IS_TFE) != 0;
 
 	if (ap->ap_state == AHP_GONE)
@@ -448,9 +475,8 @@ ahp_event(struct ahp *ap, const struct ahp_regs *r, bool hung)
 	ASSERT(ap->ap_state == AHP_RUNNING);
 	if (r->rg_is == UINT32_MAX)			/* the controller is gone */
 		return give_up(ap);
-	if (done != 0)
-		ap->ap_resets = 0;
-	finish(ap, done, STORAGE_OK);
+	if (online)
+		take_done(ap, r, task);
 	if (!link && !task && !hung)
 		return AHP_RUN;
 
@@ -486,8 +512,10 @@ ahp_next(struct ahp *ap, bool ok)
 	case AHP_COMPARING:
 		return ok && same_disk(ap) ? recovered(ap) : give_up(ap);
 	case AHP_LOGGING:
-		if (!ok)
+		if (!ok) {
+			ap->ap_alone = true;
 			break;
+		}
 		read_log(ap);
 		return recovered(ap);
 	case AHP_RUNNING:

@@ -26,10 +26,16 @@
 #define AHP_RESETS	8u		/* in a row, without a command that completes */
 
 /* Registers (section 3): of the controller; of a port, from AHCI_PORT(n). */
-enum { AHCI_CAP = 0x00, AHCI_GHC = 0x04, AHCI_IS = 0x08, AHCI_PI = 0x0c, AHCI_VS = 0x10 };
+enum {
+	AHCI_CAP = 0x00, AHCI_GHC = 0x04, AHCI_IS = 0x08, AHCI_PI = 0x0c, AHCI_VS = 0x10,
+	AHCI_CAP2 = 0x24, AHCI_BOHC = 0x28,
+};
 #define AHCI_GHC_AE	(1u << 31)
 #define AHCI_GHC_IE	(1u << 1)
 #define AHCI_GHC_HR	(1u << 0)
+#define AHCI_CAP2_BOH	(1u << 0)	/* there is AHCI_BOHC: who owns the controller */
+#define AHCI_BOHC_BOS	(1u << 0)	/* firmware */
+#define AHCI_BOHC_OOS	(1u << 1)	/* the system, or wants to */
 #define AHCI_PORT(n)	(0x100u + 0x80u * (n))
 enum {
 	AHCI_PXCLB = 0x00, AHCI_PXFB = 0x08, AHCI_PXIS = 0x10, AHCI_PXIE = 0x14, AHCI_PXCMD = 0x18,

@@ -43,6 +43,7 @@ static struct job {
 	struct storage_seg seg[8];
 	size_t		nseg;
 	bool		bad;		/* the disk cannot read it */
+	uint32_t	crc;		/* so many times its data are damaged on the way */
 	bool		taken, executed, ended;
 	uint32_t	issues;
 	enum storage_result result;
@@ -62,6 +63,7 @@ static struct {
 	/* How often: one in n; 0: never. */
 	uint32_t	link_faults, hangs, no_stop, no_start, no_answer, bad_log;
 	bool		other_disk;
+	bool		like_qemu;		/* aborts, has no log, and before 8.1 a clear bit */
 } port;
 
 static void
@@ -163,11 +165,13 @@ port_write(uint32_t sact, uint32_t ci)
 }
 
 static void
-task_error(uint32_t slot)
+task_error(uint32_t slot, uint32_t error)
 {
 	port.failed = true;
 	port.victim = slot;
-	port.tfd = 0x4041;
+	port.tfd = error << 8 | 0x41;
+	if (port.like_qemu && port.sact == 0)
+		port.ci = 0;
 	port.is |= AHCI_IS_TFE;
 }
 
@@ -196,8 +200,9 @@ port_step(void)
 		return;
 	j = decode(slot, queued);
 	port.ci &= queued ? ~port.sact : UINT32_MAX;
-	if (j->bad) {
-		task_error(slot);
+	if (j->bad || j->crc > 0) {
+		task_error(slot, j->crc > 0 ? 0x84 : port.like_qemu ? 0x04 : 0x40);
+		j->crc -= j->crc > 0;
 		return;
 	}
 	j->executed = true;
@@ -223,6 +228,8 @@ answer_private(void)
 		return true;
 	}
 	assert_true(f[2] == 0x2f && f[4] == 0x10 && f[5] == 0 && f[12] == 1);
+	if (port.like_qemu)
+		return false;
 	port.failed = false;
 	if (one_in(port.bad_log) && rnd(2) == 0)
 		return true;			/* and not a byte comes */
@@ -231,7 +238,7 @@ answer_private(void)
 	if (one_in(port.bad_log))
 		to[0] = (uint8_t)(0x80 | rnd(32));	/* of a command that was not queued */
 	to[2] = 0x41;
-	to[3] = 0x40;
+	to[3] = (uint8_t)(port.tfd >> 8);
 	seal(to);
 	if (one_in(port.bad_log))
 		to[rnd(512)] ^= (uint8_t)(1 + rnd(255));
@@ -422,6 +429,38 @@ the_one_that_failed_fails_and_the_others_do_not(void **state)
 }
 
 static void
+errors_that_are_told_in_qemus_way_are_found(void **state)
+{
+	(void)state;
+	for (uint32_t s = 1; s < 100; s++) {
+		seed = s;
+		make_jobs(20 + s % 20);
+		start(32, s % 33);
+		port.like_qemu = true;
+		run(0);
+		for (uint32_t i = 0; i < JOBS; i++)
+			assert_int_equal(job[i].result, !job[i].bad ? STORAGE_OK :
+			    job[i].op == AHP_FLUSH ? STORAGE_REFUSED : STORAGE_MEDIUM);
+	}
+}
+
+static void
+data_damaged_on_the_way_are_asked_for_again(void **state)
+{
+	(void)state;
+	for (uint32_t s = 1; s < 100; s++) {
+		seed = s;
+		make_jobs(0);
+		start(32, s % 33);
+		for (uint32_t i = s % 7; i < JOBS; i += 100)
+			job[i].crc = i % 2 == 0 ? 1 : 100;
+		run(0);
+		for (uint32_t i = 0; i < JOBS; i++)
+			assert_int_equal(job[i].result, job[i].crc > 0 ? STORAGE_MEDIUM : STORAGE_OK);
+	}
+}
+
+static void
 a_log_that_tells_nothing_ends_all_the_same(void **state)
 {
 	(void)state;
@@ -537,6 +576,20 @@ a_controller_that_vanishes_is_given_up_at_once(void **state)
 	port.is = port.ci = port.sact = UINT32_MAX;
 	interrupt(false);
 	assert_true(job[0].ended && job[0].result == STORAGE_GONE && port.resets == 0);
+}
+
+static void
+zeros_of_a_controller_that_vanished_complete_nothing(void **state)
+{
+	(void)state;
+	seed = 9;
+	make_jobs(0);
+	start(32, 32);
+	assert_int_equal(submit(0), AHP_TAKEN);
+	port.plugged = false;
+	port.is = port.ci = port.sact = 0;
+	interrupt(false);
+	assert_true(job[0].ended && job[0].result == STORAGE_GONE);
 }
 
 static void
@@ -706,6 +759,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(commands_complete_once_in_any_order),
 		cmocka_unit_test(the_one_that_failed_fails_and_the_others_do_not),
+		cmocka_unit_test(errors_that_are_told_in_qemus_way_are_found),
+		cmocka_unit_test(data_damaged_on_the_way_are_asked_for_again),
 		cmocka_unit_test(a_log_that_tells_nothing_ends_all_the_same),
 		cmocka_unit_test(faults_at_every_step_lose_nothing),
 		cmocka_unit_test(a_failed_command_is_issued_once),
@@ -713,6 +768,7 @@ main(void)
 		cmocka_unit_test(a_disk_that_never_answers_is_given_up),
 		cmocka_unit_test(another_disk_in_its_place_gets_no_commands),
 		cmocka_unit_test(a_controller_that_vanishes_is_given_up_at_once),
+		cmocka_unit_test(zeros_of_a_controller_that_vanished_complete_nothing),
 		cmocka_unit_test(queued_and_other_commands_never_mix),
 		cmocka_unit_test(a_slot_is_taken_until_it_was_reaped),
 		cmocka_unit_test(requests_that_cannot_be_described_are_refused),
