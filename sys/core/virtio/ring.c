@@ -240,3 +240,16 @@ vring_want_interrupt(struct vring *vr, bool on)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);	/* V3 */
 	return __atomic_load_n(&vr->vr_used->idx, __ATOMIC_RELAXED) != vr->vr_used_idx;
 }
+
+bool
+vring_forget(struct vring *vr, void **cookie)
+{
+	for (uint32_t i = 0; i < vr->vr_size; i++)
+		if (vr->vr_slot[i].vs_count > 0) {
+			*cookie = vr->vr_slot[i].vs_cookie;
+			release(vr, (uint16_t)i);
+			return true;
+		}
+	ASSERT(vring_is_idle(vr));
+	return false;
+}

@@ -106,3 +106,6 @@ bool	vring_take(struct vring *vr, struct vring_done *done);
  * wanted too late for what is finished already, so take again.
  */
 bool	vring_want_interrupt(struct vring *vr, bool on);
+/* Takes back a request that the device has: it was reset and touches nothing any more.  False: none. */
+bool	vring_forget(struct vring *vr, void **cookie);
+static inline bool vring_is_idle(const struct vring *vr) { return vr->vr_free == vr->vr_size; }

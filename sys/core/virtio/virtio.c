@@ -23,6 +23,22 @@ virtio_negotiate(uint64_t offered, uint64_t wanted, uint64_t needed, uint64_t *a
 	return true;
 }
 
+uint32_t
+virtio_pci_type(const struct pci_function *f)
+{
+	if (f->pf_vendor != VIRTIO_PCI_VENDOR)
+		return 0;
+	switch (f->pf_device) {
+	case VIRTIO_PCI_OLD_NET: return VIRTIO_NET;
+	case VIRTIO_PCI_OLD_BLK: return VIRTIO_BLK;
+	case VIRTIO_PCI_OLD_CONSOLE: return VIRTIO_CONSOLE;
+	case VIRTIO_PCI_OLD_RNG: return VIRTIO_RNG;
+	}
+	if (f->pf_device > VIRTIO_PCI_DEVICE && f->pf_device <= VIRTIO_PCI_DEVICE_MAX)
+		return f->pf_device - VIRTIO_PCI_DEVICE;
+	return 0;
+}
+
 /* A region of `kind` is at least this long; 0: no kind whose place we want. */
 static uint32_t
 least_bytes(uint32_t kind)

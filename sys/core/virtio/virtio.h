@@ -8,7 +8,7 @@
 
 /* Device types (5).  On PCI (4.1.2) a device's number is VIRTIO_PCI_DEVICE and its type... */
 enum { VIRTIO_NET = 1, VIRTIO_BLK = 2, VIRTIO_CONSOLE = 3, VIRTIO_RNG = 4 };
-enum { VIRTIO_PCI_VENDOR = 0x1af4, VIRTIO_PCI_DEVICE = 0x1040 };
+enum { VIRTIO_PCI_VENDOR = 0x1af4, VIRTIO_PCI_DEVICE = 0x1040, VIRTIO_PCI_DEVICE_MAX = 0x107f };
 /* ...or, where it also speaks the language of before 1.0, one of these. */
 enum {
 	VIRTIO_PCI_OLD_NET = 0x1000, VIRTIO_PCI_OLD_BLK = 0x1001, VIRTIO_PCI_OLD_CONSOLE = 0x1003,
@@ -91,6 +91,8 @@ struct virtio_pci {
 	uint32_t	vp_notify_multiplier;
 };
 
+/* VIRTIO_NET and so on; 0: no virtio device, or one whose type only its old language could tell. */
+uint32_t virtio_pci_type(const struct pci_function *f);
 /* The first sound region of each kind.  False: one that every device must have is missing. */
 bool	virtio_pci_find(const struct pci_cfg *cfg, const struct pci_function *f,
 	    const struct pci_bar bar[PCI_BARS], struct virtio_pci *vp);

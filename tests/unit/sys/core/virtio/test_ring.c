@@ -476,6 +476,33 @@ random_scribbles_do_no_harm(void **state)
 	assert_true(vr.vr_bad > 1000);
 }
 
+/* A device that was reset gives nothing back: each of its requests comes out once. */
+static void
+what_a_reset_device_had_is_taken_back(void **state)
+{
+	struct vring_segment seg[3] = { { 1, 1, false }, { 2, 2, false }, { 3, 3, true } };
+	char out[8] = "";
+	struct vring_done d;
+	void *cookie;
+
+	(void)state;
+	begin(8, 0, false);
+	assert_false(vring_forget(&vr, &cookie));
+	for (uint32_t i = 0; i < 4; i++)
+		assert_true(vring_put(&vr, seg, 1 + i % 2, &out[i]));	/* at 0, 1, 3, 4 */
+	assert_false(vring_is_idle(&vr));
+	dev_use(1, 0);
+	assert_true(vring_take(&vr, &d));
+	assert_ptr_equal(d.d_cookie, &out[1]);
+	out[1]++;
+	while (vring_forget(&vr, &cookie))
+		++*(char *)cookie;
+	assert_memory_equal(out, "\1\1\1\1\0\0\0\0", 8);
+	assert_true(vring_is_idle(&vr));
+	assert_false(vring_forget(&vr, &cookie));
+	assert_true(vring_put(&vr, seg, 3, &out[0]));
+}
+
 /*
  * Two threads that sleep whenever they may: who loses a notification waits in vain.  The
  * device looks around for a while before it sleeps, so that both come at once now and then.
@@ -564,6 +591,7 @@ main(void)
 		cmocka_unit_test(interrupts_come_when_wanted),
 		cmocka_unit_test(a_lying_device_is_counted),
 		cmocka_unit_test(random_scribbles_do_no_harm),
+		cmocka_unit_test(what_a_reset_device_had_is_taken_back),
 		cmocka_unit_test(threads_do_not_lose_each_other),
 	};
 

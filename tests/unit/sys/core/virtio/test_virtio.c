@@ -71,6 +71,24 @@ features_are_agreed_on(void **state)
 }
 
 static void
+a_type_has_two_numbers(void **state)
+{
+	static const struct { uint16_t vendor, device; uint32_t type; } t[] = {
+		{ 0x1af4, 0x1000, VIRTIO_NET }, { 0x1af4, 0x1001, VIRTIO_BLK },
+		{ 0x1af4, 0x1003, VIRTIO_CONSOLE }, { 0x1af4, 0x1005, VIRTIO_RNG },
+		{ 0x1af4, 0x1041, VIRTIO_NET }, { 0x1af4, 0x1042, VIRTIO_BLK },
+		{ 0x1af4, 0x1044, VIRTIO_RNG }, { 0x1af4, 0x107f, 63 }, { 0x1af4, 0x1040, 0 },
+		{ 0x1af4, 0x1080, 0 }, { 0x1af4, 0x1110, 0 }, { 0x1b36, 0x1041, 0 }, { 0xffff, 0xffff, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		f = (struct pci_function){ .pf_vendor = t[i].vendor, .pf_device = t[i].device };
+		assert_int_equal(virtio_pci_type(&f), t[i].type);
+	}
+}
+
+static void
 the_first_sound_region_counts(void **state)
 {
 	struct model_function *m = begin();
@@ -135,6 +153,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(features_are_agreed_on),
+		cmocka_unit_test(a_type_has_two_numbers),
 		cmocka_unit_test(the_first_sound_region_counts),
 		cmocka_unit_test(regions_are_inside_their_bars),
 	};
