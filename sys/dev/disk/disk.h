@@ -9,6 +9,3 @@ void	disk_done(struct list *done);
 bool	disk_tells(uint32_t n);
 /* Such a line; *told counts them. */
 void	disk_failed(const struct blkdev *bd, _Atomic uint32_t *told, const struct bio *b, uint32_t status);
-
-struct pci_driver;
-extern const struct pci_driver nvme_driver, ahci_driver;
