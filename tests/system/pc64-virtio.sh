@@ -1,0 +1,126 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# pc64-virtio - a PC with virtio devices: disks of all kinds are read and written as their files are from outside,
+# errors are told, and one that vanishes at work stops nobody; an interface talks to a network; random bytes come.
+set -u
+. tests/tap.sh
+if ! command -v qemu-system-x86_64 >/dev/null; then
+	skip "virtio" "no qemu-system-x86_64"
+	finish
+	exit
+fi
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+trap 'exit 130' INT TERM
+export BUILD MACHINE QEMU_ARGS
+pc() {
+	sh scripts/run/pc64 --timeout=90s -m 128M "$@" </dev/null
+}
+
+# disk N [PROPERTY...]: one more, from the file $t/N.
+disk() {
+	QEMU_ARGS="$QEMU_ARGS -drive if=none,id=$1,format=raw,file=$t/$1"
+	QEMU_ARGS="$QEMU_ARGS -device virtio-blk-pci,drive=$1,id=disk-$1${2:-}"
+}
+sums() {	# FILE...
+	sha256sum "$@" | sed 's/ .*//'
+}
+
+# Each disk is read, and its first quarter goes to its last, all disks at once.
+# shellcheck disable=SC2016
+copy='for d in /dev/vd?; do
+	(sha256sum $d | sed "s/ .*//" >/tmp/${d##*/}; dd if=$d of=/tmp/x${d##*/} bs=64k count=16
+	    dd if=/tmp/x${d##*/} of=$d bs=64k seek=48 && sync) 2>/dev/null &
+done; wait; cat /tmp/vd?'
+for way in "q35 4" "pc 1"; do
+	# shellcheck disable=SC2086
+	set -- $way
+	MACHINE=$1 QEMU_ARGS=
+	for i in a b c d e f; do
+		head -c 4194304 /dev/urandom >"$t/$i"
+	done
+	disk a ,serial=first
+	disk b ,disable-legacy=on
+	disk c ,logical_block_size=4096,physical_block_size=4096
+	disk d ,vectors=0
+	disk e ,queue-size=8,vectors=1,event_idx=off,indirect_desc=off
+	QEMU_ARGS="$QEMU_ARGS -drive if=none,id=f,format=raw,read-only=on,file=$t/f"
+	QEMU_ARGS="$QEMU_ARGS -device virtio-blk-pci,drive=f"
+	want=$(cd "$t" && sums a b c d e f)
+	for i in a b c d e; do
+		dd if="$t/$i" bs=1M count=1 2>/dev/null >"$t/quarter"
+		head -c 3145728 "$t/$i" | cat - "$t/quarter" >"$t/want.$i"
+	done
+	same "what disks of six kinds hold: $1, processors: $2" "$want" "$(pc -c "$2" -- sh -c "$copy" 2>/dev/null)"
+	for i in a b c d e; do
+		holds "and what was written, disk $i" cmp "$t/$i" "$t/want.$i"
+	done
+	same "and nothing on the one that is only read" "$(echo "$want" | tail -1)" "$(sums "$t/f")"
+done
+
+cat >"$t/errors" <<'EOF'
+[inject-error]
+event = "read_aio"
+errno = "5"
+sector = "4096"
+[inject-error]
+event = "write_aio"
+errno = "5"
+sector = "4096"
+EOF
+MACHINE=q35
+QEMU_ARGS="-blockdev raw,node-name=a,file.driver=blkdebug,file.config=$t/errors,file.image.driver=file"
+QEMU_ARGS="$QEMU_ARGS,file.image.filename=$t/a -device virtio-blk-pci,drive=a,rerror=report,werror=report"
+disk b
+# shellcheck disable=SC2016
+same "errors are told, and what is beside them goes on" "no no yes yes" "$(pc -c 2 -- sh -c '
+	said() { "$@" 2>/dev/null && echo yes || echo no; }
+	dd() { busybox dd bs=4k iflag=direct oflag=direct "$@"; }
+	echo $(said dd if=/dev/vda of=/dev/null skip=500 count=20; said dd if=/dev/vdb of=/dev/vda count=1 seek=512
+	    said dd if=/dev/vda of=/dev/null count=500; said dd if=/dev/vda of=/dev/vdb skip=513)' 2>/dev/null)"
+
+# A line that begins with HMP is for QEMU's monitor.  A slot is ejected by ports, as firmware would, and nobody is asked.
+monitor() {
+	while read -r word line; do
+		[ "$word" != HMP ] || echo "$line" >"$t/mon.in"
+		echo "$word $line"
+	done
+}
+mkfifo "$t/mon.in" "$t/mon.out"
+MACHINE=pc
+QEMU_ARGS="-chardev pipe,id=mon,path=$t/mon -mon chardev=mon -netdev user,id=n -device virtio-net-pci,netdev=n,id=n0"
+want=$(sums "$t/b")
+disk a ,addr=10
+disk b ,addr=11
+# shellcheck disable=SC2016
+pc -v -c 2 -- sh -c '
+	echo HMP set_link n0 off
+	echo HMP block_resize b 8
+	cp /dev/vda /tmp/a
+	(n=0; while dd if=/tmp/a of=/dev/vda bs=64k oflag=direct; do
+		n=$((n + 1))
+		[ $n != 2 ] || echo "HMP device_del disk-a"
+		[ $n != 3 ] || echo "HMP o /w 0xae10 0"
+		[ $n != 3 ] || echo "HMP o /w 0xae08 0x10000"
+	done 2>/dev/null; echo gone) &
+	wait
+	cat /dev/vda 2>/dev/null || echo "it stays so"
+	echo "$(sha256sum </dev/vdb)"' 2>"$t/err" | monitor >"$t/out"
+same "a disk vanishes while it is written: its programs are told, others go on" \
+    "gone it stays so $want -" "$(grep -v "^HMP" "$t/out" | tr -s "\n " " " | sed "s/ $//")"
+for said in "vda: it is gone: not used any more" "vdb: 16384 blocks now, used as 8192" "eth0: link down"; do
+	holds "the log: $said" grep -q "$said" "$t/err"
+done
+
+MACHINE=q35
+QEMU_ARGS="-netdev user,id=n -device virtio-net-pci,netdev=n -device virtio-rng-pci"
+export KERNEL="$BUILD/pc64/kernel-test.elf"
+for cpus in 1 2; do
+	pc -v -c $cpus -a ktest=pc_net_the_gateway_echoes_what_it_is_sent >"$t/out" 2>"$t/err"
+	holds "a network, processors: $cpus" grep -q '^ok 1 - pc_net_the_gateway' "$t/out"
+done
+holds "the log: random bytes" grep -q ': 64 random bytes' "$t/err"
+pc -v -a ktest=pc_net_what_cannot_be_sent_is_refused >"$t/out" 2>&1
+holds "what cannot be sent is refused" grep -q '^ok 1 - pc_net_what' "$t/out"
+finish
