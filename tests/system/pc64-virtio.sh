@@ -15,7 +15,7 @@ trap 'rm -rf "$t"' EXIT
 trap 'exit 130' INT TERM
 export BUILD MACHINE QEMU_ARGS
 pc() {
-	sh scripts/run/pc64 --timeout=90s -m 128M "$@" </dev/null
+	sh scripts/run/pc64 --timeout=90s -m 128M -a witness "$@" </dev/null
 }
 
 # disk N [PROPERTY...]: one more, from the file $t/N.
