@@ -41,7 +41,7 @@ for way in "q35 4" "pc 1"; do
 		head -c 4194304 /dev/urandom >"$t/$i"
 	done
 	disk a ,serial=first
-	disk b ,disable-legacy=on
+	disk b ,disable-legacy=on,iommu_platform=on
 	disk c ,logical_block_size=4096,physical_block_size=4096
 	disk d ,vectors=0
 	disk e ,queue-size=8,vectors=1,event_idx=off,indirect_desc=off

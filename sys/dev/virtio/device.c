@@ -67,11 +67,18 @@ virtio_serve_later(struct virtio *v)
 }
 
 /* ---- Beginning. ---- */
+
+/*
+ * What all drivers want, and what some devices insist on: that they are told addresses as
+ * the platform has them for any device, and that memory is ordered as for any.
+ */
+#define WANTED	(VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | \
+	VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM)
+
 bool
 virtio_agree(struct virtio *v, uint64_t wanted)
 {
-	wanted |= VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
-	if (virtio_set_features(v, wanted, &v->v_features))
+	if (virtio_set_features(v, wanted | WANTED, &v->v_features))
 		return true;
 	virtio_fail(v, "no features of virtio 1.0");
 	return false;
