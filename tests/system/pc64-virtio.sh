@@ -121,6 +121,14 @@ for cpus in 1 2; do
 	holds "a network, processors: $cpus" grep -q '^ok 1 - pc_net_the_gateway' "$t/out"
 done
 holds "the log: random bytes" grep -q ': 64 random bytes' "$t/err"
+QEMU_ARGS=
+disk a
+for cpus in 1 4; do
+	pc -v -c $cpus -a ktest=pc_virtio_a_device_that_gives_up_is_reset >"$t/out" 2>"$t/err"
+	holds "a device that gives up is reset, processors: $cpus" grep -q '^ok 1 - pc_virtio_a_device' "$t/out"
+	holds "and the log says so" grep -q 'vda: it needs a reset: reset' "$t/err"
+done
+QEMU_ARGS="-netdev user,id=n -device virtio-net-pci,netdev=n"
 pc -v -a ktest=pc_net_what_cannot_be_sent_is_refused >"$t/out" 2>&1
 holds "what cannot be sent is refused" grep -q '^ok 1 - pc_net_what' "$t/out"
 finish
