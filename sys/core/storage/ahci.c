@@ -415,7 +415,7 @@ same_disk(const struct ahp *ap)
 	    strcmp(is.ad_serial, was->ad_serial) == 0 && strcmp(is.ad_model, was->ad_model) == 0;
 }
 
-/* A disk that knows how to read and write says "aborted" of blocks that it cannot (QEMU's). */
+/* Emulated disks, which surely know how to read and write, say "aborted" of blocks that they cannot. */
 static enum storage_result
 blame(const struct ahp *ap, enum ahp_op op)
 {
@@ -448,8 +448,8 @@ recovered(struct ahp *ap)
 
 /*
  * Those whose bits are clear, in the registers of a port that has a disk: the zeros of one that
- * is not there any more tell nothing.  Nor does the bit of a single command that failed: QEMU's
- * before 8.1 is clear.
+ * is not there any more tell nothing.  Nor does the bit of a single command that failed: emulators
+ * have been seen to clear it.
  */
 static void
 take_done(struct ahp *ap, const struct ahp_regs *r, bool task)
