@@ -175,6 +175,7 @@ cpu_make(uint32_t id, uint32_t apic)
 	pc->pc_id = id;
 	pc->pc_apic = apic;
 	atomic_init(&pc->pc_space, MD_NOSPACE);
+	pc->pc_alarm = pc->pc_beat = NSEC_NEVER;
 	for (uint32_t i = 0; i < 4; i++) {
 		struct pc_cpu **stack = md_p2v(pool_page());
 
@@ -231,18 +232,22 @@ md_idle(void)
 	struct pc_cpu *pc = pc_self();
 
 	intr_off();
+	pc->pc_idle = true;
 	atomic_store(&pc->pc_outside, true);
 	if (atomic_load(&pc->pc_area->mailbox) == 0)
 		__asm__ volatile("sti\n\thlt" : : : "memory");
 	else
 		intr_on();
 	atomic_store_explicit(&pc->pc_outside, false, memory_order_relaxed);
+	pc->pc_idle = false;
+	clock_busy(pc);
 }
 
 void
 md_spin(uint32_t *turns)
 {
 	++*turns;
+	pc_self()->pc_waits = true;
 	__builtin_ia32_pause();
 }
 

@@ -47,6 +47,13 @@ struct pc_cpu {
 	_Atomic uint64_t pc_pending[(DEV_VECTORS + 63) / 64];	/* [atomic] from VEC_DEV on: to be served */
 	struct md_ktrap	pc_where;	/* [pc_where_seen] */
 	_Atomic uint64_t pc_where_seen;	/* [atomic] grows when pc_where was told */
+	nsec_t		pc_alarm;	/* [cpu] md_timer()'s; interrupts off */
+	nsec_t		pc_beat;	/* [cpu] the watch's; likewise */
+	bool		pc_idle;	/* [cpu] it waits for mail */
+	bool		pc_waits;	/* [cpu] it went through md_spin() after pc_counted */
+	bool		pc_spins;	/* [cpu] it did so before that */
+	nsec_t		pc_counted;	/* [cpu] when pc_beats grew */
+	_Atomic uint32_t pc_beats;	/* [atomic] counted since it was asked whether it lives */
 };
 _Static_assert(offsetof(struct pc_cpu, pc_user_rsp) == PC_USER_RSP &&
     offsetof(struct pc_cpu, pc_regs_top) == PC_REGS_TOP &&
@@ -146,6 +153,12 @@ struct pc_cpu *cpu_make(uint32_t id, uint32_t apic);	/* before the pool closes *
 _Noreturn void cpu_arrive(struct pc_cpu *pc);
 void	fpu_setup(void);
 
+/* watch.c */
+#define WATCH_NS	(NSEC_PER_SEC / 4)
+void	watch_beat(struct pc_cpu *pc);		/* while not idle; interrupts are off */
+void	watch_count(struct pc_cpu *pc);		/* by the CPU itself, anywhere: it runs */
+bool	watch_finds_stuck(const struct pc_cpu *pc);
+
 /* trap.c */
 void	trap_kernel_mode(const struct trap_frame *f);			/* gate.S */
 void	trap_any_mode(const struct trap_frame *f, struct pc_cpu *pc);	/* gate.S */
@@ -180,6 +193,8 @@ void	*mmu_io(uint64_t pa, uint64_t len, bool cached);	/* at boot; NULL: no room 
 /* clock.c */
 void	clock_setup(uint8_t century);
 void	clock_wait_us(uint64_t us);
+void	clock_interrupt(struct pc_cpu *pc);	/* VEC_TIMER */
+void	clock_busy(struct pc_cpu *pc);		/* it is not idle any more */
 
 /* dev */
 void	dev_interrupt(uint32_t vector);

@@ -78,15 +78,13 @@ jitter(struct pc_cpu *pc)
 void
 trap_interrupt(struct pc_cpu *pc, uint64_t vector)
 {
-	_Atomic uint32_t *mailbox = &pc->pc_area->mailbox;
-
 	jitter(pc);
 	if (vector == VEC_SPURIOUS)
 		return;
 	if (vector == VEC_TLB)
 		mmu_serve(pc);
 	else if (vector == VEC_TIMER)
-		atomic_fetch_or(mailbox, MD_INTR_TIMER);
+		clock_interrupt(pc);
 	else if (vector >= VEC_DEV && vector < VEC_KICK)
 		vector_interrupt(pc, (uint32_t)vector);
 	else if (vector != VEC_KICK)
@@ -97,14 +95,13 @@ trap_interrupt(struct pc_cpu *pc, uint64_t vector)
 void
 trap_kernel_mode(const struct trap_frame *f)
 {
-	struct md_ktrap t;
+	struct md_ktrap t = where(f);
 
-	if (f->vector >= 32) {
-		trap_interrupt(pc_self(), f->vector);
-		return;
-	}
-	t = where(f);
-	trap_kernel(&t);
+	if (f->vector < 32)
+		trap_kernel(&t);
+	trap_interrupt(pc_self(), f->vector);
+	if (f->vector == VEC_TIMER && watch_finds_stuck(pc_self()))
+		stuck_kernel(&t);
 }
 
 /* Debug, NMI, double fault, machine check; anywhere in the kernel, and all but the first in a program. */
@@ -119,6 +116,7 @@ trap_any_mode(const struct trap_frame *f, struct pc_cpu *pc)
 		__asm__ volatile("movq %0, %%dr6" : : "r"(zero));
 		return;
 	case VEC_NMI:
+		watch_count(pc);
 		pc->pc_where = t;
 		atomic_fetch_add(&pc->pc_where_seen, 1);
 		return;

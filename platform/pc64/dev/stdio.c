@@ -209,6 +209,7 @@ md_dev_init(void)
 {
 	struct chrdev *terminal = NULL;
 
+	clock_busy(pc_self());		/* a machine that never idles is watched, too */
 	intr_attach(MD_INTR_CHR, stdio_interrupt, NULL);
 	for (uint32_t i = 0; i < 3; i++) {
 		streams[i].cd_kind = kind_of(boot_stdio[i]);

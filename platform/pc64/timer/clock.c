@@ -16,7 +16,7 @@
 #define PIT_HZ		1193182u
 #define MEASURE_TICKS	11932u		/* 10 ms */
 #define MSR_DEADLINE	0x6e0
-#define TIMER_MAX	(60 * NSEC_PER_SEC)	/* whoever waits longer is woken, and sets it again */
+#define TIMER_MAX	(60 * NSEC_PER_SEC)	/* what waits longer is set again then */
 
 static struct {
 	uint64_t	tsc0;			/* const: at time 0 */
@@ -152,17 +152,57 @@ md_cpu_time(void)
 	return md_now();
 }
 
+/* The CPU's one timer, for the alarm and the watch.  Interrupts are off. */
+static void
+arm(struct pc_cpu *pc)
+{
+	nsec_t at = rt_min(pc->pc_alarm, pc->pc_beat), now = md_now();
+	nsec_t left = at <= now ? 0 : rt_min(at - now, TIMER_MAX);
+
+	if (pc_feat.f_tsc_deadline)
+		wrmsr(MSR_DEADLINE, at == NSEC_NEVER ? 0 : rdtsc() + scale(left, clk.tsc_back) + 1);
+	else
+		apic_timer(at == NSEC_NEVER ? 0 : scale(left, clk.apic_mult) + 1);
+}
+
 void
 md_timer(nsec_t abs)
 {
+	struct pc_cpu *pc = pc_self();
+
+	intr_off();
+	pc->pc_alarm = abs;
+	arm(pc);
+	intr_on();
+}
+
+/* It may have come early. */
+void
+clock_interrupt(struct pc_cpu *pc)
+{
 	nsec_t now = md_now();
 
-	if (pc_feat.f_tsc_deadline)
-		wrmsr(MSR_DEADLINE, abs == NSEC_NEVER ? 0 : clk.tsc0 + scale(abs, clk.tsc_back) + 1);
-	else if (abs == NSEC_NEVER)
-		apic_timer(0);
-	else
-		apic_timer(abs <= now ? 1 : scale(rt_min(abs - now, TIMER_MAX), clk.apic_mult) + 1);
+	if (pc->pc_alarm <= now) {
+		pc->pc_alarm = NSEC_NEVER;
+		atomic_fetch_or(&pc->pc_area->mailbox, MD_INTR_TIMER);
+	}
+	if (pc->pc_beat <= now) {
+		if (!pc->pc_idle)
+			watch_beat(pc);
+		pc->pc_beat = pc->pc_idle ? NSEC_NEVER : now + WATCH_NS;
+	}
+	arm(pc);
+}
+
+void
+clock_busy(struct pc_cpu *pc)
+{
+	if (pc->pc_beat != NSEC_NEVER)
+		return;
+	intr_off();
+	pc->pc_beat = md_now() + WATCH_NS;
+	arm(pc);
+	intr_on();
 }
 
 void
