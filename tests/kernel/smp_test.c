@@ -331,6 +331,39 @@ KTEST(a_timer_is_cancelled_from_another_cpu)
 	grp_wait();
 }
 
+/* ----------------------------------------------------------------- time -- */
+
+static _Atomic nsec_t latest;
+static _Atomic uint64_t backwards;
+
+static void
+read_the_clock(void *arg)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < grp.rounds; i++) {
+		nsec_t seen = atomic_load(&latest), now = md_now();
+
+		if (now < seen)
+			atomic_fetch_add(&backwards, 1);
+		while (seen < now && !atomic_compare_exchange_weak(&latest, &seen, now))
+			continue;
+		if (i % 64 == 0)
+			lwkt_poll();
+	}
+	grp_member_ends();
+}
+
+KTEST(no_cpu_reads_an_earlier_time_than_another_did)
+{
+	atomic_store(&latest, 0);
+	atomic_store(&backwards, 0);
+	grp_begin(5000, 1000000);
+	for (uint32_t i = 0; i < rt_min(cpu_count, GROUP_MAX); i++)
+		grp_start(i, read_the_clock, NULL);
+	grp_wait();
+	KCHECK(atomic_load(&backwards) == 0);
+}
+
 /* --------------------------------------------------------------- births -- */
 
 static _Atomic uint64_t born;

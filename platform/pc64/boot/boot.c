@@ -74,12 +74,25 @@ table_map(void *arg, uint64_t pa, uint64_t len)
 	return mmu_io(pa, len, true);
 }
 
-static _Noreturn void
-refuse(const char *why)
+void
+boot_note(const char *fmt, ...)
 {
-	md_emergency("boot: ", 6);
-	md_emergency(why, strlen(why));
-	md_emergency("\n", 1);
+	char text[160] = "boot: ";
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	rt_vsnprintf(text + 6, sizeof text - 7, fmt, ap);
+	va_end(ap);
+	n = strlen(text);
+	text[n] = '\n';
+	md_emergency(text, n + 1);
+}
+
+_Noreturn void
+boot_refuse(const char *why)
+{
+	boot_note("%s", why);
 	md_power_off(125);
 }
 
@@ -109,7 +122,7 @@ find_room(paddr_t image, uint64_t bytes)
 			best = room;
 	}
 	if (best.mr_end - best.mr_base < bytes)
-		refuse("memory has no room for the kernel and the root archive");
+		boot_refuse("memory has no room for the kernel and the root archive");
 	return best;
 }
 
@@ -263,7 +276,7 @@ boot_main(uint32_t magic, uint64_t info_pa)
 	for (uint32_t line = 0; line < 4; line++)
 		serial_setup(line);
 	if (!(magic == BI_MB2_EAX ? bootinfo_multiboot2 : bootinfo_pvh)(&info, &m, info_pa))
-		refuse("neither multiboot2 nor PVH");
+		boot_refuse("neither multiboot2 nor PVH");
 	boot = (struct md_boot){
 		.b_init = "", .b_workdir = "", .b_user = "", .b_name = "damselfly", .b_umask = 022,
 	};
@@ -279,17 +292,14 @@ boot_main(uint32_t magic, uint64_t info_pa)
 	atomic_store(&self->pc_up, true);
 	console_setup(&info.bi_fb);
 	tables_read();
+	power_setup();
 	interrupts_setup();
 	processors_setup(self);
-	clock_setup(acpi.a_century);
-	power_setup();
+	clock_setup(&acpi);
 	trampoline_setup();
 	boot.b_kernel_end = pool_close();
-	if (odd != NULL) {
-		md_emergency("boot: not understood: ", 22);
-		md_emergency(odd, strlen(odd));
-		md_emergency("\n", 1);
-	}
+	if (odd != NULL)
+		boot_note("not understood: %s", odd);
 	intr_on();
 	kmain();
 }

@@ -10,6 +10,10 @@ uint32_t boot_trampoline_page(void);		/* its page's number: below 1 MiB */
 extern char boot_stdio[4];			/* const after boot */
 extern bool boot_status;			/* const after boot: somebody reads the status, at COM4 */
 
+/* What is odd is told at once, whatever the state; what cannot be is the end. */
+void	boot_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void boot_refuse(const char *why);
+
 /* ACPI's soft-off. */
 struct boot_power {
 	uint32_t	bp_pm1a, bp_pm1b;	/* ports; 0: none */

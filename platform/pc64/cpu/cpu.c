@@ -200,7 +200,10 @@ md_cpu_start(uint32_t cpu, struct md_percpu *area, uint64_t stack_top)
 		for (uint32_t ms = 0; ms < 500 && !atomic_load(&pc->pc_up); ms++)
 			clock_wait_us(1000);
 	}
-	return atomic_load(&pc->pc_up) ? 0 : ENOMEM;
+	if (!atomic_load(&pc->pc_up))
+		return ENOMEM;
+	clock_meet();
+	return 0;
 }
 
 /* From the trampoline, on the thread stack that the kernel gave. */
@@ -210,6 +213,7 @@ cpu_arrive(struct pc_cpu *pc)
 	cpu_setup(pc);
 	apic_setup_cpu();
 	atomic_store(&pc->pc_up, true);
+	clock_arrive();
 	intr_on();
 	kmain_secondary(pc->pc_id);
 }

@@ -191,7 +191,11 @@ void	mmu_serve(struct pc_cpu *pc);		/* VEC_TLB */
 void	*mmu_io(uint64_t pa, uint64_t len, bool cached);	/* at boot; NULL: no room */
 
 /* clock.c */
-void	clock_setup(uint8_t century);
+struct acpi;
+void	clock_setup(const struct acpi *a);
+void	clock_distrust(const char *why);
+void	clock_meet(void);			/* with a CPU that has arrived */
+void	clock_arrive(void);			/* by that one */
 void	clock_wait_us(uint64_t us);
 void	clock_interrupt(struct pc_cpu *pc);	/* VEC_TIMER */
 void	clock_busy(struct pc_cpu *pc);		/* it is not idle any more */
