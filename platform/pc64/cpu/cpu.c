@@ -20,6 +20,7 @@ enum {
 #define CR4_OSFXSR	(3ull << 9)	/* and OSXMMEXCPT */
 #define CR4_UMIP	(1ull << 11)
 #define CR4_FSGSBASE	(1ull << 16)
+#define CR4_PCIDE	(1ull << 17)
 #define CR4_OSXSAVE	(1ull << 18)
 #define CR4_SMEP	(1ull << 20)
 #define CR4_SMAP	(1ull << 21)
@@ -73,6 +74,7 @@ cpu_features(void)
 	maxext = r[0];
 	cpuid(1, 0, r);
 	pc_feat.f_pge = (r[3] & 1u << 13) != 0;
+	pc_feat.f_pcid = pc_feat.f_pge && (r[2] & 1u << 17) != 0;
 	pc_feat.f_x2apic = (r[2] & 1u << 21) != 0;
 	pc_feat.f_tsc_deadline = (r[2] & 1u << 24) != 0;
 	pc_feat.f_xsave = (r[2] & 1u << 26) != 0 && max >= 0xd;
@@ -112,7 +114,7 @@ control_setup(void)
 	__asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
 	cr4 |= CR4_DE | CR4_OSFXSR | (pc_feat.f_pge ? CR4_PGE : 0) | (pc_feat.f_umip ? CR4_UMIP : 0) |
 	    (pc_feat.f_fsgsbase ? CR4_FSGSBASE : 0) | (pc_feat.f_xsave ? CR4_OSXSAVE : 0) |
-	    (pc_feat.f_smep ? CR4_SMEP : 0) | (pc_feat.f_smap ? CR4_SMAP : 0);
+	    (pc_feat.f_pcid ? CR4_PCIDE : 0) | (pc_feat.f_smep ? CR4_SMEP : 0) | (pc_feat.f_smap ? CR4_SMAP : 0);
 	__asm__ volatile("movq %0, %%cr4" : : "r"(cr4));
 	if (pc_feat.f_xsave)
 		__asm__ volatile("xsetbv"
@@ -175,6 +177,8 @@ cpu_make(uint32_t id, uint32_t apic)
 	pc->pc_id = id;
 	pc->pc_apic = apic;
 	atomic_init(&pc->pc_space, MD_NOSPACE);
+	for (uint32_t i = 0; i < PC_TAGS; i++)
+		pc->pc_tags[i].t_space = MD_NOSPACE;
 	pc->pc_alarm = pc->pc_beat = NSEC_NEVER;
 	for (uint32_t i = 0; i < 4; i++) {
 		struct pc_cpu **stack = md_p2v(pool_page());

@@ -15,6 +15,7 @@
 #include "gate.h"
 
 #define PC_CPUS_MAX	256
+#define PC_TAGS		8
 #define GDT_WORDS	10
 #define DEV_VECTORS	(VEC_KICK - VEC_DEV)
 
@@ -40,6 +41,11 @@ struct pc_cpu {
 	_Atomic bool	pc_outside;	/* [atomic] in a program or idle: a kick needs an interrupt */
 	_Atomic bool	pc_up;		/* [atomic] it has arrived */
 	_Atomic int32_t	pc_space;	/* [atomic: by the CPU] whose root is in CR3; or MD_NOSPACE */
+	struct {
+		md_space_t	t_space;	/* whose translations are under it; or MD_NOSPACE */
+		uint64_t	t_gen;		/* up to which of its changes */
+	} pc_tags[PC_TAGS];		/* [cpu] mmu.c; interrupts off, like the next two */
+	uint32_t	pc_tag, pc_next_tag;	/* [cpu] of pc_space; to be used next */
 	_Atomic uint64_t pc_tlb_seen;	/* [atomic: by the CPU] the last request of mmu.c's that it served */
 	uint64_t	pc_gsbase, pc_fsbase;	/* [cpu] what programs' registers hold, without FSGSBASE */
 	uint64_t	pc_stack_top;	/* const: where it begins */
@@ -79,7 +85,7 @@ struct trap_frame {
 
 /* Features, once known. */
 struct pc_features {
-	bool	f_x2apic, f_fsgsbase, f_smep, f_smap, f_umip, f_xsave, f_tsc_deadline, f_pge;
+	bool	f_x2apic, f_fsgsbase, f_smep, f_smap, f_umip, f_xsave, f_tsc_deadline, f_pge, f_pcid;
 	bool	f_rdrand, f_rdseed, f_invariant_tsc, f_hypervisor;
 	uint64_t f_xcr0;
 	uint32_t f_xbytes, f_mxcsr_mask;

@@ -13,13 +13,28 @@
  * tables asks all CPUs that are in the space, one request at a time, and waits
  * until each has served it.
  *
+ * With PCIDs a CPU keeps the translations of the last few spaces that it was
+ * in, each under a tag of its own; tag 0 is the kernel's root.  A space has a
+ * generation, which grows with every change, and a tag knows the one up to
+ * which it has followed.  Who enters a space by a tag that is behind drops what
+ * is under it.  So only CPUs in a space are ever asked, with and without tags.
+ *
  * Invariants
  *   T1  A CPU tells which space it is in before it loads its root; who changed
  *       an entry looks at that after a full fence.  So a CPU is asked, or it
  *       loaded the root, and with it everything anew, after the change.
+ *       With tags: the generation grows before that look, and is read after
+ *       that telling.  So a CPU is asked, or it sees that its tag is behind.
  *   T2  A CPU waits for others with interrupts on, and serves requests by an
  *       interrupt, so two that ask at once do not wait for each other.
- *   T3  A space that is destroyed is in no CPU's CR3.
+ *   T3  A space that is destroyed is in no CPU's CR3.  Its generation has
+ *       grown and does not begin anew with the next space of that number,
+ *       so what tags still have of it is dropped before it is used.
+ *   T4  Generations grow, and tags follow them, during requests, one at a
+ *       time: a tag in use is behind only while its CPU has not served the one.
+ *   T5  The kernel's half is global, so INVLPG drops it under all tags; but of
+ *       entries above the last level a processor may keep copies for each.
+ *       When one of those changes, all tags but the current one are forgotten.
  */
 #include <abi/errno.h>
 #include <core/rt/rt.h>
@@ -37,6 +52,7 @@
 #define P_PA		0x000ffffffffff000ull
 #define BIG_BYTES	(2ull << 20)
 #define SPACES_MAX	65536
+#define CR3_KEEP	(1ull << 63)	/* what is under the tag */
 #define INVLPG_MAX	64		/* pages; beyond that everything */
 
 extern uint8_t image_start[], text_end[], rodata_end[], image_end[];	/* pc64.ld */
@@ -44,6 +60,7 @@ extern uint8_t image_start[], text_end[], rodata_end[], image_end[];	/* pc64.ld 
 static struct { paddr_t next, end; } pool;	/* boot */
 static uint64_t *root;				/* const after mmu_setup(): the kernel's alone */
 static paddr_t *space_root;			/* [spaces] 0: free; by space */
+static _Atomic uint64_t *space_gen;		/* [atomic: T4] by space; NULL: no tags */
 static _Atomic uint32_t space_hint;
 
 /* Tables for the kernel's stacks: enough for 512 MiB of them, or ENOMEM. */
@@ -60,7 +77,8 @@ static struct {
 	_Atomic uint32_t busy;			/* [atomic] a lock */
 	_Atomic uint64_t serial;		/* [busy] */
 	md_space_t	space;			/* [busy] MD_NOSPACE: the kernel's half */
-	bool		gone;			/* [busy] leave it altogether */
+	uint64_t	gen;			/* [busy] the space's, after the change */
+	bool		gone;			/* [busy] leave it altogether; the kernel's half: T5 */
 	const struct md_range *ranges;		/* [busy] */
 	size_t		count;			/* [busy] 0: everything */
 } request;
@@ -81,6 +99,16 @@ pool_page(void)
 	pool.next += PAGE_BYTES;
 	memset(md_p2v(pa), 0, PAGE_BYTES);
 	return pa;
+}
+
+static void *
+pool_words(uint64_t n)
+{
+	void *p = md_p2v(pool.next);
+
+	for (uint64_t done = 0; done < n * sizeof(uint64_t); done += PAGE_BYTES)
+		(void)pool_page();
+	return p;
 }
 
 paddr_t
@@ -161,9 +189,9 @@ mmu_setup(const struct md_ram *ram, uint32_t n)
 		kmap.free[kmap.nfree++] = pool_page();
 	for (uint64_t off = 0; off < MD_IO_BYTES; off += BIG_BYTES)
 		(void)entry_of(MD_IO_BASE + off, 0);
-	space_root = md_p2v(pool.next);
-	for (uint64_t m = 0; m < SPACES_MAX * sizeof *space_root; m += PAGE_BYTES)
-		(void)pool_page();
+	space_root = pool_words(SPACES_MAX);
+	if (pc_feat.f_pcid)
+		space_gen = pool_words(SPACES_MAX);
 	__asm__ volatile("movq %0, %%cr3" : : "r"(md_v2p(root)) : "memory");
 }
 
@@ -208,14 +236,15 @@ md_space_create(md_space_t *out)
 	return EAGAIN;
 }
 
+/* A space's ranges, or the kernel's, which CR3 has no say in. */
 static void
-forget(const struct md_range *r, size_t n)
+forget(md_space_t s, const struct md_range *r, size_t n)
 {
 	uint64_t pages = 0, cr3;
 
 	for (size_t i = 0; i < n; i++)
 		pages += r[i].len >> PAGE_SHIFT;
-	if (n == 0 || pages > INVLPG_MAX) {
+	if (s != MD_NOSPACE && (n == 0 || pages > INVLPG_MAX)) {
 		__asm__ volatile("movq %%cr3, %0\n\tmovq %0, %%cr3" : "=&r"(cr3) : : "memory");
 		return;
 	}
@@ -231,15 +260,28 @@ leave_space(struct pc_cpu *pc)
 	__asm__ volatile("movq %0, %%cr3" : : "r"(md_v2p(root)) : "memory");
 }
 
+static void
+forget_tags(struct pc_cpu *pc)
+{
+	for (uint32_t i = 0; i < PC_TAGS; i++)
+		if (i != pc->pc_tag || atomic_load(&pc->pc_space) == MD_NOSPACE)
+			pc->pc_tags[i].t_space = MD_NOSPACE;
+}
+
 /* By the CPU itself, interrupts off or in an interrupt. */
 static void
 serve(struct pc_cpu *pc)
 {
-	if (request.space == MD_NOSPACE || atomic_load(&pc->pc_space) == request.space) {
+	if (request.space == MD_NOSPACE) {
+		forget(request.space, request.ranges, request.count);
+		if (request.gone)
+			forget_tags(pc);
+	} else if (atomic_load(&pc->pc_space) == request.space) {
+		pc->pc_tags[pc->pc_tag].t_gen = request.gen;
 		if (request.gone)
 			leave_space(pc);
 		else
-			forget(request.ranges, request.count);
+			forget(request.space, request.ranges, request.count);
 	}
 }
 
@@ -273,6 +315,8 @@ ask_all(md_space_t s, const struct md_range *r, size_t n, bool gone)
 	request.ranges = r;
 	request.count = n;
 	request.gone = gone;
+	if (space_gen != NULL && s != MD_NOSPACE)
+		request.gen = atomic_fetch_add(&space_gen[s], 1) + 1;
 	serial = atomic_fetch_add(&request.serial, 1) + 1;
 	for (uint32_t i = 0; i < pc_ncpu; i++) {
 		if (i != me && concerns(pc_cpus[i], s))
@@ -283,14 +327,9 @@ ask_all(md_space_t s, const struct md_range *r, size_t n, bool gone)
 	for (uint32_t i = 0; i < pc_ncpu; i++)
 		while (atomic_load(&pc_cpus[i]->pc_tlb_seen) != serial)
 			__builtin_ia32_pause();
-	atomic_store(&request.busy, 0);
 	intr_off();
-	if (s == MD_NOSPACE || atomic_load(&pc_cpus[me]->pc_space) == s) {
-		if (gone)
-			leave_space(pc_cpus[me]);
-		else
-			forget(r, n);
-	}
+	serve(pc_cpus[me]);
+	atomic_store(&request.busy, 0);
 	intr_on();
 }
 
@@ -313,14 +352,36 @@ md_space_root(md_space_t s, paddr_t pa)
 	return 0;
 }
 
+/* The tag's bits in CR3, after pc_space was told.  The tag that has been there for longest makes room. */
+static uint64_t
+tag(struct pc_cpu *pc, md_space_t s)
+{
+	uint64_t gen = atomic_load(&space_gen[s]), keep = 0;
+	uint32_t i = 0;
+
+	while (i < PC_TAGS && pc->pc_tags[i].t_space != s)
+		i++;
+	if (i == PC_TAGS)
+		i = pc->pc_next_tag++ % PC_TAGS;
+	else if (pc->pc_tags[i].t_gen == gen)
+		keep = CR3_KEEP;
+	pc->pc_tags[i].t_space = s;
+	pc->pc_tags[i].t_gen = gen;
+	pc->pc_tag = i;
+	return keep | (i + 1);
+}
+
 void
 mmu_enter(struct pc_cpu *pc, md_space_t s)
 {
+	uint64_t bits;
+
 	if (atomic_load_explicit(&pc->pc_space, memory_order_relaxed) == s)
 		return;
 	atomic_store(&pc->pc_space, s);
+	bits = space_gen != NULL ? tag(pc, s) : 0;
 	__asm__ volatile("movq %0, %%cr3"
-	    : : "r"(__atomic_load_n(&space_root[s], __ATOMIC_ACQUIRE)) : "memory");
+	    : : "r"(__atomic_load_n(&space_root[s], __ATOMIC_ACQUIRE) | bits) : "memory");
 }
 
 void
@@ -370,7 +431,7 @@ md_kmap(uint64_t va, paddr_t pa, size_t len)
 			*entry_of(va, 1) = kmap.free[--kmap.nfree] | P_PRESENT | P_WRITE;
 	}
 	if (error == 0) {
-		map_small(va, pa, len, P_WRITE | P_NX);
+		map_small(va, pa, len, P_WRITE | P_NX | P_GLOBAL);
 		kmap.used[(va - MD_KMAP_BASE) / BIG_BYTES] += (uint16_t)(len >> PAGE_SHIFT);
 	}
 	kmap_unlock();
@@ -389,7 +450,7 @@ md_kunmap(uint64_t va, size_t len)
 	if ((kmap.used[(va - MD_KMAP_BASE) / BIG_BYTES] -= (uint16_t)(len >> PAGE_SHIFT)) == 0)
 		table = __atomic_exchange_n(entry_of(va, 1), 0, __ATOMIC_ACQ_REL) & P_PA;
 	kmap_unlock();
-	ask_all(MD_NOSPACE, &r, 1, false);
+	ask_all(MD_NOSPACE, &r, 1, table != 0);
 	if (table != 0) {
 		kmap_lock();
 		kmap.free[kmap.nfree++] = table;

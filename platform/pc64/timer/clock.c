@@ -300,7 +300,7 @@ clock_setup(const struct acpi *a)
 
 	if (!calibrate(a, &tsc_hz, &apic_hz))
 		boot_refuse("no clock: neither HPET, ACPI timer nor PIT counts, and CPUID says no speed");
-	if (apic_hz == 0)
+	if (apic_hz == 0 && !pc_feat.f_tsc_deadline)	/* in that mode it does not */
 		boot_refuse("the local APIC's timer does not count");
 	clk.tsc0 = rdtsc();
 	clk.tsc_mult = ratio(NSEC_PER_SEC, tsc_hz);
