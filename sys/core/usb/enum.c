@@ -169,6 +169,7 @@ address(struct xh_port *xp, struct xh_actions *out)
 	command(xp, XHCI_ADDRESS_DEVICE, pm->pm_input.xm_pa, 0, out);
 }
 
+/* Before the device is configured: the controller may have no bandwidth left (4.3.5). */
 static void
 configure(struct xh_port *xp, struct xh_actions *out)
 {
@@ -544,7 +545,7 @@ descriptor(struct xh_port *xp, size_t n, struct xh_actions *out)
 		break;
 	default:
 		r = usb_find_keyboard(d, n, &xp->xp_keyboard);
-		xp->xp_state = XH_SET_CONFIG;
+		xp->xp_state = XH_CONFIGURE;
 	}
 	if (r == USB_MALFORMED)
 		try_again(xp, XH_WHY_DESCRIPTOR, out);

@@ -92,7 +92,7 @@ struct xh_actions {
 /* In the order in which a device goes through them: enum.c says what each waits for. */
 enum xh_state {
 	XH_EMPTY, XH_DEBOUNCE, XH_RESET, XH_SETTLE, XH_ENABLE, XH_ADDRESS, XH_ADDRESSED,
-	XH_DEVICE8, XH_EVALUATE, XH_DEVICE, XH_CONFIG9, XH_CONFIG, XH_SET_CONFIG, XH_CONFIGURE,
+	XH_DEVICE8, XH_EVALUATE, XH_DEVICE, XH_CONFIG9, XH_CONFIG, XH_CONFIGURE, XH_SET_CONFIG,
 	XH_SET_PROTOCOL, XH_SET_IDLE, XH_RUNNING, XH_LEAVING, XH_REFUSED, XH_DEAD,
 };
 
@@ -128,7 +128,7 @@ struct xh_port {
 	struct xh_pipe	xp_control, xp_keys;
 	struct xh_pipe	*xp_mending;	/* whose reset is under way */
 	struct usb_device xp_device;	/* from CONFIG9 on */
-	struct usb_keyboard xp_keyboard;	/* from SET_CONFIG on */
+	struct usb_keyboard xp_keyboard;	/* from CONFIGURE on */
 };
 
 /* Port from 1, stride 32 or 64.  False: the memory is not as it must be. */

@@ -232,6 +232,7 @@ configure_endpoint(const uint32_t *input)
 
 	assert_int_equal(input[1], 1 | 1u << KEYS_DCI);
 	assert_int_equal(w.keys.state, EP_OFF);
+	assert_int_equal(w.configured, 0);	/* the controller first, it may refuse (4.3.5) */
 	assert_int_equal(context(input, 1)[0] >> 27, KEYS_DCI);
 	assert_int_equal(ep[1], 3u << 1 | 7u << 3 | 8u << 16);
 	assert_int_equal(ep[0] >> 16, w.speed == XHCI_FULL || w.speed == XHCI_LOW ? 6 : 9);
@@ -336,6 +337,7 @@ answer(const uint8_t *setup, uint8_t *data)
 		return (int)n;
 	case 0x0900:
 		assert_int_equal(value, CONFIG_VALUE);
+		assert_int_equal(w.keys.state, EP_RUNNING);
 		w.configured = (uint8_t)value;
 		return 0;
 	case 0x0b21:
