@@ -34,6 +34,7 @@ descriptors(const uint8_t *d, size_t n)
 	for (uint8_t speed = 0; speed <= XHCI_SPEED_MAX; speed++)
 		ASSERT(usb_packet0(d, n, speed) <= 512);
 	(void)usb_read_device(d, n, &ud);
+	(void)usb_first_class(d, n);
 	if (usb_find_keyboard(d, n, &uk) == USB_OK)
 		ASSERT(uk.uk_config != 0 && uk.uk_endpoint - 1u < 15 && uk.uk_packet - 1u < 1024);
 }

@@ -50,6 +50,7 @@ usb_read_device(const uint8_t *d, size_t n, struct usb_device *ud)
 		return USB_MALFORMED;
 	ud->ud_vendor = le16(d + 8);
 	ud->ud_product = le16(d + 10);
+	ud->ud_class = d[4];
 	return USB_OK;
 }
 
@@ -113,4 +114,15 @@ usb_find_keyboard(const uint8_t *d, size_t n, struct usb_keyboard *uk)
 		}
 	}
 	return USB_NOT_KEYBOARD;
+}
+
+uint8_t
+usb_first_class(const uint8_t *d, size_t n)
+{
+	size_t end = rt_min(n, usb_config_bytes(d, n));
+
+	for (size_t at = end > 0 ? d[0] : 0; at < end && d[at] >= 2 && d[at] <= end - at; at += d[at])
+		if (d[at + 1] == USB_INTERFACE && d[at] >= INTERFACE_BYTES)
+			return d[at + 5];
+	return USB_PER_INTERFACE;
 }

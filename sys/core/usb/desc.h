@@ -11,6 +11,7 @@
 
 enum { USB_DEVICE = 1, USB_CONFIG = 2, USB_INTERFACE = 4, USB_ENDPOINT = 5 };
 enum { USB_DEVICE_BYTES = 18, USB_CONFIG_BYTES = 9 };
+enum { USB_PER_INTERFACE = 0, USB_HUB = 9 };	/* classes */
 #define USB_PACKET_MAX	1024u
 
 enum usb_result { USB_OK, USB_MALFORMED, USB_NOT_KEYBOARD };
@@ -18,6 +19,7 @@ enum usb_result { USB_OK, USB_MALFORMED, USB_NOT_KEYBOARD };
 struct usb_device {
 	uint16_t	ud_vendor;
 	uint16_t	ud_product;
+	uint8_t		ud_class;	/* USB_PER_INTERFACE: see usb_first_class() */
 };
 
 /* A boot keyboard's interface, in its setting 0, and its interrupt-IN endpoint. */
@@ -39,3 +41,5 @@ enum usb_result	usb_read_device(const uint8_t *d, size_t n, struct usb_device *u
 /* The length that a configuration claims with all that belongs to it; 0: not a configuration. */
 uint16_t	usb_config_bytes(const uint8_t *d, size_t n);
 enum usb_result	usb_find_keyboard(const uint8_t *d, size_t n, struct usb_keyboard *uk);
+/* The class of a configuration's first interface, for who wants to name it; USB_PER_INTERFACE: none. */
+uint8_t		usb_first_class(const uint8_t *d, size_t n);

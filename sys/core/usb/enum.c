@@ -549,8 +549,11 @@ descriptor(struct xh_port *xp, size_t n, struct xh_actions *out)
 	}
 	if (r == USB_MALFORMED)
 		try_again(xp, XH_WHY_DESCRIPTOR, out);
-	else if (r == USB_NOT_KEYBOARD)
+	else if (r == USB_NOT_KEYBOARD) {
+		if (xp->xp_device.ud_class == USB_PER_INTERFACE)
+			xp->xp_device.ud_class = usb_first_class(d, n);
 		refuse(xp, XH_WHY_NOT_KEYBOARD, out);
+	}
 }
 
 static void

@@ -57,6 +57,8 @@ a_keyboard_is_found(void **state)
 	assert_int_equal(usb_read_device(device, sizeof(device), &ud), USB_OK);
 	assert_int_equal(ud.ud_vendor, 0x046d);
 	assert_int_equal(ud.ud_product, 0xc31c);
+	assert_int_equal(ud.ud_class, USB_PER_INTERFACE);
+	assert_int_equal(usb_first_class(config, sizeof(config)), 3);
 	assert_int_equal(usb_config_bytes(config, 9), sizeof(config));
 	assert_int_equal(usb_find_keyboard(config, sizeof(config), &uk), USB_OK);
 	assert_int_equal(uk.uk_config, 1);
@@ -95,6 +97,7 @@ what_is_cut_off_is_never_read(void **state)
 
 		memcpy(end, config, n);
 		assert_int_equal(usb_find_keyboard(end, n, &uk) == USB_OK, whole);
+		assert_int_equal(usb_first_class(end, n), n >= 18 ? 3 : USB_PER_INTERFACE);
 		memcpy(end, device, n < 18 ? n : 18);
 		assert_int_equal(usb_read_device(end, n < 18 ? n : 18, &ud) == USB_OK, n >= 18);
 		assert_int_equal(usb_packet0(end, n < 18 ? n : 18, XHCI_LOW), n >= 8 ? 8 : 0);

@@ -985,6 +985,7 @@ what_is_not_a_keyboard_is_refused_at_once(void **state)
 	assert_int_equal(w.port.xp_state, XH_REFUSED);
 	assert_int_equal(w.why, XH_WHY_NOT_KEYBOARD);
 	assert_int_equal(w.configured, 0);
+	assert_int_equal(w.port.xp_device.ud_class, 3);
 	assert_true(w.slot == 0 && w.steps < 12);
 }
 
