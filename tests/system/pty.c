@@ -9,10 +9,14 @@
  *   wait MS          a person is slow
  *   size ROWS COLS   change the window
  *   raw              say "raw" or "cooked": the terminal's mode now
+ *   monitor PATH     QEMU's monitor is there, or will be
+ *   qemu COMMAND     one of it
+ *   keys TEXT        as send, but on the machine's own keyboard, a US one.  16 presses and releases
+ *                    wait in it: at most 12 at once, then an expect
  *
  * Everything that the command shows goes to standard output.  Exit status: the
  * command's, 128+N for a signal; 99, with a line on standard error, when an
- * expected text did not come within ten seconds, when the command ended before
+ * expected text or QEMU's answer did not come within ten seconds, when the command ended before
  * it, or when it had not ended after a minute in all.
  */
 #include <errno.h>
@@ -24,6 +28,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -32,8 +38,10 @@
 #define WAIT_MS		10000
 #define TOTAL_MS	60000
 #define SHOWN_MAX	(1u << 20)
+#define KEYS_MAX	12
 
 static int master;
+static int monitor = -1;
 static pid_t child;
 static long last_ms;			/* when all must be over */
 static char shown[SHOWN_MAX + 1];	/* since the last expect */
@@ -69,12 +77,21 @@ now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static void
+fail(const char *what)
+{
+	fprintf(stderr, "pty: %s\n", what);
+	kill(child, SIGKILL);
+	exit(99);
+}
+
 /* The time is for the text, not for the next byte: what keeps drawing must not be waited for without end. */
 static void
 expect(const char *text)
 {
 	size_t len = strlen(text);
 	long end = now_ms() + WAIT_MS;
+	char what[1100];
 
 	if (end > last_ms)
 		end = last_ms;
@@ -88,20 +105,95 @@ expect(const char *text)
 			return;
 		}
 		if (left <= 0 || !pump((int)left)) {
-			fprintf(stderr, "pty: \"%s\" did not appear\n", text);
-			kill(child, SIGKILL);
-			exit(99);
+			snprintf(what, sizeof what, "\"%s\" did not appear", text);
+			fail(what);
 		}
 	}
 }
 
+/* Until it asks for the next command. */
 static void
-type(const char *s)
+monitor_wait(void)
 {
-	char out[4096];
+	static const char prompt[] = "(qemu) ";
+	struct pollfd p = { .fd = monitor, .events = POLLIN };
+	size_t seen = 0;
+	char c;
+
+	while (seen < sizeof prompt - 1) {
+		if (poll(&p, 1, WAIT_MS) <= 0 || read(monitor, &c, 1) != 1)
+			fail("QEMU's monitor does not answer");
+		seen = c == prompt[seen] ? seen + 1 : c == prompt[0];
+	}
+}
+
+static void
+monitor_open(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	long end = now_ms() + WAIT_MS;
+
+	if (strlen(path) >= sizeof sun.sun_path)
+		fail("a path that is too long");
+	strcpy(sun.sun_path, path);
+	monitor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	while (connect(monitor, (struct sockaddr *)&sun, sizeof sun) != 0) {
+		if (now_ms() >= end)
+			fail("QEMU's monitor is not there");
+		usleep(10000);
+	}
+	monitor_wait();
+}
+
+static void
+qemu(const char *command)
+{
+	if (dprintf(monitor, "%s\n", command) < 0)
+		fail("QEMU's monitor is gone");
+	monitor_wait();
+}
+
+/* Returns how many presses and releases that is. */
+static int
+press(unsigned char c)
+{
+	static const char shifted[] = "~!@#$%^&*()_+{}|:\"<>?", plain[] = "`1234567890-=[]\\;',./";
+	static const struct { char c; const char *name; } named[] = {
+		{ '\r', "ret" }, { '\t', "tab" }, { ' ', "spc" }, { 0x7f, "backspace" },
+		{ '`', "grave_accent" }, { '-', "minus" }, { '=', "equal" },
+		{ '[', "bracket_left" }, { ']', "bracket_right" }, { '\\', "backslash" },
+		{ ';', "semicolon" }, { '\'', "apostrophe" }, { ',', "comma" },
+		{ '.', "dot" }, { '/', "slash" },
+	};
+	const char *with = "", *at = c == 0 ? NULL : strchr(shifted, c), *name;
+	char command[64], key[2] = { (char)c };
+
+	if (at != NULL) {
+		with = "shift-";
+		key[0] = plain[at - shifted];
+	} else if (c >= 'A' && c <= 'Z') {
+		with = "shift-";
+		key[0] = (char)(c - 'A' + 'a');
+	} else if (c < 27 && c != '\r' && c != '\t') {
+		with = "ctrl-";
+		key[0] = (char)(c - 1 + 'a');
+	}
+	name = key;
+	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+		if (named[i].c == key[0])
+			name = named[i].name;
+	snprintf(command, sizeof command, "sendkey %s%s 1", with, name);
+	qemu(command);
+	return *with != '\0' ? 4 : 2;
+}
+
+/* Escapes as they are meant.  Returns the length. */
+static size_t
+unescape(const char *s, char *out, size_t room)
+{
 	size_t n = 0;
 
-	for (; *s != '\0' && n < sizeof out; s++) {
+	for (; *s != '\0' && n < room; s++) {
 		if (*s != '\\') {
 			out[n++] = *s;
 			continue;
@@ -114,7 +206,7 @@ type(const char *s)
 		default: out[n++] = *s; break;
 		}
 	}
-	(void)!write(master, out, n);
+	return n;
 }
 
 static void
@@ -122,12 +214,25 @@ obey(char *line)
 {
 	struct winsize ws = { 0 };
 	struct termios t;
+	char out[4096];
+	int pressed = 0;
+	size_t n;
 
 	line[strcspn(line, "\n")] = '\0';
 	if (strncmp(line, "expect ", 7) == 0)
 		expect(line + 7);
 	else if (strncmp(line, "send ", 5) == 0)
-		type(line + 5);
+		(void)!write(master, out, unescape(line + 5, out, sizeof out));
+	else if (strncmp(line, "keys ", 5) == 0) {
+		n = unescape(line + 5, out, sizeof out);
+		for (size_t i = 0; i < n; i++)
+			pressed += press((unsigned char)out[i]);
+		if (pressed > KEYS_MAX)
+			fail("keys: too many at once");
+	} else if (strncmp(line, "monitor ", 8) == 0)
+		monitor_open(line + 8);
+	else if (strncmp(line, "qemu ", 5) == 0)
+		qemu(line + 5);
 	else if (strncmp(line, "wait ", 5) == 0)
 		usleep((useconds_t)atoi(line + 5) * 1000);
 	else if (sscanf(line, "size %hu %hu", &ws.ws_row, &ws.ws_col) == 2)

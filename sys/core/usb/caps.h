@@ -16,7 +16,7 @@ struct xh_regs {
 
 struct xh_caps {
 	uint32_t	xc_op, xc_run, xc_doorbell;	/* offsets: operational, runtime, doorbells */
-	uint32_t	xc_legacy;		/* offset of the capability by which firmware hands over; 0: none */
+	uint32_t	xc_legacy;		/* offset: by which firmware hands it over; 0: none */
 	uint32_t	xc_scratchpads;		/* pages that it wants for itself */
 	uint32_t	xc_stride;		/* bytes of a context */
 	uint8_t		xc_slots;		/* at least 1 */

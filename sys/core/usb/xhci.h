@@ -27,7 +27,7 @@ enum {
 enum {
 	XHCI_USBCMD = 0x00,
 	XHCI_USBSTS = 0x04,
-	XHCI_PAGESIZE = 0x08,
+	XHCI_PAGESIZE = 0x08,		/* bit 0: 4 KiB */
 	XHCI_CRCR = 0x18,		/* 64 bits: command ring, cycle state in bit 0 */
 	XHCI_DCBAAP = 0x30,		/* 64 bits: table of device contexts by slot */
 	XHCI_CONFIG = 0x38,		/* slots enabled 7:0 */
@@ -38,8 +38,10 @@ enum {
 #define XHCI_CMD_RESET	(1u << 1)
 #define XHCI_CMD_INTE	(1u << 2)
 #define XHCI_STS_HALTED	(1u << 0)
+#define XHCI_STS_HSE	(1u << 2)	/* it could not reach memory, and stopped */
 #define XHCI_STS_EINT	(1u << 3)	/* write 1 to clear */
 #define XHCI_STS_CNR	(1u << 11)	/* not ready: touch nothing else */
+#define XHCI_STS_HCE	(1u << 12)	/* something inside went wrong: until a reset */
 
 /* Runtime registers of interrupter 0 (5.5). */
 enum {
@@ -50,6 +52,8 @@ enum {
 	XHCI_ERDP = 0x38,		/* 64 bits: segment 2:0, XHCI_ERDP_BUSY, address */
 };
 #define XHCI_ERDP_BUSY	(1u << 3)	/* write 1 to clear */
+#define XHCI_IMAN_PENDING (1u << 0)
+#define XHCI_IMAN_ENABLE (1u << 1)
 
 /* PORTSC (5.4.8). */
 #define XHCI_PORT_CCS	(1u << 0)	/* connected */
@@ -87,6 +91,9 @@ enum { XHCI_FULL = 1, XHCI_LOW = 2, XHCI_HIGH = 3, XHCI_SUPER = 4, XHCI_SPEED_MA
 enum { XHCI_EXT_LEGACY = 1, XHCI_EXT_PROTOCOL = 2 };
 #define XHCI_LEGACY_BIOS	(1u << 16)
 #define XHCI_LEGACY_OS		(1u << 24)
+#define XHCI_LEGACY_CONTROL	4u		/* from the capability: what the firmware is told of, */
+#define XHCI_LEGACY_KEEP	0x1fee1feeu	/* bits of it that are nobody's, */
+#define XHCI_LEGACY_CLEAR	0xe0000000u	/* and those that a 1 clears */
 #define XHCI_PROTOCOL_MAJOR(dword0)	((dword0) >> 24)	/* 2 or 3 */
 #define XHCI_PROTOCOL_FIRST(dword2)	((dword2) & 255)	/* port, from 1 */
 #define XHCI_PROTOCOL_COUNT(dword2)	((dword2) >> 8 & 255)
