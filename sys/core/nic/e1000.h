@@ -15,26 +15,36 @@ enum { E1000_VENDOR = 0x8086, E1000_82540EM = 0x100e, E1000_82574L = 0x10d3 };
 /* Registers: offsets in BAR 0. */
 enum {
 	E1000_CTRL = 0x0000, E1000_STATUS = 0x0008, E1000_EERD = 0x0014,
-	E1000_ICR = 0x00c0, E1000_ITR = 0x00c4, E1000_IMS = 0x00d0, E1000_IMC = 0x00d8,
+	E1000_FCAL = 0x0028, E1000_FCAH = 0x002c, E1000_FCT = 0x0030, E1000_FCTTV = 0x0170,
+	E1000_ICR = 0x00c0, E1000_ITR = 0x00c4, E1000_ICS = 0x00c8, E1000_IMS = 0x00d0,
+	E1000_IMC = 0x00d8, E1000_IVAR = 0x00e4,
 	E1000_RCTL = 0x0100, E1000_TCTL = 0x0400, E1000_TIPG = 0x0410,
 	E1000_RDBAL = 0x2800, E1000_RDBAH = 0x2804, E1000_RDLEN = 0x2808,
 	E1000_RDH = 0x2810, E1000_RDT = 0x2818, E1000_RDTR = 0x2820,
 	E1000_TDBAL = 0x3800, E1000_TDBAH = 0x3804, E1000_TDLEN = 0x3808,
-	E1000_TDH = 0x3810, E1000_TDT = 0x3818,
+	E1000_TDH = 0x3810, E1000_TDT = 0x3818, E1000_TXDCTL = 0x3828,
 	E1000_MTA = 0x5200, E1000_RAL = 0x5400, E1000_RAH = 0x5404
 };
 #define E1000_MTA_WORDS		128u
 #define E1000_RAH_VALID		0x80000000u
 
+#define E1000_CTRL_LRST		(1u << 3)	/* link reset */
 #define E1000_CTRL_ASDE		(1u << 5)	/* the speed is what the PHY finds */
 #define E1000_CTRL_SLU		(1u << 6)	/* link up */
+#define E1000_CTRL_ILOS		(1u << 7)	/* loss of signal means the contrary */
 #define E1000_CTRL_RST		(1u << 26)	/* reset; clears itself */
+#define E1000_CTRL_VME		(1u << 30)	/* VLAN tags are taken off */
+#define E1000_CTRL_PHY_RST	(1u << 31)
 
 /* Interrupts: ICR, which forgets when it is read, IMS and IMC. */
 enum {
 	E1000_INT_TXDW = 0x01, E1000_INT_LSC = 0x04, E1000_INT_RXDMT0 = 0x10, E1000_INT_RXO = 0x40,
-	E1000_INT_RXT0 = 0x80
+	E1000_INT_RXT0 = 0x80,
+	/* 82574L: the first receive queue, and all that is about no queue, with a message each. */
+	E1000_INT_RXQ0 = 1 << 20, E1000_INT_OTHER = 1 << 24,
 };
+#define E1000_IVAR_FIRST	0x00080808u	/* 82574L: all of them by the first entry of MSI-X */
+#define E1000_TXDCTL_COUNT	(1u << 22)	/* 82574L: must be 1 */
 
 /* Receive: on, broadcasts, buffers of 2 KiB, no checksum at a frame's end. */
 #define E1000_RCTL_EN		(1u << 1)

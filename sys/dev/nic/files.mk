@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+pc64 += sys/dev/nic/e1000.c
