@@ -297,10 +297,10 @@ follow_link(struct nic *n)
 	drv_unlock(&n->n_lock);
 	atomic_store(&n->n_net.nd_link, link.is_up);
 	if (link.is_up)
-		drv_log(n->n_net.nd_name, "link: %u Mbit/s, %s duplex", link.mbit,
+		drv_log(n->n_net.nd_name, "link up: %u Mbit/s, %s duplex", link.mbit,
 		    link.is_full_duplex ? "full" : "half");
 	else
-		drv_log(n->n_net.nd_name, "no link");
+		drv_log(n->n_net.nd_name, "link down");
 	return true;
 }
 
