@@ -200,7 +200,7 @@ after(uint64_t now_ns, uint32_t ns)
 void
 text_repeat_init(struct text_repeat *r)
 {
-	*r = (struct text_repeat){ KEY_NONE, TEXT_REPEAT_NEVER };
+	*r = (struct text_repeat){ .tr_key = KEY_NONE, .tr_due_ns = TEXT_REPEAT_NEVER };
 }
 
 void
@@ -209,7 +209,9 @@ text_repeat_key(struct text_repeat *r, struct key_event ev, uint64_t now_ns)
 	if (ev.ke_act == KEY_PRESSED) {
 		text_repeat_init(r);
 		if (!key_is_modifier(ev.ke_key) && lock_of(ev.ke_key) == 0)
-			*r = (struct text_repeat){ ev.ke_key, after(now_ns, TEXT_REPEAT_DELAY_NS) };
+			*r = (struct text_repeat){
+				.tr_key = ev.ke_key, .tr_due_ns = after(now_ns, TEXT_REPEAT_DELAY_NS),
+			};
 	} else if (ev.ke_act == KEY_RELEASED && (ev.ke_key == r->tr_key || ev.ke_key == KEY_NONE)) {
 		text_repeat_init(r);
 	}
@@ -220,9 +222,10 @@ text_repeat_due(struct text_repeat *r, uint64_t now_ns, struct key_event *ev)
 {
 	if (r->tr_due_ns == TEXT_REPEAT_NEVER || now_ns < r->tr_due_ns)
 		return false;
+	r->tr_was_late = !r->tr_was_late && now_ns - r->tr_due_ns >= TEXT_REPEAT_LATE_NS;
 	*ev = (struct key_event){ r->tr_key, KEY_REPEATED };
 	r->tr_due_ns = after(r->tr_due_ns, TEXT_REPEAT_PERIOD_NS);
-	if (r->tr_due_ns <= now_ns)
+	if (r->tr_was_late || r->tr_due_ns <= now_ns)
 		r->tr_due_ns = after(now_ns, TEXT_REPEAT_PERIOD_NS);
-	return true;
+	return !r->tr_was_late;
 }

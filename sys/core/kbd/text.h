@@ -34,16 +34,22 @@ enum text_what text_key(struct text *t, struct key_event ev, struct text_bytes *
 
 #define TEXT_REPEAT_DELAY_NS	250000000u
 #define TEXT_REPEAT_PERIOD_NS	33333333u	/* 30 a second */
+#define TEXT_REPEAT_LATE_NS	5000000u
 #define TEXT_REPEAT_NEVER	UINT64_MAX
 
 /* Of one keyboard.  Times are nanoseconds of any clock that does not go back. */
 struct text_repeat {
 	uint8_t		tr_key;			/* the key that repeats, KEY_NONE: none */
+	bool		tr_was_late;		/* and therefore not told of */
 	uint64_t	tr_due_ns;		/* its next repeat; TEXT_REPEAT_NEVER without one */
 };
 
 void	text_repeat_init(struct text_repeat *r);
 /* The keyboard's event at now_ns. */
 void	text_repeat_key(struct text_repeat *r, struct key_event ev, uint64_t now_ns);
-/* True: *ev is a repeat that was due, at most one however late the caller is. */
+/*
+ * True: *ev is a repeat that was due, at most one however late the caller is.
+ * One that comes TEXT_REPEAT_LATE_NS late is sent away for a period, every other time: what kept it
+ * away may have kept the key's release away as well.
+ */
 bool	text_repeat_due(struct text_repeat *r, uint64_t now_ns, struct key_event *ev);

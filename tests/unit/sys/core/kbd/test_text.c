@@ -431,16 +431,25 @@ modifiers_and_locks_do_not_repeat(void **state)
 	}
 }
 
+/* A machine that stood still heard as little of the release as of the time. */
 static void
-a_late_caller_gets_one_repeat(void **state)
+a_late_caller_asks_twice_for_one_repeat(void **state)
 {
 	struct key_event ev;
 
 	(void)state;
 	text_repeat_init(&r);
 	at(0, KEY_A, KEY_PRESSED);
-	assert_true(text_repeat_due(&r, 5 * SECOND_NS, &ev));
-	expect_repeat(5 * SECOND_NS + 33333333, KEY_A);
+	assert_true(text_repeat_due(&r, 250000000 + 4999999, &ev));
+	assert_false(text_repeat_due(&r, 5 * SECOND_NS, &ev));
+	assert_true(text_repeat_due(&r, 6 * SECOND_NS, &ev));	/* late again: it is held, all the same */
+	assert_false(text_repeat_due(&r, 7 * SECOND_NS, &ev));
+	expect_repeat(7 * SECOND_NS + 33333333, KEY_A);
+	assert_false(text_repeat_due(&r, 8 * SECOND_NS, &ev));
+	at(8 * SECOND_NS, KEY_A, KEY_RELEASED);
+	expect_no_repeat();
+	at(8 * SECOND_NS, KEY_B, KEY_PRESSED);
+	assert_false(text_repeat_due(&r, 9 * SECOND_NS, &ev));
 }
 
 static void
@@ -453,7 +462,7 @@ the_end_of_time_is_not_passed(void **state)
 	at(UINT64_MAX - 5, KEY_A, KEY_PRESSED);
 	expect_no_repeat();
 	at(UINT64_MAX - 250000005, KEY_A, KEY_PRESSED);
-	assert_true(text_repeat_due(&r, UINT64_MAX - 1, &ev));
+	assert_true(text_repeat_due(&r, UINT64_MAX - 5, &ev));
 	expect_no_repeat();
 }
 
@@ -478,7 +487,7 @@ main(void)
 		cmocka_unit_test(a_held_key_repeats_after_a_while_thirty_times_a_second),
 		cmocka_unit_test(the_last_key_repeats),
 		cmocka_unit_test(modifiers_and_locks_do_not_repeat),
-		cmocka_unit_test(a_late_caller_gets_one_repeat),
+		cmocka_unit_test(a_late_caller_asks_twice_for_one_repeat),
 		cmocka_unit_test(the_end_of_time_is_not_passed),
 	};
 
