@@ -92,13 +92,15 @@ keys }\r
 expect OK0
 expect #
 qemu sendkey caps_lock 1
-keys echo g
-expect echo g
-keys $?;
-expect $?;
+keys sh -c 
+expect sh -c 
+keys 'echo 
+expect 'echo 
+keys g$?;
+expect g$?;
 keys sleep 
 expect sleep 
-keys 100\r
+keys 99'\r
 expect g0
 keys \x03
 expect #
@@ -107,7 +109,7 @@ expect echo
 keys $?\r
 expect 130
 expect #
-qemu sendkey x 1500
+qemu sendkey x 2500
 expect xxxx
 keys \x15
 expect #
