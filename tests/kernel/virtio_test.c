@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A virtio disk whose device is asked for what it cannot do: it gives up, and works again.  No disk: no test. */
+/* A virtio disk whose device is asked for what it cannot do: it gives up, and works again. */
 #include <core/rt/rt.h>
 #include <drv/blk.h>
 #include <drv/dma.h>
@@ -28,7 +28,8 @@ static void
 begin(struct blkdev *bd, struct bio *b, uint64_t pa, uint32_t pages)
 {
 	*b = (struct bio){
-		.b_op = BIO_READ, .b_blocks = pages * (uint32_t)PAGE_BYTES / bd->bd_block_bytes, .b_nseg = pages,
+		.b_op = BIO_READ, .b_nseg = pages,
+		.b_blocks = pages * (uint32_t)PAGE_BYTES / bd->bd_block_bytes,
 		.b_done = read_done,
 	};
 	for (uint32_t i = 0; i < pages; i++)

@@ -114,7 +114,8 @@ control_setup(void)
 	__asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
 	cr4 |= CR4_DE | CR4_OSFXSR | (pc_feat.f_pge ? CR4_PGE : 0) | (pc_feat.f_umip ? CR4_UMIP : 0) |
 	    (pc_feat.f_fsgsbase ? CR4_FSGSBASE : 0) | (pc_feat.f_xsave ? CR4_OSXSAVE : 0) |
-	    (pc_feat.f_pcid ? CR4_PCIDE : 0) | (pc_feat.f_smep ? CR4_SMEP : 0) | (pc_feat.f_smap ? CR4_SMAP : 0);
+	    (pc_feat.f_pcid ? CR4_PCIDE : 0) | (pc_feat.f_smep ? CR4_SMEP : 0) |
+	    (pc_feat.f_smap ? CR4_SMAP : 0);
 	__asm__ volatile("movq %0, %%cr4" : : "r"(cr4));
 	if (pc_feat.f_xsave)
 		__asm__ volatile("xsetbv"

@@ -54,7 +54,7 @@ static struct {
 	nsec_t		wall0;			/* const: since 1970, at time 0 */
 	struct ref	ref;			/* const */
 	_Atomic bool	by_ref;			/* [atomic] K1 */
-	_Atomic uint64_t ref_last;		/* [atomic] its latest reading, with the times that it went round */
+	_Atomic uint64_t ref_last;		/* [atomic] its latest reading, and how often it went round */
 	uint64_t	ref0, ref_mult;		/* const once by_ref is set */
 	nsec_t		ref_ns0;		/* likewise: what was told at ref0 */
 } clk;
@@ -135,7 +135,9 @@ find_pm(struct ref *r, const struct acpi *a)
 	if (a->a_pm_timer.ar_space != ACPI_IO || port == 0 || port > UINT16_MAX - 3)
 		return false;
 	pm_port = (uint16_t)port;
-	*r = (struct ref){ "ACPI timer", pm_read, (a->a_flags & ACPI_TIMER_32) != 0 ? UINT32_MAX : 0xffffff, 3579545 };
+	*r = (struct ref){
+		"ACPI timer", pm_read, (a->a_flags & ACPI_TIMER_32) != 0 ? UINT32_MAX : 0xffffff, 3579545,
+	};
 	return moves(r);
 }
 
@@ -227,7 +229,8 @@ calibrate(const struct acpi *a, uint64_t *tsc_hz, uint64_t *apic_hz)
 {
 	struct ref *r = &clk.ref;
 
-	return (find_hpet(r, a) && measure(r, tsc_hz, apic_hz)) || (find_pm(r, a) && measure(r, tsc_hz, apic_hz)) ||
+	return (find_hpet(r, a) && measure(r, tsc_hz, apic_hz)) ||
+	    (find_pm(r, a) && measure(r, tsc_hz, apic_hz)) ||
 	    (find_pit(r) && measure(r, tsc_hz, apic_hz)) || (find_cpuid(r) && measure(r, tsc_hz, apic_hz));
 }
 
@@ -259,7 +262,7 @@ days(uint32_t y, uint32_t m, uint32_t d)
 	return era * 146097 + y * 365 + y / 4 - y / 100 + of_year - 719468;
 }
 
-/* Read twice alike, so that no second has passed in the middle.  0: there is none, or what it says is no date. */
+/* Read twice alike, so that no second has passed in the middle.  0: none, or what it says is no date. */
 static nsec_t
 rtc_read(uint8_t century)
 {
@@ -389,7 +392,8 @@ static void
 arm(struct pc_cpu *pc)
 {
 	nsec_t at = rt_min(pc->pc_alarm, pc->pc_beat), now = md_now();
-	const bool by_ref = atomic_load_explicit(&clk.by_ref, memory_order_relaxed), off = at == NSEC_NEVER && !by_ref;
+	const bool by_ref = atomic_load_explicit(&clk.by_ref, memory_order_relaxed);
+	const bool off = at == NSEC_NEVER && !by_ref;
 	nsec_t left = at <= now ? 0 : rt_min(at - now, by_ref ? REF_MAX : TIMER_MAX);
 
 	if (pc_feat.f_tsc_deadline)
