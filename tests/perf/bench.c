@@ -3,8 +3,11 @@
  * bench - what the operations of a kernel cost, from a program's view.
  *
  *   bench [-d DIR] [-h DIR] [NAME...]    one round; DIR: a tmpfs (/tmp); files of the host (/share)
+ *   bench -n COUNT [NAME...]             the same, each row one batch of COUNT, for who counts instructions
  *   bench -x                             exit (what fork+exec runs)
  *   bench -w COUNT COMMAND [ARG]...      wall time of COMMAND, start to exit
+ *   bench -t                             standard input, before each line the ns since the start
+ *   bench -m                             bytes of memory that the kernel takes per touched page
  *   bench -s COUNT START [DIR]           COUNT processes at once, each row from second START on
  *
  * One static program, so that host, virtual kernel and User Mode Linux run the
@@ -16,8 +19,8 @@
  * last one counts.  Medians over rounds are the caller's work.  BENCH_MS in the
  * environment is how long a batch must last; with 0 nothing is measured.
  *
- * As process 1 (User Mode Linux) it makes itself a console and a tmpfs, and
- * powers the machine off at the end.
+ * As process 1 it makes itself a console and a tmpfs, says what the processor's
+ * counter has come to, and powers the machine off at the end.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -48,6 +51,7 @@
 
 static char self[PATH_MAX];
 static uint64_t target_ns = 60000000;
+static uint64_t batch;			/* -n: so many operations, however long they take */
 static bool as_init;
 
 static _Noreturn void
@@ -91,12 +95,12 @@ report(const char *name, double ns)
 static double
 measure(void (*op)(uint64_t n), uint64_t first)
 {
-	for (uint64_t n = first;; n *= 2) {
+	for (uint64_t n = batch != 0 ? batch : first;; n *= 2) {
 		uint64_t t = now_ns();
 
 		op(n);
 		t = now_ns() - t;
-		if (t >= target_ns)
+		if (t >= target_ns || batch != 0)
 			return (double)t / (double)n;
 	}
 }
@@ -445,7 +449,7 @@ run_touch_warm(void)
 {
 	double best = touch();
 
-	for (int i = 0; i < 4; i++) {
+	for (uint64_t i = 1; i < (batch != 0 ? batch : 5); i++) {
 		double ns = touch();
 
 		if (ns < best)
@@ -651,6 +655,56 @@ time_command(int count, char **argv)
 	return 0;
 }
 
+/* Standard input as it comes, each line with its time. */
+static int
+stamp_lines(void)
+{
+	uint64_t t = now_ns();
+	char line[4096];
+
+	while (fgets(line, sizeof line, stdin) != NULL)
+		printf("%llu %s", (unsigned long long)(now_ns() - t), line);
+	return 0;
+}
+
+static uint64_t
+free_bytes(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	unsigned long long kib = 0;
+
+	must(f != NULL, "/proc/meminfo");
+	while (fgets(line, sizeof line, f) != NULL && sscanf(line, "MemFree: %llu", &kib) != 1)
+		continue;
+	fclose(f);
+	return kib * 1024;
+}
+
+static void
+touch_all(size_t len)
+{
+	volatile char *p = anonymous(len);
+
+	must(p != MAP_FAILED, "mmap");
+	for (size_t i = 0; i < len; i += PAGE_LEN)
+		p[i] = 1;
+}
+
+/* With page tables and whatever else the kernel keeps.  What it has in reserve goes to the first ones. */
+static int
+page_bytes(void)
+{
+	enum { LEN = 64 << 20 };
+	uint64_t before;
+
+	touch_all(LEN / 2);
+	before = free_bytes();
+	touch_all(LEN);
+	report("page-bytes", (double)(before - free_bytes()) / (LEN / PAGE_LEN));
+	return 0;
+}
+
 /* Process 1 of a bare machine has no console and no writable tmpfs. */
 static void
 become_init(void)
@@ -667,6 +721,7 @@ become_init(void)
 	dup2(fd, 0);
 	dup2(fd, 1);
 	dup2(fd, 2);
+	report("boot-ticks", (double)__builtin_ia32_rdtsc());
 }
 
 int
@@ -681,6 +736,8 @@ main(int argc, char **argv)
 		return 0;
 	if (argc > 3 && strcmp(argv[1], "-w") == 0)
 		return time_command(atoi(argv[2]), argv + 3);
+	if (argc > 1 && strcmp(argv[1], "-t") == 0)
+		return stamp_lines();
 	if (argc > 3 && strcmp(argv[1], "-s") == 0) {
 		must(chdir(argc > 4 ? argv[4] : dir) == 0, "directory");
 		run_together((uint32_t)atoi(argv[2]), strtoull(argv[3], NULL, 10) * 1000);
@@ -690,11 +747,15 @@ main(int argc, char **argv)
 		become_init();
 	if (ms != NULL)
 		target_ns = strtoull(ms, NULL, 10) * 1000000;
-	while ((c = getopt(argc, argv, "d:h:")) != -1) {
+	while ((c = getopt(argc, argv, "d:h:n:m")) != -1) {
 		if (c == 'd')
 			dir = optarg;
 		else if (c == 'h')
 			host_dir = optarg;
+		else if (c == 'n')
+			batch = strtoull(optarg, NULL, 10);
+		else if (c == 'm')
+			leave(page_bytes());
 		else
 			return 2;
 	}
