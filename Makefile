@@ -497,8 +497,22 @@ bench: setup-bench
 	@$(MAKE) --no-print-directory $(O)/bin/vkernel $(O)/bin/vkernel-test $(O)/perf/bench $(O)/tools/mkcpio $(O)/system/deny
 	@sh scripts/run/bench $(O)
 
+## bench-pc64   the PC's kernel against Debian's in the same QEMU: instructions, boot, disks
+.PHONY: bench-pc64
+bench-pc64:
+	@BUILD=$(O) sh scripts/run/setup bench-pc64
+	@$(MAKE) --no-print-directory $(O)/pc64/kernel.elf $(O)/root.cpio $(O)/tools/mkcpio \
+	    $(O)/perf/bench $(O)/perf/disk $(O)/perf/hot.so
+	@sh scripts/run/bench-pc64 $(O)
+
 $(O)/perf/%: tests/perf/%.c $(O)/flags
 	$(call musl,-O2)
+
+# QEMU loads it.
+$(O)/perf/%.so: tests/perf/%.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,PLUGIN,$<)
+	$(Q)$(CC) $(warn) -O2 -g -D_GNU_SOURCE -fPIC -shared -MD -MP -MF $@.d -o $@ $<
 
 ## clean        forget all that was built
 clean:
