@@ -13,7 +13,7 @@
  *   DISK sda/random-read-4k/32 OPERATIONS_PER_SECOND INTERRUPTS_PER_OPERATION
  *
  * Interrupts are those of the numbered lines of /proc/interrupts, without
- * timers: nothing else may be busy.  Without that file: "-".
+ * timers: nothing else may be busy.  Where it has none: "-".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +71,7 @@ interrupts(void)
 {
 	FILE *f = fopen("/proc/interrupts", "r");
 	char line[1024];
-	int64_t sum = 0;
+	int64_t sum = -1;
 
 	if (f == NULL)
 		return -1;
@@ -81,6 +81,7 @@ interrupts(void)
 		strtoull(line, &p, 10);
 		if (p == line || *p != ':' || strstr(line, "timer") != NULL)
 			continue;
+		sum += sum < 0;
 		for (p++;; p = end) {
 			unsigned long long n = strtoull(p, &end, 10);
 
