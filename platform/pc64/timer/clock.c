@@ -9,11 +9,12 @@
  * narrowest of some brackets counts, so a few milliseconds are enough although
  * an emulator or a management interrupt may come between.
  *
- * The processor's counter carries the time only if it is invariant, and if
- * each CPU's was seen to agree with the first one's when it came up: nothing
- * then reads an earlier time after a later one.  Otherwise the reference itself
- * is the clock from then on: slow to read, but one for all.  It is extended to
- * 64 bits by whoever reads it, so it is read before it goes round.
+ * The processor's counter carries the time only if it is invariant, as a virtual
+ * machine's is, made of its host's clock; and if each CPU's was seen to agree with
+ * the first one's when it came up: nothing then reads an earlier time after a later
+ * one.  Otherwise the reference itself is the clock from then on: slow to read, but
+ * one for all.  It is extended to 64 bits by whoever reads it, so it is read before
+ * it goes round.
  *
  * The wall clock is the RTC's at boot and the monotonic one's from then on.
  *
@@ -313,7 +314,7 @@ clock_setup(const struct acpi *a)
 	clk.wall0 = rtc_read(a->a_century);
 	if (clk.wall0 == 0)
 		boot_note("no clock keeps the date: it is 1970");
-	if (!pc_feat.f_invariant_tsc)
+	if (!pc_feat.f_invariant_tsc && !pc_feat.f_hypervisor)
 		clock_distrust("the processor's counter may change its speed");
 }
 
@@ -372,7 +373,7 @@ md_wall(void)
 bool
 md_clock(struct md_clock *out)
 {
-	if (atomic_load_explicit(&clk.by_ref, memory_order_acquire) || !pc_feat.f_invariant_tsc)
+	if (atomic_load_explicit(&clk.by_ref, memory_order_acquire))
 		return false;
 	out->mc_count = tsc_ordered();
 	out->mc_mono = scale(out->mc_count - clk.tsc0, clk.tsc_mult);
