@@ -175,6 +175,7 @@ disk_serve(struct virtio_queue *q)
 		uint32_t n;
 
 		drv_lock(&q->q_lock);
+		virtio_hush(q);
 		n = take_batch(q, answer);
 		more = n > 0 || virtio_rest(q);
 		room = n > 0 && dq->dq_waited_for;

@@ -54,6 +54,13 @@ virtio_take(struct virtio_queue *q, struct vring_done *done)
 	return got;
 }
 
+void
+virtio_hush(struct virtio_queue *q)
+{
+	if (q->q_on)
+		(void)vring_want_interrupt(&q->q_ring, false);
+}
+
 bool
 virtio_rest(struct virtio_queue *q)
 {
@@ -164,7 +171,7 @@ run(struct virtio *v)
 
 /* ---- The keeper. ---- */
 
-/* Off with it: D1.  What it had is the driver's again. */
+/* D1 */
 static void
 stop(struct virtio *v)
 {
@@ -175,6 +182,7 @@ stop(struct virtio *v)
 	}
 }
 
+/* What a device had that was reset is the driver's again. */
 static void
 take_back(struct virtio_queue *q)
 {

@@ -111,7 +111,8 @@ void	virtio_fail(struct virtio *v, const char *why);
 bool	virtio_put(struct virtio_queue *q, const struct vring_segment *seg, uint32_t n, void *cookie);
 void	virtio_kick(struct virtio_queue *q);	/* after some virtio_put() */
 bool	virtio_take(struct virtio_queue *q, struct vring_done *done);
-/* True: there is more to take already. */
+void	virtio_hush(struct virtio_queue *q);	/* interrupts are not wanted... */
+/* ...but for what finishes from now on.  True: something has already. */
 bool	virtio_rest(struct virtio_queue *q);
 /* Any context: the keeper calls serve(), later than who is waiting for this CPU. */
 void	virtio_serve_later(struct virtio *v);

@@ -111,6 +111,7 @@ receive(struct nic *n, struct virtio_queue *q)
 		while (count > 0)
 			b->b_free[b->b_nfree++] = got[--count].buffer;
 		refill(q, b);
+		virtio_hush(q);
 		while (round < ROUNDS && count < BATCH && virtio_take(q, &done))
 			got[count++] = (struct received){ index_of(b, done.d_cookie), done.d_written };
 		more = round < ROUNDS && (count > 0 || virtio_rest(q));
@@ -130,8 +131,7 @@ reap(struct virtio_queue *q, struct buffers *b)
 
 	while (virtio_take(q, &done))
 		b->b_free[b->b_nfree++] = index_of(b, done.d_cookie);
-	if (q->q_on)
-		(void)vring_want_interrupt(&q->q_ring, false);
+	virtio_hush(q);
 }
 
 static bool
