@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * usb - descriptors of any device, and a port's machine with any events.
+ * usb - descriptors of any device, a controller's registers, and a port's machine with any events.
  *
- * The first piece is a configuration; it is also what the device sends when it
+ * The first piece is a configuration, or registers; it is also what the device sends when it
  * is asked.  The rest are events of 8 bytes: kind, code, slot, endpoint, and a
  * number.  Half of the kinds name the slot and TRB that are under way, without
  * which no machine would come far.
  */
 #include "fake.h"
 
+#include "../../sys/core/usb/caps.c"
 #include "../../sys/core/usb/ring.c"
 #include "../../sys/core/usb/ctx.c"
 #include "../../sys/core/usb/desc.c"
@@ -37,6 +38,30 @@ descriptors(const uint8_t *d, size_t n)
 	(void)usb_first_class(d, n);
 	if (usb_find_keyboard(d, n, &uk) == USB_OK)
 		ASSERT(uk.uk_config != 0 && uk.uk_endpoint - 1u < 15 && uk.uk_packet - 1u < 1024);
+}
+
+static uint32_t
+reg_read(void *arg, uint32_t offset)
+{
+	uint32_t v;
+
+	memcpy(&v, (const uint8_t *)arg + offset, sizeof v);
+	return v;
+}
+
+static void
+registers(const uint8_t *d, size_t n)
+{
+	const struct xh_regs rg = { reg_read, (void *)(uintptr_t)d, (uint32_t)n & ~3u };
+	struct xh_caps xc;
+
+	if (!xh_caps_read(&rg, &xc))
+		return;
+	ASSERT(xc.xc_slots != 0 && xc.xc_ports != 0 && xc.xc_doorbell + 4 * xc.xc_slots + 4u <= n);
+	ASSERT(xc.xc_op + XHCI_PORTSC1 + xc.xc_ports * 16u <= n && xc.xc_run + 0x40 <= n);
+	ASSERT(xc.xc_legacy % 4 == 0 && xc.xc_legacy + 8 <= n && xc.xc_usb[0] == 0);
+	for (uint32_t port = xc.xc_ports + 1u; port <= XH_PORTS_MAX; port++)
+		ASSERT(xc.xc_usb[port] == 0);
 }
 
 /* What holds between events: enum.c's E1 to E3. */
@@ -136,6 +161,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fake_begin(data, 0);
 	config = fake_piece(&data, &len, &n);
 	descriptors(config, n);
+	registers(config, n);
 	ASSERT(xh_port_init(&xp, &pm, n % 2 == 0 ? 32 : 64, 1, n % 4 < 2));
 	for (; len >= 8; data += 8, len -= 8) {
 		struct xh_event e = event(&xp, data);
