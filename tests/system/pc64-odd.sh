@@ -41,4 +41,10 @@ it "said" "it is 1970"
 MACHINE=microvm,rtc=off,pit=off pc -- echo "$words" >"$t/out"
 same "no clock at all is the end" 125 $?
 it "said" "no clock"
+
+# ---- the end ----
+for way in q35 pc microvm q35,acpi=off microvm,acpi=off; do
+	MACHINE=$way pc -- sh -c 'reboot -f; echo still here; sleep 100' >"$t/out"
+	same "$way starts anew, which ends it here" "0 " "$? $(cat "$t/out")"
+done
 finish

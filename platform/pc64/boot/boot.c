@@ -254,6 +254,11 @@ power_setup(void)
 	if ((acpi.a_flags & ACPI_HW_REDUCED) != 0 && acpi.a_sleep_control.ar_space == ACPI_MEMORY &&
 	    acpi.a_sleep_control.ar_addr != 0)
 		boot_power.bp_sleep = mmu_io(acpi.a_sleep_control.ar_addr, 1, false);
+	if (acpi.a_reset.ar_space == ACPI_MEMORY && acpi.a_reset.ar_addr != 0)
+		boot_power.bp_reset = mmu_io(acpi.a_reset.ar_addr, 1, false);
+	if (acpi.a_reset.ar_space == ACPI_IO && acpi.a_reset.ar_addr <= UINT16_MAX)
+		boot_power.bp_reset_port = (uint16_t)acpi.a_reset.ar_addr;
+	boot_power.bp_r = acpi.a_reset_value;
 	boot_power.bp_s = (uint8_t)(1u << 5 | (uint32_t)acpi.a_s5_a << 2);
 	if ((acpi.a_flags & ACPI_S5) == 0)
 		return;

@@ -14,12 +14,15 @@ extern bool boot_status;			/* const after boot: somebody reads the status, at CO
 void	boot_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void boot_refuse(const char *why);
 
-/* ACPI's soft-off. */
+/* ACPI's soft-off, and its restart. */
 struct boot_power {
 	uint32_t	bp_pm1a, bp_pm1b;	/* ports; 0: none */
 	uint16_t	bp_a, bp_b;		/* what to write there */
 	volatile uint8_t *bp_sleep;		/* or a byte in memory; NULL: none */
 	uint8_t		bp_s;			/* what to write there */
+	volatile uint8_t *bp_reset;		/* restarts; NULL: none in memory */
+	uint16_t	bp_reset_port;		/* or a port; 0: none */
+	uint8_t		bp_r;			/* what to write there */
 };
 extern struct boot_power boot_power;		/* const after boot */
 
