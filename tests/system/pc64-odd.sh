@@ -42,9 +42,57 @@ MACHINE=microvm,rtc=off,pit=off pc -- echo "$words" >"$t/out"
 same "no clock at all is the end" 125 $?
 it "said" "no clock"
 
+# ---- memory ----
+lives() {	# CLAIM [OPTION]...
+	claim=$1
+	shift
+	same "$claim" "$words" "$(pc "$@" -- echo "$words")"
+}
+lives "24 MiB of memory" -m 24M
+same "not a word" "" "$(cat "$t/err")"
+pc -m 18M -- echo "$words" >"$t/out"
+same "18 MiB are too few" 125 $?
+it "said" "memory has no room"
+same "5 GiB, in two pieces" 1 "$(pc -m 5G -- awk '/MemTotal/ { print ($2 > 5100000) }' /proc/meminfo)"
+QEMU_ARGS="-smp 2,maxcpus=64,sockets=32,cores=2" lives "processors that could come" -c 1
+
+# ---- tables ----
+MACHINE=q35,acpi=off lives "the tables of the BIOS" -c 2
+MACHINE=microvm,acpi=off lives "no tables"
+le() {	# BYTES VALUE: little-endian
+	v=$(($2))
+	i=0
+	while [ $i -lt "$1" ]; do
+		# shellcheck disable=SC2059
+		printf "\\$(printf %03o $((v & 255)))"
+		v=$((v >> 8))
+		i=$((i + 1))
+	done
+}
+hpet() {	# ADDRESS: the body of a table that says so
+	le 4 0x8086a201
+	le 4 0x4000
+	le 8 "$1"
+	le 4 0
+}
+for at in 0 0x2000000 0x1000 0xfee00000 0xfffffffff0000000; do
+	hpet $at >"$t/hpet"
+	QEMU_ARGS="-acpitable sig=HPET,data=$t/hpet" MACHINE=q35,hpet=off lives "an HPET at $at" -c 2
+done
+hpet 0xfed00000 | head -c 9 >"$t/hpet"
+QEMU_ARGS="-acpitable sig=HPET,data=$t/hpet" MACHINE=q35,hpet=off lives "half a table"
+it "said" "tables 1 are bad"
+{ printf HPET; le 4 0x7fffffff; head -c 48 /dev/zero; } >"$t/table"
+QEMU_ARGS="-acpitable file=$t/table" MACHINE=q35,hpet=off lives "a table of 2 GiB"
+{ printf APIC; le 4 60; head -c 36 /dev/urandom; le 8 0xff00ff00ff00; le 8 0; } >"$t/table"
+QEMU_ARGS="-acpitable file=$t/table" lives "a second table of processors, of noise" -c 2
+
 # ---- the end ----
 for way in q35 pc microvm q35,acpi=off microvm,acpi=off; do
 	MACHINE=$way pc -- sh -c 'reboot -f; echo still here; sleep 100' >"$t/out"
 	same "$way starts anew, which ends it here" "0 " "$? $(cat "$t/out")"
 done
+MACHINE=microvm,acpi=off pc -- sh -c 'exit 3' >"$t/out"
+same "a power that does not go off" 3 $?
+it "said" "can be switched off now"
 finish

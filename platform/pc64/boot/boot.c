@@ -24,8 +24,7 @@
 
 #define POOL_BYTES	(16ull << 20)
 #define EARLY_BYTES	(1ull << 32)	/* what entry.S shows */
-#define TRAMPOLINE	0x8000u
-#define LAPIC_PA	0xfee00000u
+#define LOW_BYTES	0x9f000u		/* where the other processors can begin: below the firmware's */
 #define IOAPIC_PA	0xfec00000u
 
 void	boot_main(uint32_t magic, uint64_t info_pa);
@@ -37,6 +36,7 @@ static struct md_boot boot;		/* const after boot_main() */
 static struct bootinfo info;		/* likewise */
 static struct acpi acpi;		/* likewise */
 static struct md_ram ram[BI_MAP_MAX];	/* likewise */
+static paddr_t trampoline_pa;		/* const after boot_main(): 0 if there is only one processor */
 static paddr_t early_root;		/* const: shows low memory where it is, and the kernel */
 char boot_stdio[4] = "ttt";
 bool boot_status;
@@ -71,7 +71,7 @@ static const void *
 table_map(void *arg, uint64_t pa, uint64_t len)
 {
 	(void)arg;
-	return mmu_io(pa, len, true);
+	return mmu_window(pa, len);
 }
 
 void
@@ -146,6 +146,8 @@ memory_setup(void)
 	room = find_room(image, page_round(len) + POOL_BYTES);
 	boot.b_initrd = room.mr_base;
 	boot.b_initrd_bytes = len;
+	if (len > 0 && (info.bi_mods[0].bm_pa >= EARLY_BYTES || len > EARLY_BYTES - info.bi_mods[0].bm_pa))
+		boot_refuse("the root archive lies above 4 GiB");
 	if (len > 0)
 		memmove(md_p2v(boot.b_initrd), md_p2v(info.bi_mods[0].bm_pa), len);
 	pool_open(room.mr_base + len, room.mr_end);
@@ -157,7 +159,14 @@ tables_read(void)
 {
 	const struct pc_mem m = { table_map, NULL };
 
-	acpi_scan(&acpi, &m, info.bi_rsdp_len > 0 ? info.bi_rsdp : NULL, info.bi_rsdp_len);
+	if ((info.bi_flags & BI_MAP_CUT) != 0)
+		boot_note("memory from %#llx on is not used: it has too many pieces", (unsigned long long)info.bi_map_end);
+	if (!acpi_scan(&acpi, &m, info.bi_rsdp_len > 0 ? info.bi_rsdp : NULL, info.bi_rsdp_len) &&
+	    info.bi_rsdp_len > 0)
+		boot_note("the firmware's tables cannot be found where it says that they are");
+	if (acpi.a_bad_tables + acpi.a_bad_entries + acpi.a_lost > 0)
+		boot_note("of the firmware's tables %u are bad and %u entries; %u entries are too many",
+		    acpi.a_bad_tables, acpi.a_bad_entries, acpi.a_lost);
 }
 
 static void
@@ -165,12 +174,28 @@ interrupts_setup(void)
 {
 	outb(0x21, 0xff);		/* both 8259s: nothing */
 	outb(0xa1, 0xff);
-	apic_setup(acpi.a_lapic_pa != 0 ? acpi.a_lapic_pa : LAPIC_PA);
+	if (!apic_setup())
+		boot_refuse("the local APIC is nowhere");
 	apic_setup_cpu();
 	for (uint32_t i = 0; i < acpi.a_nioapics; i++)
-		ioapic_add(acpi.a_ioapics[i].ai_pa, acpi.a_ioapics[i].ai_gsi_base);
-	if (acpi.a_nioapics == 0)
-		ioapic_add(IOAPIC_PA, 0);
+		if (!ioapic_add(acpi.a_ioapics[i].ai_pa, acpi.a_ioapics[i].ai_gsi_base))
+			boot_note("no IOAPIC at %#llx", (unsigned long long)acpi.a_ioapics[i].ai_pa);
+	if (acpi.a_nioapics == 0 && !ioapic_add(IOAPIC_PA, 0))
+		boot_note("there is no IOAPIC");
+}
+
+/* A page that other processors can begin in; 0: none. */
+static paddr_t
+low_page(void)
+{
+	for (uint32_t i = 0; i < info.bi_nmap; i++) {
+		const struct bi_range *r = &info.bi_map[i];
+		const paddr_t pa = rt_max(r->br_base, PAGE_BYTES);
+
+		if (r->br_kind == BI_RAM && pa < LOW_BYTES && r->br_base + r->br_len >= pa + PAGE_BYTES)
+			return pa;
+	}
+	return 0;
 }
 
 /* This processor is 0, the others follow as the firmware lists them. */
@@ -178,12 +203,27 @@ static void
 processors_setup(struct pc_cpu *self)
 {
 	const uint32_t me = apic_id();
+	uint32_t far = 0, many = 0;
 
 	self->pc_apic = me;
 	pc_ncpu = 1;
-	for (uint32_t i = 0; i < acpi.a_ncpus && pc_ncpu < PC_CPUS_MAX; i++)
-		if (acpi.a_cpus[i].ac_enabled && acpi.a_cpus[i].ac_apic_id != me)
-			(void)cpu_make(pc_ncpu++, acpi.a_cpus[i].ac_apic_id);
+	trampoline_pa = low_page();
+	for (uint32_t i = 0; i < acpi.a_ncpus; i++) {
+		const struct acpi_cpu *c = &acpi.a_cpus[i];
+
+		if (!c->ac_enabled || c->ac_apic_id == me)
+			continue;
+		if (c->ac_apic_id >= 255 && !pc_feat.f_x2apic)
+			far++;
+		else if (pc_ncpu == PC_CPUS_MAX || trampoline_pa == 0)
+			many++;
+		else
+			(void)cpu_make(pc_ncpu++, c->ac_apic_id);
+	}
+	if (far > 0)
+		boot_note("%u processors have numbers that need an x2APIC, which this one is not", far);
+	if (many > 0)
+		boot_note("%u processors are not used: %u can be, and with memory below 1 MiB", many, PC_CPUS_MAX);
 	boot.b_ncpu = pc_ncpu;
 }
 
@@ -191,26 +231,30 @@ processors_setup(struct pc_cpu *self)
 static void
 trampoline_setup(void)
 {
-	uint64_t *root = md_p2v(early_root = pool_page());
-	uint64_t *low = md_p2v(pool_page()), *lower = md_p2v(pool_page());
+	uint64_t *root, *low, *lower;
 
+	if (pc_ncpu == 1)
+		return;
+	root = md_p2v(early_root = pool_page());
+	low = md_p2v(pool_page());
+	lower = md_p2v(pool_page());
 	memcpy(root, md_p2v(mmu_root()), PAGE_BYTES);
 	root[0] = md_v2p(low) | 3;
 	low[0] = md_v2p(lower) | 3;
 	lower[0] = 0x83;
-	memcpy(md_p2v(TRAMPOLINE), trampoline, (size_t)(trampoline_end - trampoline));
+	memcpy(md_p2v(trampoline_pa), trampoline, (size_t)(trampoline_end - trampoline));
 }
 
 uint32_t
 boot_trampoline_page(void)
 {
-	return TRAMPOLINE >> PAGE_SHIFT;
+	return (uint32_t)(trampoline_pa >> PAGE_SHIFT);
 }
 
 void
 boot_trampoline(struct pc_cpu *pc)
 {
-	uint64_t *args = md_p2v(TRAMPOLINE + (paddr_t)(trampoline_args - trampoline));
+	uint64_t *args = md_p2v(trampoline_pa + (paddr_t)(trampoline_args - trampoline));
 
 	args[0] = early_root;
 	args[1] = mmu_root();
@@ -253,9 +297,9 @@ power_setup(void)
 {
 	if ((acpi.a_flags & ACPI_HW_REDUCED) != 0 && acpi.a_sleep_control.ar_space == ACPI_MEMORY &&
 	    acpi.a_sleep_control.ar_addr != 0)
-		boot_power.bp_sleep = mmu_io(acpi.a_sleep_control.ar_addr, 1, false);
+		boot_power.bp_sleep = mmu_io(acpi.a_sleep_control.ar_addr, 1);
 	if (acpi.a_reset.ar_space == ACPI_MEMORY && acpi.a_reset.ar_addr != 0)
-		boot_power.bp_reset = mmu_io(acpi.a_reset.ar_addr, 1, false);
+		boot_power.bp_reset = mmu_io(acpi.a_reset.ar_addr, 1);
 	if (acpi.a_reset.ar_space == ACPI_IO && acpi.a_reset.ar_addr <= UINT16_MAX)
 		boot_power.bp_reset_port = (uint16_t)acpi.a_reset.ar_addr;
 	boot_power.bp_r = acpi.a_reset_value;

@@ -62,7 +62,8 @@ switch_off(void)
 		outw((uint16_t)boot_power.bp_pm1b, boot_power.bp_b);
 	if (boot_power.bp_sleep != NULL)
 		*boot_power.bp_sleep = boot_power.bp_s;
-	clock_wait_us(1000000);		/* it takes a moment */
+	if (boot_power.bp_pm1a != 0 || boot_power.bp_sleep != NULL)
+		clock_wait_us(1000000);		/* it takes a moment */
 }
 
 _Noreturn void
@@ -78,6 +79,9 @@ md_power_off_as(enum md_outcome how, int status)
 		restart();
 	switch_off();
 	md_emergency("\nthe power can be switched off now\n", 35);
+	clock_wait_us(FIFO_US);
+	if (boot_status)		/* whoever runs the machine as a command takes that for its end, too */
+		restart();
 	for (;;)
 		__asm__ volatile("cli\n\thlt");
 }

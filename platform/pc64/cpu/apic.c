@@ -52,11 +52,13 @@ reg_set(uint32_t reg, uint32_t v)
 		lapic[reg / 4] = v;
 }
 
-void
-apic_setup(uint64_t pa)
+/* Where it is the processor knows better than the firmware's tables. */
+bool
+apic_setup(void)
 {
 	if (!pc_feat.f_x2apic)
-		lapic = mmu_io(pa, PAGE_BYTES, false);
+		lapic = mmu_io(rdmsr(MSR_APIC_BASE) & 0xffffffffff000, PAGE_BYTES);
+	return pc_feat.f_x2apic || lapic != NULL;
 }
 
 void
@@ -151,18 +153,22 @@ io_set(uint32_t i, uint32_t reg, uint32_t v)
 	ioapic[i].regs[4] = v;
 }
 
-void
+bool
 ioapic_add(uint64_t pa, uint32_t gsi)
 {
-	uint32_t i = ioapics;
+	uint32_t i = ioapics, version;
 
-	if (i == IOAPICS_MAX || (ioapic[i].regs = mmu_io(pa, PAGE_BYTES, false)) == NULL)
-		return;
+	if (i == IOAPICS_MAX || pa % 4 != 0 || (ioapic[i].regs = mmu_io(pa, 32)) == NULL)
+		return false;
+	version = io_get(i, 1);
+	if (version == 0 || version == UINT32_MAX)
+		return false;
 	ioapic[i].gsi = gsi;
-	ioapic[i].count = (io_get(i, 1) >> 16 & 0xff) + 1;
+	ioapic[i].count = (version >> 16 & 0xff) + 1;
 	for (uint32_t n = 0; n < ioapic[i].count; n++)
 		io_set(i, 0x10 + 2 * n, LVT_MASKED);
 	ioapics++;
+	return true;
 }
 
 /* Which IOAPIC has it, and as which of its pins; `ioapics`: none. */

@@ -92,6 +92,11 @@ cpu_features(void)
 		cpuid(0x80000007, 0, r);
 		pc_feat.f_invariant_tsc = (r[3] & 1u << 8) != 0;
 	}
+	pc_feat.f_pa_end = 1ull << 36;
+	if (maxext >= 0x80000008) {
+		cpuid(0x80000008, 0, r);
+		pc_feat.f_pa_end = 1ull << rt_min(r[0] & 0xff, 52u);
+	}
 	/* QEMU's software processor does not claim it, but counts by the host's clock. */
 	cpuid(0x40000000, 0, r);
 	if (pc_feat.f_hypervisor && memcmp(&r[1], "TCGTCGTCGTCG", 12) == 0)

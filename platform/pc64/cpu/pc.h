@@ -87,7 +87,7 @@ struct trap_frame {
 struct pc_features {
 	bool	f_x2apic, f_fsgsbase, f_smep, f_smap, f_umip, f_xsave, f_tsc_deadline, f_pge, f_pcid;
 	bool	f_rdrand, f_rdseed, f_invariant_tsc, f_hypervisor;
-	uint64_t f_xcr0;
+	uint64_t f_xcr0, f_pa_end;	/* no physical address from the latter on */
 	uint32_t f_xbytes, f_mxcsr_mask;
 };
 extern struct pc_features pc_feat;	/* const after boot */
@@ -172,7 +172,7 @@ void	trap_setup(void);
 void	trap_interrupt(struct pc_cpu *pc, uint64_t vector);	/* interrupts are off */
 
 /* apic.c */
-void	apic_setup(uint64_t pa);
+bool	apic_setup(void);			/* false: there is none */
 void	apic_setup_cpu(void);
 uint32_t apic_id(void);
 void	apic_eoi(void);
@@ -181,7 +181,7 @@ void	apic_send_nmi(uint32_t apic);
 void	apic_start(uint32_t apic, uint32_t page);	/* INIT and STARTUP */
 void	apic_timer(uint64_t ticks);			/* 0: off */
 uint32_t apic_timer_now(void);
-void	ioapic_add(uint64_t pa, uint32_t gsi);
+bool	ioapic_add(uint64_t pa, uint32_t gsi);	/* false: none is there, or there are too many */
 bool	ioapic_route(uint32_t gsi, uint32_t vector, uint32_t apic, bool level, bool low);
 void	ioapic_mask(uint32_t gsi, bool on);	/* of one that was routed; any context */
 
@@ -194,7 +194,8 @@ void	mmu_setup(const struct md_ram *ram, uint32_t n);	/* tables that replace tho
 paddr_t	mmu_root(void);
 void	mmu_enter(struct pc_cpu *pc, md_space_t s);	/* interrupts off */
 void	mmu_serve(struct pc_cpu *pc);		/* VEC_TLB */
-void	*mmu_io(uint64_t pa, uint64_t len, bool cached);	/* at boot; NULL: no room */
+void	*mmu_io(uint64_t pa, uint64_t len);	/* at boot: registers; NULL: no room, or they cannot be there */
+const void *mmu_window(uint64_t pa, uint64_t len);	/* at boot: to read, until the next call; or NULL */
 
 /* clock.c */
 struct acpi;

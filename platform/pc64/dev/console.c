@@ -52,7 +52,7 @@ console_setup(const struct bi_fb *b)
 	struct scr_cell *cells;
 	size_t need;
 
-	if (b->fb_kind != BI_FB_RGB || (m.m_pixels = mmu_io(b->fb_pa, bytes, false)) == NULL)
+	if (b->fb_kind != BI_FB_RGB || (m.m_pixels = mmu_io(b->fb_pa, bytes)) == NULL)
 		return;
 	if (!fb_init(&fb, &m, &font_console))
 		return;

@@ -101,7 +101,7 @@ map(uint64_t pa, uint64_t bytes)
 	if (pa == 0 || rt_add_overflows(pa, bytes, &end) || end > address_end() || is_taken(pa, bytes))
 		return NULL;
 	drv_lock(&cfg_lock);
-	at = mmu_io(pa, bytes, false);
+	at = mmu_io(pa, bytes);
 	drv_unlock(&cfg_lock);
 	return at;
 }

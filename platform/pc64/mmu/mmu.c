@@ -51,6 +51,7 @@
 #define P_NX		(1ull << 63)
 #define P_PA		0x000ffffffffff000ull
 #define BIG_BYTES	(2ull << 20)
+#define WINDOW_BYTES	(17ull << 20)	/* more than any table that is read */
 #define SPACES_MAX	65536
 #define CR3_KEEP	(1ull << 63)	/* what is under the tag */
 #define INVLPG_MAX	64		/* pages; beyond that everything */
@@ -201,19 +202,44 @@ mmu_root(void)
 	return md_v2p(root);
 }
 
-void *
-mmu_io(uint64_t pa, uint64_t len, bool cached)
+static bool
+is_ram(paddr_t pa, paddr_t end)
 {
-	static uint64_t next = MD_IO_BASE;
-	const uint64_t first = page_trunc(pa), bytes = page_round(pa + len) - first;
+	const struct md_boot *b = md_boot();
+
+	for (uint32_t i = 0; i < b->b_nram; i++)
+		if (pa < b->b_ram[i].mr_end && b->b_ram[i].mr_base < end)
+			return true;
+	return false;
+}
+
+void *
+mmu_io(uint64_t pa, uint64_t len)
+{
+	static uint64_t next = MD_IO_BASE + WINDOW_BYTES;
+	const uint64_t first = page_trunc(pa), end = page_round(pa + len), bytes = end - first;
 	void *at;
 
-	if (pa + len < pa || bytes > MD_IO_BASE + MD_IO_BYTES - next)
+	if (pa + len < pa || end > pc_feat.f_pa_end || bytes > MD_IO_BASE + MD_IO_BYTES - next ||
+	    is_ram(first, end))
 		return NULL;
-	map_small(next, first, bytes, P_WRITE | P_NX | P_GLOBAL | (cached ? 0 : P_UNCACHED));
+	map_small(next, first, bytes, P_WRITE | P_NX | P_GLOBAL | P_UNCACHED);
 	at = (void *)(next + (pa - first));
 	next += bytes;
 	return at;
+}
+
+const void *
+mmu_window(uint64_t pa, uint64_t len)
+{
+	const uint64_t first = page_trunc(pa), end = page_round(pa + len), bytes = end - first;
+
+	if (pa + len < pa || end > pc_feat.f_pa_end || bytes > WINDOW_BYTES)
+		return NULL;
+	map_small(MD_IO_BASE, first, bytes, P_NX);
+	for (uint64_t off = 0; off < bytes; off += PAGE_BYTES)
+		__asm__ volatile("invlpg (%0)" : : "r"(MD_IO_BASE + off) : "memory");
+	return (const void *)(MD_IO_BASE + (pa - first));
 }
 
 /* -------------------------------------------------------------- spaces -- */

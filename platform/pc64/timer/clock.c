@@ -120,7 +120,7 @@ moves(const struct ref *r)
 static bool
 find_hpet(struct ref *r, const struct acpi *a)
 {
-	hpet = a->a_hpet_pa % 8 == 0 && a->a_hpet_pa != 0 ? mmu_io(a->a_hpet_pa, 1024, false) : NULL;
+	hpet = a->a_hpet_pa % 8 == 0 && a->a_hpet_pa != 0 ? mmu_io(a->a_hpet_pa, 1024) : NULL;
 	if (hpet == NULL || hpet[HPET_PERIOD] == 0 || hpet[HPET_PERIOD] > HPET_FS_MAX)
 		return false;
 	hpet[HPET_CONFIG] = (hpet[HPET_CONFIG] & ~2u) | 1;
