@@ -160,7 +160,8 @@ tables_read(void)
 	const struct pc_mem m = { table_map, NULL };
 
 	if ((info.bi_flags & BI_MAP_CUT) != 0)
-		boot_note("memory from %#llx on is not used: it has too many pieces", (unsigned long long)info.bi_map_end);
+		boot_note("memory from %#llx on is not used: it has too many pieces",
+		    (unsigned long long)info.bi_map_end);
 	if (!acpi_scan(&acpi, &m, info.bi_rsdp_len > 0 ? info.bi_rsdp : NULL, info.bi_rsdp_len) &&
 	    info.bi_rsdp_len > 0)
 		boot_note("the firmware's tables cannot be found where it says that they are");
@@ -223,7 +224,8 @@ processors_setup(struct pc_cpu *self)
 	if (far > 0)
 		boot_note("%u processors have numbers that need an x2APIC, which this one is not", far);
 	if (many > 0)
-		boot_note("%u processors are not used: %u can be, and with memory below 1 MiB", many, PC_CPUS_MAX);
+		boot_note("%u processors are not used: %u can be, and with memory below 1 MiB",
+		    many, PC_CPUS_MAX);
 	boot.b_ncpu = pc_ncpu;
 }
 

@@ -29,7 +29,7 @@ md_emergency(const char *text, size_t len)
 		console_emergency(text, len);
 }
 
-/* ACPI's register, the keyboard controller's line, the chip set's register, and an exception without a handler. */
+/* ACPI's register, the keyboard controller, the chip set's register, an exception without a handler. */
 static void
 restart(void)
 {
@@ -80,7 +80,7 @@ md_power_off_as(enum md_outcome how, int status)
 	switch_off();
 	md_emergency("\nthe power can be switched off now\n", 35);
 	clock_wait_us(FIFO_US);
-	if (boot_status)		/* whoever runs the machine as a command takes that for its end, too */
+	if (boot_status)	/* whoever runs the machine as a command takes that for its end, too */
 		restart();
 	for (;;)
 		__asm__ volatile("cli\n\thlt");

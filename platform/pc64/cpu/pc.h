@@ -194,7 +194,7 @@ void	mmu_setup(const struct md_ram *ram, uint32_t n);	/* tables that replace tho
 paddr_t	mmu_root(void);
 void	mmu_enter(struct pc_cpu *pc, md_space_t s);	/* interrupts off */
 void	mmu_serve(struct pc_cpu *pc);		/* VEC_TLB */
-void	*mmu_io(uint64_t pa, uint64_t len);	/* at boot: registers; NULL: no room, or they cannot be there */
+void	*mmu_io(uint64_t pa, uint64_t len);	/* at boot: registers; NULL: they cannot be there */
 const void *mmu_window(uint64_t pa, uint64_t len);	/* at boot: to read, until the next call; or NULL */
 
 /* clock.c */
