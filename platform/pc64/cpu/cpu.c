@@ -102,7 +102,7 @@ cpu_features(void)
 	if (pc_feat.f_hypervisor && memcmp(&r[1], "TCGTCGTCGTCG", 12) == 0)
 		pc_feat.f_invariant_tsc = true;
 	pc_feat.f_xcr0 = 3;
-	pc_feat.f_xbytes = 576;
+	pc_feat.f_xbytes = 512;
 	if (pc_feat.f_xsave)
 		xsave_features();
 }

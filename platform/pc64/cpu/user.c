@@ -21,13 +21,13 @@ _Static_assert(offsetof(struct md_regs, rip) == R_RIP && offsetof(struct md_regs
 bool	user_enter(struct md_regs *regs);	/* gate.S */
 
 enum {
-	LEGACY = 512, HEADER = 64, AREA_MIN = LEGACY + HEADER,
+	LEGACY = 512,
 	FCW = 0, MXCSR = 24, MXCSR_MASK = 28, SW_RESERVED = 464, FCW_INIT = 0x37f, MXCSR_INIT = 0x1f80,
 	TRAP_DB = 1, TRAP_GP = 13, TRAP_PF = 14,
 	MSR_FS_BASE = 0xc0000100, MSR_KERNEL_GS_BASE = 0xc0000102,
 };
 
-/* The header of an XSAVE area, and its 512 bytes before it. */
+/* The header of an XSAVE area, behind 512 bytes that are all of it without XSAVE. */
 struct xheader {
 	uint64_t	xh_bv, xh_comp, xh_zero[6];
 };
@@ -122,7 +122,6 @@ fpu_save(uint8_t *p)
 		fpu_blank(p, h->xh_bv);
 	} else {
 		__asm__ volatile("fxsave64 (%0)" : : "r"(p) : "memory");
-		h->xh_bv = 3;
 	}
 	memset(p + SW_RESERVED, 0, LEGACY - SW_RESERVED);
 	put32(p + MXCSR_MASK, pc_feat.f_mxcsr_mask);
@@ -133,14 +132,15 @@ static void
 fpu_accept(uint8_t *p)
 {
 	const struct xheader *h = (const void *)(p + LEGACY);
-	uint64_t odd = h->xh_comp | (h->xh_bv & ~pc_feat.f_xcr0);
+	uint64_t odd = get32(p + MXCSR) & ~pc_feat.f_mxcsr_mask;
 
-	for (uint32_t i = 0; i < countof(h->xh_zero); i++)
-		odd |= h->xh_zero[i];
-	if (odd != 0 || (get32(p + MXCSR) & ~pc_feat.f_mxcsr_mask) != 0)
+	if (pc_feat.f_xsave) {
+		odd |= h->xh_comp | (h->xh_bv & ~pc_feat.f_xcr0);
+		for (uint32_t i = 0; i < countof(h->xh_zero); i++)
+			odd |= h->xh_zero[i];
+	}
+	if (odd != 0)
 		fpu_init(p);
-	if (!pc_feat.f_xsave)
-		fpu_blank(p, h->xh_bv);
 	put32(p + MXCSR_MASK, pc_feat.f_mxcsr_mask);
 }
 
