@@ -61,15 +61,15 @@ watch_beat(struct pc_cpu *pc)
 	}
 	watch_count(pc);
 	beats = atomic_load(&pc->pc_beats);
-	if (beats < BEATS_DOUBT || beats >= BEATS_STUCK)
+	if (beats < BEATS_DOUBT)
 		return;
 	for (uint32_t i = 0; i < pc_ncpu; i++) {
 		if (pc_cpus[i] == pc || !atomic_load(&pc_cpus[i]->pc_up))
 			continue;
-		if (has_answered(pc_cpus[i]))
-			ask(pc_cpus[i]);
-		else
+		if (!has_answered(pc_cpus[i]))
 			apic_send_nmi(pc_cpus[i]->pc_apic);
+		else if (beats < BEATS_STUCK)
+			ask(pc_cpus[i]);
 	}
 }
 
