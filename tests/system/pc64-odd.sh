@@ -55,6 +55,9 @@ same "18 MiB are too few" 125 $?
 it "said" "memory has no room"
 same "5 GiB, in two pieces" 1 "$(pc -m 5G -- awk '/MemTotal/ { print ($2 > 5100000) }' /proc/meminfo)"
 QEMU_ARGS="-smp 2,maxcpus=64,sockets=32,cores=2" lives "processors that could come" -c 1
+far="-smp 1,sockets=127,cores=2,threads=1,maxcpus=254 -device max-x86_64-cpu,socket-id=120,core-id=1,thread-id=0"
+same "two processors, of numbers 0 and 241" 2 "$(QEMU_ARGS=$far pc -- nproc)"
+same "six, and numbers left out" 6 "$(QEMU_ARGS="-smp 6,sockets=2,cores=3,threads=1" pc -c 6 -- nproc)"
 
 # ---- tables ----
 MACHINE=q35,acpi=off lives "the tables of the BIOS" -c 2
