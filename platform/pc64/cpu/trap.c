@@ -95,13 +95,18 @@ trap_interrupt(struct pc_cpu *pc, uint64_t vector)
 void
 trap_kernel_mode(const struct trap_frame *f)
 {
-	struct md_ktrap t = where(f);
+	struct md_ktrap t;
 
-	if (f->vector < 32)
-		trap_kernel(&t);
-	trap_interrupt(pc_self(), f->vector);
-	if (f->vector == VEC_TIMER && watch_finds_stuck(pc_self()))
+	if (f->vector >= 32) {
+		trap_interrupt(pc_self(), f->vector);
+		if (f->vector != VEC_TIMER || !watch_finds_stuck(pc_self()))
+			return;
+	}
+	t = where(f);
+	if (f->vector >= 32)
 		stuck_kernel(&t);
+	else
+		trap_kernel(&t);
 }
 
 /* Debug, NMI, double fault, machine check; anywhere in the kernel, and all but the first in a program. */
