@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# pc64 - a PC as the machine, in QEMU: loaders, streams, statuses, panics; and what runs on the virtual kernel runs
-# there: the kernel's own tests, line by line, and the programs of tests/user, all but those in pc64.tsv.
+# pc64 - a PC as the machine, in QEMU: loaders, streams, statuses, panics, interrupts.
 set -u
 . tests/tap.sh
 if ! command -v qemu-system-x86_64 >/dev/null; then
@@ -48,19 +47,8 @@ for way in "seabios pc 4" "ovmf q35 1"; do
 	holds "by GRUB: $1, $2, $3 processors" grep -aq "it works: $3" "$t/out"
 done
 
-results() {	# COMMAND...: numbers and times left out, and what only a PC has
-	"$@" -q -m 256M -a ktest 2>&1 </dev/null | grep -E '^(not )?ok' | grep -v ' - pc_'
-}
-results "$BUILD/bin/vkernel-test" -c 1 >"$t/vkernel"
 KERNEL=$BUILD/pc64/kernel-test.elf
 export KERNEL
-results pc >"$t/pc"
-same "kernel tests on one processor, as on the virtual kernel" "$(cat "$t/vkernel")" "$(cat "$t/pc")"
-# Processors that QEMU's threads have to share spin for each other: no more than there are, but more than one.
-many=$(nproc | awk '{ print ($1 < 2 ? 2 : $1 > 4 ? 4 : $1) }')
-MACHINE=pc results pc --timeout=200s -c "$many" >"$t/pc"
-same "and on $many" "$(cat "$t/vkernel")" "$(cat "$t/pc")"
-
 # Messages, a pin, neither: on both chipsets, with locks watched.
 for machine in q35 pc; do
 	for way in interrupts_by_message interrupts_by_its_pin whose_pin_does_not_stop \
@@ -75,14 +63,4 @@ for machine in q35 pc; do
 	    -a "ktest=pc_device_interrupts_by_message edu" >/dev/null 2>&1 </dev/null
 	same "$machine: a device without an address" 0 $?
 done
-unset KERNEL
-
-programs=$(find "$BUILD/user" -type f -perm -u+x ! -name driver | sed 's|.*/||' | sort)
-for p in $programs; do
-	grep -q "^$p	" tests/system/pc64.tsv || echo "$p"
-done >"$t/programs"
-# shellcheck disable=SC2046
-CPUS=1 sh scripts/run/user-tests scripts/run/pc64 "$BUILD" $(cat "$t/programs") >"$t/user" 2>&1
-same "$(wc -l <"$t/programs") programs do as on the host" "" "$(grep -A 8 '^not ok' "$t/user")"
-holds "and all of them ran" [ "$(grep -cE '^(not )?ok' "$t/user")" = "$(wc -l <"$t/programs")" ]
 finish

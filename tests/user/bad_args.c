@@ -411,7 +411,8 @@ child(const struct call *c, int i, const struct value *v, int slot)
 	uint64_t a[6] = { 0 }, id = 0;
 
 	place_make(slot);
-	descriptors_make();
+	if (strchr(c->what, 'F') != NULL)
+		descriptors_make();
 	objects_make(c, t, &id);
 	for (int k = 0; c->what[k] != '\0'; k++) {
 		memory_fill(c, k);

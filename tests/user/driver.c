@@ -138,6 +138,7 @@ main(int argc, char **argv)
 	for (int fd = 3; fd < 1024; fd++)	/* whatever a caller left open: programs count descriptors */
 		close(fd);
 	signal(SIGPIPE, SIG_IGN);
+	put("\n", 1);				/* a PC's firmware leaves a line without an end */
 	mkdir(argv[i], 0755);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	for (int k = i + 1; k < argc; k++) {

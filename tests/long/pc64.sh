@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# pc64 - a PC in QEMU in all 24 configurations: the tests of tests/system/pc64-matrix.sh; boots in a row, each of which
+# ends by itself; and the kernel's tests on four processors, round after round, with locks watched.
+#
+#   BOOTS=100 MINUTES=30 CONFIGURATIONS="1/q35/seabios/virtio ..."
+set -u
+. tests/tap.sh
+. tests/pc64.sh
+if ! command -v qemu-system-x86_64 >/dev/null; then
+	skip "a PC in all configurations" "no qemu-system-x86_64"
+	finish
+	exit
+fi
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+trap 'exit 130' INT TERM
+boots=${BOOTS:-100}
+minutes=${MINUTES:-30}
+if [ -z "${CONFIGURATIONS:-}" ]; then
+	CONFIGURATIONS=$(for c in 1 4; do for m in q35 pc; do for f in seabios ovmf; do for d in virtio ahci nvme; do
+		echo "$c/$m/$f/$d"; done; done; done; done)
+fi
+export BUILD CONFIGURATIONS
+
+sh tests/system/pc64-matrix.sh >"$t/matrix" 2>&1
+status=$?
+grep -aA 12 '^not ok' "$t/matrix" | sed 's/^/# /'
+same "$(echo "$CONFIGURATIONS" | wc -w) configurations do as the virtual kernel and the host" 0 "$status"
+
+truncate -s 4M "$t/disk"
+for c in $CONFIGURATIONS; do
+	configure "$c" "$t/disk"
+	i=0
+	bad=0
+	while [ "$i" -lt "$boots" ]; do
+		i=$((i + 1))
+		sh scripts/run/pc64 --timeout=120s -c "$CPUS" -m 256M -- true >"$t/out" 2>&1 </dev/null
+		status=$?
+		[ "$status" = 0 ] && continue
+		bad=$((bad + 1))
+		echo "# $c, boot $i: status $status"
+		tail -n 5 "$t/out" | tr -d '\r' | sed 's/^/# /'
+	done
+	same "$boots boots: $c" 0 "$bad"
+done
+
+configure 4/q35/none/nvme "$t/disk"
+end=$(($(date +%s) + minutes * 60))
+rounds=0
+status=0
+while [ "$status" = 0 ] && [ "$(date +%s)" -lt "$end" ]; do
+	KERNEL=$BUILD/pc64/kernel-test.elf sh scripts/run/pc64 --timeout=600s -q -c "$CPUS" -m 256M -a 'ktest witness' \
+	    >"$t/out" 2>&1 </dev/null
+	status=$?
+	rounds=$((rounds + 1))
+done
+[ "$status" = 0 ] || grep -a '^not ok\|^#' "$t/out" | sed 's/^/# /'
+same "the kernel's tests on $CPUS processors for $minutes minutes, $rounds rounds" 0 "$status"
+finish

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# pc64.sh - what a configuration of a PC in QEMU means; sourced, as tap.sh.
+# shellcheck shell=sh
+#
+#   configure CPUS/MACHINE/FIRMWARE/DISK FILE
+#
+# As 4/q35/ovmf/ahci: MACHINE, FIRMWARE and QEMU_ARGS are set for scripts/run/pc64, whose options -c $CPUS and -m 256M
+# belong to it; FILE is its disk, virtio, ahci or nvme, which is $DISK inside.
+#
+# Processors that QEMU's threads have to share spin for each other: 4 means no more than there are, but more than one.
+
+configure() {
+	IFS=/ read -r CPUS MACHINE FIRMWARE DISK <<-E
+		$1
+	E
+	[ "$CPUS" = 1 ] || CPUS=$(nproc | awk '{ print ($1 < 2 ? 2 : $1 > 4 ? 4 : $1) }')
+	QEMU_ARGS="-drive if=none,format=raw,id=raw,file=$2"
+	case $MACHINE/$DISK in
+	*/virtio) DISK=/dev/vda QEMU_ARGS="$QEMU_ARGS -device virtio-blk-pci,drive=raw" ;;
+	*/nvme) DISK=/dev/nvme0n1 QEMU_ARGS="$QEMU_ARGS -device nvme,drive=raw,serial=raw" ;;
+	q35/ahci) DISK=/dev/sda QEMU_ARGS="$QEMU_ARGS -device ide-hd,drive=raw,bus=ide.0" ;;
+	pc/ahci)
+		DISK=/dev/sda
+		QEMU_ARGS="$QEMU_ARGS -device ich9-ahci,id=ahci -device ide-hd,drive=raw,bus=ahci.0"
+		;;
+	esac
+	export CPUS MACHINE FIRMWARE QEMU_ARGS
+}

@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# pc64-matrix - what runs on the virtual kernel runs on a PC in QEMU, however that is made.
+#
+# In each configuration (tests/pc64.sh): the kernel's own tests, line by line; the programs of tests/user against the
+# host, all but those in pc64.tsv; and a disk, whose bytes are inside what they are outside, before and after it was
+# written.  The six by default hold every pair of values; tests/long/pc64.sh has all.  Two go on beside each other where
+# there are two processors; what they found is told in order.
+#
+#   CONFIGURATIONS="1/q35/seabios/virtio ..."  JOBS=2  ORACLE=DIR (of scripts/run/user-tests)
+set -u
+. tests/tap.sh
+. tests/pc64.sh
+if ! command -v qemu-system-x86_64 >/dev/null; then
+	skip "a PC, however made" "no qemu-system-x86_64"
+	finish
+	exit
+fi
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+trap 'exit 130' INT TERM
+export BUILD
+: "${CONFIGURATIONS:=4/pc/ovmf/virtio 1/pc/ovmf/nvme 4/q35/ovmf/ahci 1/q35/seabios/virtio 4/q35/seabios/nvme
+    1/pc/seabios/ahci}"
+: "${JOBS:=$(nproc | awk '{ print ($1 < 2 ? 1 : 2) }')}"
+pattern=$BUILD/guest/pattern
+{
+	cat "$BUILD/root.list"
+	echo "file /bin/pattern 0755 0 0 $pattern"
+} >"$t/list"
+"$BUILD/tools/mkcpio" "$t/list" >"$t/root.cpio"
+for p in $(find "$BUILD/user" -type f -perm -u+x ! -name driver | sed 's|.*/||' | sort); do
+	grep -q "^$p	" tests/system/pc64.tsv || echo "$p"
+done >"$t/programs"
+
+# Numbers and times are left out, and what only a PC has and is right; firmware's words end without a new line.
+kernel_tests() {	# COMMAND...
+	"$@" -q -m 256M -a ktest 2>&1 </dev/null | tr '\r' '\n' | grep -aE '^(not )?ok' | grep -v '^ok .* - pc_'
+}
+programs() {	# RUNNER, or - for the host's part
+	# shellcheck disable=SC2046
+	ORACLE=${ORACLE:-$t/host} BOOT_MAX=560 PROGRAM_MAX=200 sh scripts/run/user-tests "$1" "$BUILD" $(cat "$t/programs") 2>&1
+}
+disk_sum() {	# FILE
+	sha256sum "$1" | cut -d ' ' -f 1
+}
+
+# configuration NAME DIR: run it.  What it found is in DIR: kernel, programs, disk and disk.want.
+configuration() {
+	truncate -s 4M "$2/file"
+	"$pattern" fill "$2/file" 1 1 >"$2/log"
+	configure "$1" "$2/file"
+	export MEMORY=256M
+	truncate -s 4M "$2/written"
+	"$pattern" fill "$2/written" 2 1 >>"$2/log"
+	for f in file written written; do
+		disk_sum "$2/$f"
+	done >"$2/disk.want"
+	sh scripts/run/pc64 --timeout=120s -c "$CPUS" -m 256M -r "$t/root.cpio" -- sh -c \
+	    "echo; sha256sum $DISK; pattern fill $DISK 2 4; sha256sum $DISK" >"$2/disk.out" 2>>"$2/log" </dev/null
+	{
+		grep -ao '^[0-9a-f]\{64\}' "$2/disk.out"
+		disk_sum "$2/file"
+	} >"$2/disk"
+	KERNEL=$BUILD/pc64/kernel-test.elf kernel_tests sh scripts/run/pc64 --timeout=300s -c "$CPUS" >"$2/kernel"
+	programs scripts/run/pc64 >"$2/programs"
+}
+# Takes what nobody has taken.
+worker() {
+	for c in $CONFIGURATIONS; do
+		d=$t/$(echo "$c" | tr / -)
+		mkdir "$d" 2>/dev/null && (configuration "$c" "$d")
+	done
+}
+
+kernel_tests "$BUILD/bin/vkernel-test" -c 1 >"$t/vkernel"
+programs - >"$t/oracle"
+i=0
+while [ "$i" -lt "$JOBS" ]; do
+	i=$((i + 1))
+	worker &
+done
+wait
+holds "there is something to compare with" [ -s "$t/vkernel" ]
+for c in $CONFIGURATIONS; do
+	d=$t/$(echo "$c" | tr / -)
+	same "$c: kernel tests, as on the virtual kernel" "" "$(diff "$t/vkernel" "$d/kernel")"
+	same "$c: $(wc -l <"$t/programs") programs do as on the host" "" "$(grep -A 8 '^not ok' "$d/programs")"
+	holds "$c: and all of them ran" \
+	    [ "$(grep -cE '^(not )?ok' "$d/programs")" = "$(wc -l <"$t/programs")" ]
+	same "$c: the disk's bytes, read and written" "$(cat "$d/disk.want")" "$(cat "$d/disk")"
+done
+finish
