@@ -435,22 +435,6 @@ child(const struct call *c, int i, const struct value *v, int slot)
 
 /* ------------------------------------------------------------ the parent -- */
 
-static char
-state_of(pid_t pid)
-{
-	char path[40], text[200], *p;
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	p = strrchr(text, ')');
-	return p == NULL ? '?' : p[2];
-}
-
 /* Wait for all; who sleeps at twenty looks in a row, a while apart, waits for good. */
 static void
 collect(int n)
@@ -468,7 +452,7 @@ collect(int n)
 				t->pid = 0;
 				left--;
 			} else {
-				t->asleep = t->state == CALLS && state_of(t->pid) == 'S' ? t->asleep + 1 : 0;
+				t->asleep = t->state == CALLS && t_state(t->pid) == 'S' ? t->asleep + 1 : 0;
 			}
 		}
 	}

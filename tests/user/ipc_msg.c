@@ -120,7 +120,7 @@ heard(const char *what, int n)
 	t_say("%s: %s", what, text);
 }
 
-/* In a child: receives and reports `letter`, or says why not. */
+/* In a child: receives and reports `letter`, or says why not.  It is over or waits when this returns. */
 static pid_t
 receiver(char letter, int id, size_t room, long type, int flags)
 {
@@ -128,7 +128,7 @@ receiver(char letter, int id, size_t room, long type, int flags)
 	pid_t pid = fork();
 
 	if (pid != 0) {
-		t_sleep_ms(30);
+		T_UNTIL(t_state(pid) != 'R');
 		return pid;
 	}
 	if (msgrcv(id, &m, room, type, flags) < 0)
@@ -144,7 +144,7 @@ sender(char letter, int id, size_t size)
 	pid_t pid = fork();
 
 	if (pid != 0) {
-		t_sleep_ms(30);
+		T_UNTIL(t_state(pid) != 'R');
 		return pid;
 	}
 	if (msgsnd(id, &m, size, 0) < 0)

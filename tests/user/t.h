@@ -217,6 +217,23 @@ t_now_ms(void)
 	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
 }
 
+/* 'R' while a child runs or could, 'S' when it waits, 'Z' when it has ended: the state of /proc. */
+__attribute__((unused)) static char
+t_state(pid_t pid)
+{
+	char path[40], text[200], *p;
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	p = strrchr(text, ')');
+	return p == NULL ? '?' : p[2];
+}
+
 /* Install a handler; the mask while it runs holds nothing else. */
 __attribute__((unused)) static void
 t_handle(int sig, void (*fn)(int), int flags)
