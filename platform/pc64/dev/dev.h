@@ -8,9 +8,12 @@
  * swallows what is written and has nothing to read.
  */
 void	serial_setup(uint32_t line);
-void	serial_write(uint32_t line, const void *buf, size_t len);
+void	serial_write(uint32_t line, const void *buf, size_t len);	/* all, or it is lost */
+size_t	serial_send(uint32_t line, const void *buf, size_t len);	/* as much as goes out now */
 bool	serial_read(uint32_t line, uint8_t *c);		/* false: nothing there */
-void	serial_listen(uint32_t line);			/* it interrupts when something comes */
+/* It interrupts when something comes; when there is room.  One caller at a time. */
+void	serial_listen(uint32_t line);
+void	serial_wait_room(uint32_t line, bool on);
 
 /* console.c: the first line and the screen, which are one terminal. */
 struct bi_fb;

@@ -21,9 +21,12 @@
 
 #define RING_BYTES	65536u
 #define DLE		16
-#define COM1_IRQ	4
+enum { COM2_IRQ = 3, COM1_IRQ = 4 };
 
-/* Filled with interrupts off, emptied by readers, which the kernel lets in one at a time. */
+/*
+ * Filled with interrupts off, emptied by readers, which the kernel lets in one at a time.  Its lock is also that of
+ * what the lines interrupt for.
+ */
 static struct {
 	_Atomic uint32_t busy;		/* [atomic] a lock: of who fills it */
 	_Atomic uint32_t head, tail;	/* [atomic] written, read: so many bytes in all */
@@ -91,10 +94,15 @@ stdio_type(const void *bytes, size_t len)
 void
 dev_interrupt(uint32_t vector)
 {
-	if (vector == VEC_IRQ + COM1_IRQ) {
+	const uint32_t line = vector == VEC_IRQ + COM2_IRQ;
+	bool intr;
+
+	if (vector == VEC_IRQ + COM1_IRQ)
 		take_line();
-		atomic_fetch_or(&pc_self()->pc_area->mailbox, MD_INTR_CHR);
-	}
+	intr = ring_lock();
+	serial_wait_room(line, false);
+	ring_unlock(intr);
+	atomic_fetch_or(&pc_self()->pc_area->mailbox, MD_INTR_CHR);
 }
 
 void
@@ -140,12 +148,20 @@ stdio_read(struct chrdev *cd, void *buf, size_t len, size_t *done)
 static int
 stdio_write(struct chrdev *cd, const void *buf, size_t len, size_t *done)
 {
+	const uint32_t line = cd->cd_unit == 2;
+	bool intr;
+
 	*done = len;
 	if (cd->cd_kind == CHR_TTY)
 		console_write(buf, len);
 	else if (cd->cd_kind != CHR_NULL && cd->cd_kind != CHR_NONE)
-		serial_write(cd->cd_unit == 2, buf, len);
-	return 0;
+		*done = serial_send(line, buf, len);
+	if (*done == len)
+		return 0;
+	intr = ring_lock();
+	serial_wait_room(line, true);
+	ring_unlock(intr);
+	return *done > 0 ? 0 : EAGAIN;
 }
 
 static void
@@ -220,6 +236,7 @@ md_dev_init(void)
 		chr_attach(&streams[i]);
 	}
 	(void)boot_isa_route(COM1_IRQ);
+	(void)boot_isa_route(COM2_IRQ);
 	vector_setup();
 	i8042_setup();
 	serial_listen(0);
