@@ -103,6 +103,6 @@ md_power_off_as(enum md_outcome how, int status)
 {
 	if (md_deterministic && (info.b_flags & MD_BOOT_VERBOSE) != 0)
 		det_tell();
-	vkboot->b_outcome = (uint32_t)how + 1;
+	vkboot->b_outcome = (uint32_t)(how == MD_OUT_RESTART ? MD_OUT_EXIT : how) + 1;
 	hk_exit(status);
 }

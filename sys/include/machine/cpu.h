@@ -94,7 +94,10 @@ enum {
 	MD_POWER_WINCH	= 1u << 4,	/* the console changed its size */
 };
 uint32_t md_power_events(void);			/* MD_POWER_* since the last call */
-/* The end.  `status` is what the machine's starter gets to see, `how` tells a collision apart. */
+/*
+ * The end.  `status` is what the machine's starter gets to see, `how` tells a collision apart.
+ * After MD_OUT_RESTART a machine that nobody started begins anew.
+ */
 enum md_outcome { MD_OUT_EXIT, MD_OUT_SIGNAL, MD_OUT_PANIC, MD_OUT_HANG, MD_OUT_RESTART };
 _Noreturn void md_power_off_as(enum md_outcome how, int status);
 static inline _Noreturn void md_power_off(int status) { md_power_off_as(MD_OUT_EXIT, status); }

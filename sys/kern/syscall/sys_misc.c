@@ -222,6 +222,8 @@ sys_reboot(struct sysmsg *m, uint32_t magic1, uint32_t magic2, uint32_t cmd, uad
 	case REBOOT_CAD_OFF:
 		return 0;
 	case REBOOT_RESTART:
+		stdio_drain();
+		md_power_off_as(MD_OUT_RESTART, 0);
 	case REBOOT_HALT:
 	case REBOOT_POWEROFF:
 		stdio_drain();
