@@ -66,15 +66,6 @@ drv_cpus(void)
 
 /* ---------------------------------------------------------- addresses -- */
 
-static uint64_t
-address_end(void)
-{
-	uint32_t r[4];
-
-	cpuid(0x80000008, 0, r);
-	return 1ull << rt_min(rt_max(r[0] & 0xff, 32), 52);
-}
-
 /* B1 */
 static bool
 is_taken(uint64_t pa, uint64_t bytes)
@@ -98,7 +89,7 @@ map(uint64_t pa, uint64_t bytes)
 	uint64_t end;
 	void *at;
 
-	if (pa == 0 || rt_add_overflows(pa, bytes, &end) || end > address_end() || is_taken(pa, bytes))
+	if (pa == 0 || rt_add_overflows(pa, bytes, &end) || is_taken(pa, bytes))
 		return NULL;
 	drv_lock(&cfg_lock);
 	at = mmu_io(pa, bytes);
