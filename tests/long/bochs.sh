@@ -3,7 +3,7 @@
 #
 # bochs - the PC's kernel on processors that have x2APIC, the deadline timer, PCID and AVX-512, emulated by Bochs.
 #
-# One processor, for Bochs' clock nearly stands while several idle.
+# One processor: with two a kernel test hangs there, and why is not known.
 set -u
 . tests/tap.sh
 if ! command -v bochs >/dev/null; then
