@@ -423,9 +423,14 @@ pci_setup(void)
 /* --------------------------------------------------------- interrupts -- */
 
 static bool
-message_to(const struct vector *v, struct pci_message *m)
+message_to(const struct pcidev *pd, const struct pci_vector *to, struct pci_message *m)
 {
-	return v != NULL && pci_message(pc_cpus[v->v_cpu]->pc_apic, v->v_number, m);
+	struct vector *v = vector_take(to->pv_cpu, to->pv_fn, to->pv_arg);
+
+	if (v == NULL || !pci_message(pc_cpus[v->v_cpu]->pc_apic, v->v_number, m))
+		return false;
+	vector_name(v, pd->pd_name);
+	return true;
 }
 
 static void
@@ -455,8 +460,7 @@ by_msix(struct pcidev *pd, const struct pci_vector *v, uint32_t n)
 		return 0;
 	for (uint32_t i = 0; i < x.px_entries; i++)
 		entry_set(table + i * PCI_MSIX_ENTRY_WORDS, NULL);
-	while (count < n && count < x.px_entries &&
-	    message_to(vector_take(v[count].pv_cpu, v[count].pv_fn, v[count].pv_arg), &m))
+	while (count < n && count < x.px_entries && message_to(pd, &v[count], &m))
 		entry_set(table + count++ * PCI_MSIX_ENTRY_WORDS, &m);
 	pci_msix_enable(pd->pd_cfg, bdf, &x, count > 0);
 	return count;
@@ -468,8 +472,7 @@ by_msi(struct pcidev *pd, const struct pci_vector *v)
 	struct pci_message m;
 	struct pci_msi msi;
 
-	if (!pci_msi(pd->pd_cfg, &pd->pd_fn, &msi) ||
-	    !message_to(vector_take(v->pv_cpu, v->pv_fn, v->pv_arg), &m))
+	if (!pci_msi(pd->pd_cfg, &pd->pd_fn, &msi) || !message_to(pd, v, &m))
 		return false;
 	pci_msi_set(pd->pd_cfg, pd->pd_fn.pf_bdf, &msi, &m);
 	return true;

@@ -67,15 +67,24 @@ note(struct pc_cpu *pc, uint32_t number)
 void
 vector_interrupt(struct pc_cpu *pc, uint32_t number)
 {
-	const struct vector *v = vectors[pc->pc_id];
+	struct vector *v = vectors[pc->pc_id];
 
 	if (v == NULL)
 		return;
 	v += number - VEC_DEV;
+	atomic_fetch_add_explicit(&v->v_count.ic_count, 1, memory_order_relaxed);
 	if (v->v_is_level)
 		ioapic_mask(v->v_gsi, true);
 	note(pc, number);
 	atomic_fetch_or(&pc->pc_area->mailbox, MD_INTR_DEV);
+}
+
+void
+vector_name(struct vector *v, const char *name)
+{
+	strlcpy(v->v_count.ic_name, name, sizeof v->v_count.ic_name);
+	v->v_count.ic_cpu = v->v_cpu;
+	intr_tell(&v->v_count);
 }
 
 void
@@ -115,7 +124,9 @@ take(uint32_t cpu, void (*fn)(void *arg), void *arg)
 		if (v == NULL || used[cpu] == DEV_VECTORS || pc_cpus[cpu]->pc_apic > APIC_MAX)
 			continue;
 		v += used[cpu];
-		*v = (struct vector){ cpu, VEC_DEV + used[cpu]++, fn, arg, NULL, 0, false };
+		*v = (struct vector){
+			.v_cpu = cpu, .v_number = VEC_DEV + used[cpu]++, .v_fn = fn, .v_arg = arg,
+		};
 		return v;
 	}
 	return NULL;
@@ -213,12 +224,15 @@ pin_open(struct pin *p)
 {
 	const struct boot_line l = boot_isa_line((uint32_t)(p - pins));
 	struct vector *v = take(0, pin_serve, p);
+	char name[8];
 
 	if (v == NULL)
 		return false;
 	v->v_gsi = l.bl_gsi;
 	v->v_is_level = l.bl_level;
 	p->p_vector = v;
+	rt_snprintf(name, sizeof name, "irq%u", (uint32_t)(p - pins));
+	vector_name(v, name);
 	return ioapic_route(l.bl_gsi, v->v_number, pc_cpus[v->v_cpu]->pc_apic, l.bl_level, l.bl_low);
 }
 

@@ -15,6 +15,7 @@
 #include <abi/errno.h>
 #include <abi/utsname.h>
 #include <core/rt/rt.h>
+#include <drv/intr.h>
 #include <machine/boot.h>
 #include <machine/cpu.h>
 #include <sys/file/procfs.h>
@@ -347,11 +348,19 @@ text_swaps(struct pbuf *b, const struct pnode *n)
 static int
 text_interrupts(struct pbuf *b, const struct pnode *n)
 {
+	uint32_t line = 0;
+
 	(void)n;
 	pb_printf(b, "     ");
 	for (uint32_t i = 0; i < cpu_count; i++)
 		pb_printf(b, "      CPU%-2u", i);
 	pb_printf(b, "\n");
+	for (const struct intr_count *ic = intr_counts(); ic != NULL; ic = ic->ic_next) {
+		pb_printf(b, "%4u:", line++);
+		for (uint32_t i = 0; i < cpu_count; i++)
+			pb_printf(b, " %10llu", i == ic->ic_cpu ? (unsigned long long)ic->ic_count : 0);
+		pb_printf(b, "  %s\n", ic->ic_name);
+	}
 	return 0;
 }
 

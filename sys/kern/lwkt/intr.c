@@ -29,6 +29,22 @@ intr_attach(uint32_t bit, void (*fn)(void *arg), void *arg)
 	handlers[i].fn = fn;
 }
 
+static struct intr_count *_Atomic counts;	/* [atomic] grows at its head */
+
+void
+intr_tell(struct intr_count *ic)
+{
+	ic->ic_next = atomic_load(&counts);
+	while (!atomic_compare_exchange_weak(&counts, &ic->ic_next, ic))
+		;
+}
+
+struct intr_count *
+intr_counts(void)
+{
+	return atomic_load(&counts);
+}
+
 void
 intr_dispatch(struct cpu *c)
 {
