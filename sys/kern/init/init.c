@@ -141,11 +141,11 @@ enter_workdir(void)
 	error = name_lookup(NULL, dir, LOOK_FOLLOW | LOOK_DIR, &lu);
 	if (error != 0)
 		return error;
-	token_get(&fc->fc_tok);
+	spin_lock(&fc->fc_spin);
 	old = fc->fc_cwd;
 	fc->fc_cwd = lu.lu_ncp;
 	lu.lu_ncp = NULL;
-	token_release(&fc->fc_tok);
+	spin_unlock(&fc->fc_spin);
 	ncp_drop(old);
 	lookup_done(&lu);
 	return 0;

@@ -127,7 +127,7 @@ lk_release(struct lk *l)
 		ASSERT(l->lk_shared > 0);
 		l->lk_shared--;
 	}
-	wake = l->lk_shared == 0;
+	wake = l->lk_shared == 0 && (l->lk_wanted | l->lk_behind) != 0;	/* they count before they look */
 	spin_unlock(&l->lk_spin);
 	if (wake)
 		wake_all(&l->lk_waitq);

@@ -10,6 +10,12 @@
 
 #include "lwkt_int.h"
 
+static bool
+take(struct spin *s)
+{
+	return atomic_exchange_explicit(&s->sp_held, 1, memory_order_acquire) == 0;
+}
+
 static void
 wait_until_free(struct spin *s)
 {
@@ -22,15 +28,28 @@ wait_until_free(struct spin *s)
 	gap_resume(c, since);
 }
 
-void
-spin_lock(struct spin *s)
+/* It is held, or somebody wants to know of it. */
+static __attribute__((noinline)) void
+lock_slowly(struct spin *s)
 {
 	if (witness_on)
 		witness_take(s, s->sp_rank, true);
 	crit_enter();
 	md_point(MD_PT_SPIN, 0);
-	while (atomic_exchange_explicit(&s->sp_held, 1, memory_order_acquire) != 0)
+	while (!take(s))
 		wait_until_free(s);
+}
+
+void
+spin_lock(struct spin *s)
+{
+	if (!witness_on && !md_deterministic) {
+		crit_enter();
+		if (take(s))
+			return;
+		crit_exit();
+	}
+	lock_slowly(s);
 }
 
 void

@@ -189,13 +189,13 @@ lwkt_switch_bare(void)
 
 	ASSERT(td->td_crit > 0);
 	ASSERT(td->td_state != TD_RUNNING || td == c->c_idle);
+	if (td->td_leave != NULL)
+		td->td_leave(td);				/* which may make another ready */
 	next = runq_choose(c);
 	if (next == td) {
 		td_become(td, TD_RUNNING);
 		return;
 	}
-	if (td->td_leave != NULL)
-		td->td_leave(td);
 	next->td_crit++;					/* T3: until it is out of here itself */
 	figure_add(&c->c_switches, 1);
 	c->c_left = td->td_state == TD_MOVING ? td : NULL;
@@ -327,6 +327,14 @@ lwkt_yield(void)
 	crit_exit();
 }
 
+void
+lwkt_sleep(void)
+{
+	ASSERT(curthread->td_crit > 0);
+	td_become(curthread, TD_SLEEPING);
+	lwkt_switch();
+}
+
 /* ------------------------------------------------------------ wake-up -- */
 
 /* On its own CPU, in a critical section. */
@@ -339,6 +347,8 @@ wake_here(struct thread *td)
 		td_flag(td, 0, TDF_TIMED);
 		lwkt_needs.timeout_disarm(td);		/* T8 */
 	}
+	if ((td->td_flags & TDF_INTERRUPTIBLE) != 0 && td->td_waits != NULL && td->td_waits(td))
+		return;
 	runq_insert(mycpu, td);
 }
 

@@ -57,8 +57,7 @@ sleep_once(struct thread *td, _Atomic uint32_t *woken, nsec_t deadline, uint32_t
 		td_flag(td, TDF_TIMED, 0);
 		lwkt_needs.timeout_arm(td, deadline);
 	}
-	td_become(td, TD_SLEEPING);
-	lwkt_switch();
+	lwkt_sleep();
 	td_flag(td, 0, TDF_INTERRUPTIBLE);
 
 	if (woken != NULL && atomic_exchange_explicit(woken, 0, memory_order_acquire) != 0)

@@ -79,7 +79,7 @@ cred_current(void)
 	if (l == NULL)
 		return &kernel_cred;
 	if (l->l_cred == NULL)
-		l->l_cred = proc_cred(l->l_proc);
+		cred_renew(l);
 	return l->l_cred;
 }
 
@@ -94,19 +94,14 @@ proc_cred(struct proc *p)
 	return c;
 }
 
-/*
- * A system call begins: another thread may have changed who the process is.
- * The one that we hold cannot come back under the same address, so equal means the same.
- */
-void
-cred_refresh(struct lwp *l)
+__attribute__((noinline)) void
+cred_renew(struct lwp *l)
 {
 	struct cred *old = l->l_cred;
 
-	if (old == NULL || old == __atomic_load_n(&l->l_proc->p_cred, __ATOMIC_RELAXED))
-		return;
 	l->l_cred = proc_cred(l->l_proc);
-	cred_drop(old);
+	if (old != NULL)
+		cred_drop(old);
 }
 
 void

@@ -137,7 +137,7 @@ give_children_away(struct proc *p)
 		to = reaper_of(p);
 		list_remove(&c->p_sibling);
 		list_push_back(&to->p_children, &c->p_sibling);
-		c->p_parent = to;
+		proc_adopt(to, c);
 		if (c->p_pdeathsig != 0)
 			sig_post(c, c->p_pdeathsig, NULL);
 		c->p_exit_signal = SIGCHLD;

@@ -46,7 +46,6 @@ lwp_alloc(struct proc *p)
 	list_init(&l->l_sigq.sq_list);
 	list_init(&l->l_us.link);
 	trace_init(l);
-	waitq_init(&l->l_us.waitq);
 	usched_first(l);
 	l->l_orig_rax = ~0ull;
 	l->l_proc = p;
@@ -95,6 +94,7 @@ lwp_start_thread(struct lwp *l, void (*fn)(void *))
 		return error;
 	l->l_thread->td_lwp = l;
 	l->l_thread->td_leave = lwp_leave;
+	l->l_thread->td_waits = usched_waits;
 	return 0;
 }
 
@@ -345,7 +345,7 @@ publish(struct proc *p, struct proc *c, struct lwp *l, uint64_t flags, int *even
 		up = p->p_parent;
 		c->p_exit_signal = p->p_exit_signal;
 	}
-	c->p_parent = up;
+	proc_adopt(up, c);
 	list_push_back(&up->p_children, &c->p_sibling);
 	pgrp_hold(p->p_pgrp);
 	pgrp_join(c, p->p_pgrp);

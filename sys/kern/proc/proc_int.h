@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the files of the process layer share. */
 #pragma once
+#include <abi/sched.h>
 #include <sys/proc/proc.h>
 
 #define RFLAGS_TF	0x100u		/* a trap after each instruction */
@@ -17,6 +18,7 @@ extern struct proc *proc_first;		/* const after boot: pid 1 */
 extern struct list proc_all;		/* [proc_tree] of p_link, by pid */
 
 /* Called with proc_tree held. */
+void	proc_adopt(struct proc *parent, struct proc *child);	/* the lists of children are the caller's */
 struct proc *proc_lookup(int32_t pid);
 struct pgrp *pgrp_lookup(int32_t pgid);
 void	pgrp_join(struct proc *p, struct pgrp *pg);	/* takes over a reference */
@@ -95,7 +97,7 @@ void	sig_chld_info(struct proc *p, int code, struct k_siginfo *info);
 int	sigframe_push(struct lwp *l, int sig, const struct k_siginfo *info, const struct k_sigaction *act, sigset_t old);
 
 /* cred.c */
-void	cred_refresh(struct lwp *l);		/* a system call begins */
+void	cred_renew(struct lwp *l);		/* l takes what its process has */
 
 /* exit.c */
 void	proc_vfork_release(struct proc *child);
@@ -126,9 +128,19 @@ void	usched_init(void);
 bool	usched_is_user(const struct lwp *l);	/* in a critical section: and nothing is to be decided */
 void	usched_enter(struct lwp *l);	/* on the way to user mode: returns when it is l's turn */
 void	usched_leave(struct lwp *l);	/* l sleeps or ends: another may run in user mode */
+bool	usched_waits(struct thread *td);	/* struct thread's td_waits */
 void	usched_first(struct lwp *l);	/* a new lwp: may run anywhere */
 void	usched_fork(struct lwp *parent, struct lwp *child);
-void	usched_charge(struct lwp *l, nsec_t ran);
+void	usched_charge_weighed(struct lwp *l, nsec_t ran);
+static inline void
+usched_charge(struct lwp *l, nsec_t ran)
+{
+	if (atomic_load_explicit(&l->l_proc->p_nice, memory_order_relaxed) == 0 &&
+	    atomic_load_explicit(&l->l_us.policy, memory_order_relaxed) == SCHED_OTHER)
+		l->l_us.vtime += ran;
+	else
+		usched_charge_weighed(l, ran);
+}
 
 /* Of an lwp with l_rseq: stopped, not by a system call; now on another CPU. */
 void	rseq_stopped(struct lwp *l);

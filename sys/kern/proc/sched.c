@@ -8,6 +8,10 @@
  * in order of virtual time (time used, divided by the weight of its nice
  * value), or takes the place of the user if that has clearly used more.
  *
+ * Whoever the user itself wakes would most often end its system call and then
+ * wait here.  It waits at once, still in its sleep: so two that send each other
+ * messages change places once for each message and not thrice.
+ *
  * An lwp changes its CPU only here, by its own call: because its affinity
  * wants it, or because the owner of the queue in which it waits sent it to
  * a CPU that has nothing to do.  That is not done at once.  What a program
@@ -28,8 +32,8 @@
  *
  * Invariants
  *   U1  us_user == NULL implies us_ready is empty.
- *   U2  an lwp in us_ready is not asleep in the kernel for another reason:
- *       usched_leave() takes it out.
+ *   U2  an lwp in us_ready is at the border, or its sleep is over but for its
+ *       turn; when it sleeps for another reason usched_leave() takes it out.
  *   U3  an lwp with l_us.dest is in no queue, and on its way out of here.
  *   U4  whoever finds no idle CPU for a waiter has set its bit in crowded_cpus
  *       before it looked; whoever idles sets its bit in idle_cpus before it looks
@@ -164,20 +168,10 @@ weight(const struct lwp *l)
 	return w;
 }
 
-static bool
-is_ordinary(const struct lwp *l)
-{
-	return atomic_load_explicit(&l->l_proc->p_nice, memory_order_relaxed) == 0 &&
-	    atomic_load_explicit(&l->l_us.policy, memory_order_relaxed) != SCHED_IDLE;
-}
-
 void
-usched_charge(struct lwp *l, nsec_t ran)
+usched_charge_weighed(struct lwp *l, nsec_t ran)
 {
-	if (is_ordinary(l))
-		l->l_us.vtime += ran;
-	else
-		l->l_us.vtime += ran * NICE_0_WEIGHT / weight(l);
+	l->l_us.vtime += ran * NICE_0_WEIGHT / weight(l);
 }
 
 /* SCHED_RESET_ON_FORK is not inherited; it takes a nice value below 0 from a new process. */
@@ -286,7 +280,19 @@ choose(struct usched *us)
 		ready_remove(us, l);
 	set_user(us, l);
 	if (l != NULL)
-		wake_all(&l->l_us.waitq);
+		lwkt_wake(l->l_thread);
+}
+
+/* l is not the user: has it used so much less that it should be? */
+static bool
+is_ahead(struct usched *us, struct lwp *l)
+{
+	uint64_t least;
+
+	advance(us);
+	least = us->us_min > SLEEP_CREDIT_NS ? us->us_min - SLEEP_CREDIT_NS : 0;
+	l->l_us.vtime = rt_max(l->l_us.vtime, least);
+	return us->us_user == NULL || l->l_us.vtime + PREEMPT_NS < us->us_user->l_us.vtime;
 }
 
 /* l is at the border and is not the user: may it be at once? */
@@ -294,18 +300,36 @@ static void
 claim(struct usched *us, struct lwp *l)
 {
 	struct lwp *user = us->us_user;
-	uint64_t least;
 
-	advance(us);
-	least = us->us_min > SLEEP_CREDIT_NS ? us->us_min - SLEEP_CREDIT_NS : 0;
-	l->l_us.vtime = rt_max(l->l_us.vtime, least);
-	if (user == NULL) {
-		set_user(us, l);
-	} else if (l->l_us.vtime + PREEMPT_NS < user->l_us.vtime) {
-		set_user(us, l);
-		ready_insert(us, user);
-	} else
+	if (!is_ahead(us, l)) {
 		ready_insert(us, l);
+		return;
+	}
+	set_user(us, l);
+	if (user != NULL)
+		ready_insert(us, user);
+}
+
+/* May l be going to another CPU?  That is decided at the border. */
+static bool
+may_go(const struct lwp *l)
+{
+	return l->l_us.dest != NOWHERE || !allowed(l, mycpuid) ||
+	    atomic_load_explicit(&l->l_thread->td_waker, memory_order_relaxed) != mycpuid;
+}
+
+bool
+usched_waits(struct thread *td)
+{
+	struct lwp *l = td->td_lwp;
+	struct usched *us = &usched[mycpuid];
+
+	if (l->l_us.queued)
+		return true;
+	if (curlwp == NULL || curlwp != us->us_user || may_go(l) || is_ahead(us, l))
+		return false;
+	ready_insert(us, l);
+	return true;
 }
 
 /* ----------------------------------------------------------- elsewhere -- */
@@ -317,7 +341,7 @@ send_to(struct usched *us, struct lwp *l, uint32_t cpu, nsec_t now)
 	l->l_us.dest = cpu;				/* U3 */
 	l->l_us.stays_until = now + STAY_NS;
 	l->l_us.apart_until = now + APART_NS;
-	wake_all(&l->l_us.waitq);
+	lwkt_wake(l->l_thread);
 }
 
 /* Those who have waited long go where there is nothing to do.  True: somebody could not. */
@@ -524,12 +548,12 @@ static void
 wait_turn(struct lwp *l)
 {
 	struct usched *us = &usched[mycpuid];
-	int error;
 
-	WAIT_FOR(&l->l_us.waitq, us->us_user == l || l->l_us.dest != NOWHERE || !allowed(l, mycpuid),
-	    NSEC_NEVER, 0, error);
+	crit_enter();
+	while (us->us_user != l && l->l_us.dest == NOWHERE && allowed(l, mycpuid))
+		lwkt_sleep();
 	l->l_us.waiting = false;
-	ASSERT(error == 0);
+	crit_exit();
 }
 
 bool
@@ -602,7 +626,6 @@ usched_affinity(struct lwp *l, const uint64_t cpus[CPU_MAX / 64])
 {
 	for (uint32_t w = 0; w < CPU_MAX / 64; w++)
 		atomic_store_explicit(&l->l_us.cpus[w], cpus[w], memory_order_relaxed);
-	wake_all(&l->l_us.waitq);
 	lwkt_wake(l->l_thread);			/* a guest comes to the border and looks */
 }
 

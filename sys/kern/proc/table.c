@@ -270,6 +270,13 @@ lwp_remove(struct lwp *l)
 }
 
 void
+proc_adopt(struct proc *parent, struct proc *child)
+{
+	child->p_parent = parent;
+	child->p_ppid = parent != NULL ? parent->p_pid : 0;
+}
+
+void
 proc_remove(struct proc *p)
 {
 	struct pgrp *pg;
@@ -280,7 +287,7 @@ proc_remove(struct proc *p)
 	list_remove(&p->p_link);
 	list_remove(&p->p_sibling);
 	pg = pgrp_leave(p);
-	p->p_parent = NULL;
+	proc_adopt(NULL, p);
 	nproc--;
 	spin_unlock(&proc_tree);
 	if (pg != NULL)
@@ -447,8 +454,10 @@ proc_ppid(struct proc *p)
 {
 	int32_t pid;
 
+	if (!view_is_jail(view_current()))
+		return p->p_ppid;
 	spin_lock(&proc_tree);
-	pid = p->p_parent != NULL && view_sees(p->p_parent) ? p->p_parent->p_pid : 0;
+	pid = p->p_parent != NULL && view_sees(p->p_parent) ? p->p_ppid : 0;
 	spin_unlock(&proc_tree);
 	return pid;
 }

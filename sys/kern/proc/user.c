@@ -23,10 +23,10 @@ enum {
 	TRAP_GP = 13, TRAP_PF = 14, TRAP_MF = 16, TRAP_AC = 17, TRAP_XF = 19,
 };
 
-static void (*dispatch)(struct lwp *, struct sysmsg *);		/* const after boot */
+static void (*dispatch)(struct sysmsg *);		/* const after boot */
 
 void
-proc_set_syscall(void (*fn)(struct lwp *, struct sysmsg *))
+proc_set_syscall(void (*fn)(struct sysmsg *))
 {
 	dispatch = fn;
 }
@@ -264,10 +264,12 @@ static void
 do_syscall(struct lwp *l)
 {
 	struct md_regs *r = &l->l_uf.uf_regs;
-	struct sysmsg m = { .sm_lwp = l };
+	struct sysmsg m;
 
+	m.sm_noreturn = false;
 	l->l_orig_rax = r->rax;
-	cred_refresh(l);
+	if (!lwp_cred_is_new(l))
+		cred_renew(l);
 	r->rax = (uint64_t)-ENOSYS;		/* for a tracer, and what is left of a call that it forbids */
 	if (!trace_on(l) || trace_syscall(l, true)) {
 		m.sm_nr = l->l_orig_rax;
@@ -277,7 +279,9 @@ do_syscall(struct lwp *l)
 		m.sm_arg[3] = r->r10;
 		m.sm_arg[4] = r->r8;
 		m.sm_arg[5] = r->r9;
-		dispatch(l, &m);
+		m.sm_result = 0;
+		m.sm_lwp = l;
+		dispatch(&m);
 		if (!m.sm_noreturn)
 			r->rax = (uint64_t)(m.sm_error != 0 ? -(int64_t)m.sm_error : m.sm_result);
 	}

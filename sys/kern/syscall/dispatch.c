@@ -79,37 +79,33 @@ syscall_missing(struct sysmsg *m)
 }
 
 static void
-perform(struct sysmsg *m, const struct sysent *se)
+tell_begin(struct sysmsg *m, const struct sysent *se)
 {
-	m->sm_error = se != NULL ? se->se_call(m) : syscall_missing(m);
-	ASSERT(curthread->td_crit == 0 && curthread->td_ntok == 0);
-}
-
-static void
-perform_watched(struct sysmsg *m, const struct sysent *se)
-{
-	bool trace = (md_boot()->b_flags & MD_BOOT_STRACE) != 0;
-
-	if (trace)
+	if ((md_boot()->b_flags & MD_BOOT_STRACE) != 0)
 		strace_enter(m, se);
 	md_point(MD_PT_SYSCALL, m->sm_nr);
 	md_point_bytes(MD_PT_SYSCALL, m->sm_arg, sizeof m->sm_arg);
-	perform(m, se);
+}
+
+static void
+tell_end(struct sysmsg *m, const struct sysent *se)
+{
 	md_point(MD_PT_SYSCALL, m->sm_error != 0 ? (uint64_t)m->sm_error << 32 : (uint64_t)m->sm_result);
-	if (trace)
+	if ((md_boot()->b_flags & MD_BOOT_STRACE) != 0)
 		strace_leave(m, se);
 }
 
 static void
-dispatch(struct lwp *l, struct sysmsg *m)
+dispatch(struct sysmsg *m)
 {
 	const struct sysent *se = find(m->sm_nr);
 
-	ASSERT(m->sm_lwp == l);
 	if (is_watched)
-		perform_watched(m, se);
-	else
-		perform(m, se);
+		tell_begin(m, se);
+	m->sm_error = se != NULL ? se->se_call(m) : syscall_missing(m);
+	ASSERT(curthread->td_crit == 0 && curthread->td_ntok == 0);
+	if (is_watched)
+		tell_end(m, se);
 }
 
 void

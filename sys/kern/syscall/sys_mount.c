@@ -183,7 +183,7 @@ move_place(struct fsctx *fc, const struct move *mv)
 
 	if (fc == NULL)
 		return;
-	token_get(&fc->fc_tok);
+	spin_lock(&fc->fc_spin);
 	if (fc->fc_root == mv->from) {
 		fc->fc_root = mv->to;
 		moved++;
@@ -194,7 +194,7 @@ move_place(struct fsctx *fc, const struct move *mv)
 	}
 	for (uint32_t i = 0; i < moved; i++)
 		ncp_hold(mv->to);
-	token_release(&fc->fc_tok);
+	spin_unlock(&fc->fc_spin);
 	for (uint32_t i = 0; i < moved; i++)
 		ncp_drop(mv->from);
 	fsctx_drop(fc);

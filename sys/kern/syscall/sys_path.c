@@ -211,9 +211,9 @@ without_umask(uint32_t mode)
 {
 	struct fsctx *fc = fsctx_current();
 
-	token_get(&fc->fc_tok);
+	spin_lock(&fc->fc_spin);
 	mode &= ~fc->fc_umask;
-	token_release(&fc->fc_tok);
+	spin_unlock(&fc->fc_spin);
 	return mode;
 }
 
@@ -465,13 +465,13 @@ set_place(struct ncp *n, bool root)
 	struct fsctx *fc = fsctx_current();
 	struct ncp *old;
 
-	token_get(&fc->fc_tok);
+	spin_lock(&fc->fc_spin);
 	old = root ? fc->fc_root : fc->fc_cwd;
 	if (root)
 		fc->fc_root = n;
 	else
 		fc->fc_cwd = n;
-	token_release(&fc->fc_tok);
+	spin_unlock(&fc->fc_spin);
 	ncp_drop(old);
 	return 0;
 }
@@ -568,9 +568,9 @@ sys_umask(struct sysmsg *m, uint32_t mode)
 {
 	struct fsctx *fc = fsctx_current();
 
-	token_get(&fc->fc_tok);
+	spin_lock(&fc->fc_spin);
 	m->sm_result = fc->fc_umask;
 	fc->fc_umask = mode & 0777;
-	token_release(&fc->fc_tok);
+	spin_unlock(&fc->fc_spin);
 	return 0;
 }

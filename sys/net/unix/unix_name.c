@@ -172,9 +172,9 @@ socket_mode(void)
 	struct fsctx *fc = fsctx_current();
 	uint32_t mode;
 
-	token_get(&fc->fc_tok);
+	spin_lock(&fc->fc_spin);
 	mode = 0777 & ~fc->fc_umask;
-	token_release(&fc->fc_tok);
+	spin_unlock(&fc->fc_spin);
 	return mode;
 }
 

@@ -583,11 +583,11 @@ fsctx_create(struct fsctx *like)
 	if (fc == NULL)
 		return NULL;
 	fc->fc_refs = 1;
-	token_init(&fc->fc_tok, "fsctx");
+	spin_init(&fc->fc_spin, LR_fsctx);
 	fsctx_get(like, &fc->fc_cwd, &fc->fc_root);
-	token_get(&like->fc_tok);
+	spin_lock(&like->fc_spin);
 	fc->fc_umask = like->fc_umask;
-	token_release(&like->fc_tok);
+	spin_unlock(&like->fc_spin);
 	fc->fc_top = like->fc_top;
 	if (fc->fc_top != NULL)
 		ncp_hold(fc->fc_top);
@@ -954,7 +954,7 @@ vfs_init(void)
 		return error;
 	root_mount = mp;
 	kernel_fsctx.fc_refs = 1;
-	token_init(&kernel_fsctx.fc_tok, "fsctx");
+	spin_init(&kernel_fsctx.fc_spin, LR_fsctx);
 	kernel_fsctx.fc_cwd = kernel_fsctx.fc_root = vfs_root();
 	ncp_hold(vfs_root());
 	ncp_hold(vfs_root());

@@ -353,7 +353,7 @@ walk_path(struct walk *w, uint32_t flags, struct lookup *out)
 void
 fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root)
 {
-	token_get(&fc->fc_tok);
+	spin_lock(&fc->fc_spin);
 	if (cwd != NULL) {
 		*cwd = fc->fc_cwd;
 		ncp_hold(*cwd);
@@ -362,17 +362,16 @@ fsctx_get(struct fsctx *fc, struct ncp **cwd, struct ncp **root)
 		*root = fc->fc_root;
 		ncp_hold(*root);
 	}
-	token_release(&fc->fc_tok);
+	spin_unlock(&fc->fc_spin);
 }
 
 /* P4.  What is no directory and has no place, such as an unlinked file, is nobody's. */
 static bool
-is_inside(struct ncp *n)
+is_inside(const struct fsctx *fc, struct ncp *n)
 {
-	struct ncp *top = fsctx_current()->fc_top, *up;
-	const bool placeless = n->n_vnode->v_type != VDIR && ncp_is_deleted(n);
+	struct ncp *top = fc->fc_top, *up;
 
-	if (top == NULL || placeless)
+	if (top == NULL || (n->n_vnode->v_type != VDIR && ncp_is_deleted(n)))
 		return true;
 	ncp_hold(n);
 	while (n != top && (up = ncp_parent(n)) != NULL) {
@@ -385,7 +384,7 @@ is_inside(struct ncp *n)
 
 /* Where the walk begins: w_at, and w_root if it is not the process's. */
 static int
-walk_begin(struct walk *w, struct ncp *root, struct ncp *start)
+walk_begin(struct walk *w, struct fsctx *fc, struct ncp *root, struct ncp *start)
 {
 	bool from_top = w->w_p[0] == '/';
 
@@ -403,9 +402,9 @@ walk_begin(struct walk *w, struct ncp *root, struct ncp *start)
 	if (from_top && root != NULL)
 		start = root;
 	if (from_top && root == NULL) {
-		fsctx_get(fsctx_current(), NULL, &w->w_at);
+		fsctx_get(fc, NULL, &w->w_at);
 	} else if (start == NULL) {
-		fsctx_get(fsctx_current(), &w->w_at, NULL);
+		fsctx_get(fc, &w->w_at, NULL);
 	} else {
 		ncp_hold(start);
 		w->w_at = start;
@@ -417,6 +416,7 @@ int
 name_lookup_in(struct ncp *root, struct ncp *start, const char *path, uint32_t flags, struct lookup *out)
 {
 	struct walk w = { .w_p = path, .w_flags = flags, .w_mark = ncache_rename_mark() };
+	struct fsctx *fc = fsctx_current();
 	int error;
 
 	out->lu_ncp = NULL;
@@ -425,15 +425,15 @@ name_lookup_in(struct ncp *root, struct ncp *start, const char *path, uint32_t f
 	out->lu_trailing = false;
 	if (path[0] == '\0' && (flags & LOOK_EMPTY) == 0)
 		return ENOENT;
-	error = walk_begin(&w, root, start);
-	if (error == 0 && !is_inside(w.w_at))
+	error = walk_begin(&w, fc, root, start);
+	if (error == 0 && !is_inside(fc, w.w_at))
 		error = ENOENT;
 	if (error == 0 && path[0] != '\0')
 		error = walk_path(&w, flags, out);
 	if (error == 0 && (flags & LOOK_PARENT) == 0 && (out->lu_trailing || (flags & LOOK_DIR) != 0) &&
 	    w.w_at->n_vnode->v_type != VDIR)
 		error = ENOTDIR;
-	if (error == 0 && !is_inside(w.w_at))
+	if (error == 0 && !is_inside(fc, w.w_at))
 		error = ENOENT;
 	ncp_drop(w.w_root);
 	kfree(w.w_buf);

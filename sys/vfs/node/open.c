@@ -254,9 +254,9 @@ open_at(const struct place *pl, struct ncp *start, const char *path, uint32_t *p
 
 	if ((flags & O_PATH) != 0)
 		return open_existing(pl, start, path, flags & PATH_FLAGS, out);
-	token_get(&fc->fc_tok);
+	spin_lock(&fc->fc_spin);
 	umask = fc->fc_umask;
-	token_release(&fc->fc_tok);
+	spin_unlock(&fc->fc_spin);
 	mode &= 07777 & ~umask;
 	if ((flags & TMPFILE_BIT) != 0)
 		return open_tmpfile(pl, start, path, flags, mode, out);

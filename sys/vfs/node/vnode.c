@@ -332,13 +332,13 @@ vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out)
 		[VBLK] = S_IFBLK, [VFIFO] = S_IFIFO, [VSOCK] = S_IFSOCK,
 	};
 
-	memset(out, 0, sizeof *out);
 	out->st_dev = vn->v_mount->mp_dev;
 	out->st_ino = va->va_ino;
 	out->st_nlink = va->va_nlink;
 	out->st_mode = type_mode[vn->v_type] | (va->va_mode & 07777);
 	out->st_uid = va->va_uid;
 	out->st_gid = va->va_gid;
+	out->st_pad0 = 0;
 	out->st_rdev = va->va_rdev;
 	out->st_size = (int64_t)va->va_size;
 	out->st_blksize = va->va_blksize != 0 ? va->va_blksize : (int64_t)PAGE_BYTES;
@@ -346,6 +346,7 @@ vattr_to_stat(struct vnode *vn, const struct vattr *va, struct k_stat *out)
 	out->st_atim = to_timespec(va->va_atime);
 	out->st_mtim = to_timespec(va->va_mtime);
 	out->st_ctim = to_timespec(va->va_ctime);
+	out->st_unused[0] = out->st_unused[1] = out->st_unused[2] = 0;
 }
 
 /*

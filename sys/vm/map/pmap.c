@@ -208,24 +208,28 @@ pmap_init(struct vmspace *vs)
 	return 0;
 }
 
+static uint64_t *
+entry_at(uint64_t *table, uaddr_t va, uint32_t shift)
+{
+	return &table[(va >> shift) & 511];
+}
+
 uint64_t *
 pmap_find(struct vmspace *vs, uaddr_t va, uint64_t *span)
 {
-	uint64_t *t = md_p2v(vs->vs_root);
+	uint32_t shift = 39;
+	uint64_t *e = entry_at(md_p2v(vs->vs_root), va, shift), v;
 
-	for (uint32_t shift = 39;; shift -= 9) {
-		uint64_t *e = &t[(va >> shift) & 511], v;
-
-		*span = 1ull << shift;
-		if (shift == PAGE_SHIFT)
-			return e;
-		v = pte_load(e);
-		if (v == 0)
-			return NULL;
-		if (shift == 21 && (v & PTE_PS) != 0)
-			return e;
-		t = md_p2v(v & PTE_PA);
+	while ((v = pte_load(e)) != 0 && shift > 21) {
+		shift -= 9;
+		e = entry_at(md_p2v(v & PTE_PA), va, shift);
 	}
+	if (v != 0 && (v & PTE_PS) == 0) {
+		*span = PAGE_BYTES;
+		return entry_at(md_p2v(v & PTE_PA), va, PAGE_SHIFT);
+	}
+	*span = 1ull << shift;
+	return v != 0 ? e : NULL;
 }
 
 /* How many pages of each kind the space maps, for its owner to see. */

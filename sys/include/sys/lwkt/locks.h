@@ -61,6 +61,7 @@
 	L(unix_drop, 0)		/* who is dropping files */		\
 	L(lockf_waits, 0)						\
 	L(session, 0)		/* s_spin */				\
+	L(fsctx, 0)		/* a process's place in the tree */	\
 	L(notify, 0)		/* a bucket of the table of watches */	\
 	L(inotify, 0)		/* an instance: its watches, its queue */	\
 	L(file_watch, 0)	/* a file's list of epoll members */	\

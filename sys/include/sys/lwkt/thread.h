@@ -51,6 +51,11 @@ struct thread {
 	struct lwp	*td_lwp;	/* const: user thread, or NULL */
 	_Atomic uint32_t td_intr;	/* [atomic] somebody wants interruptible sleeps to end */
 	void		(*td_leave)(struct thread *);	/* const: called when switched away (md_user_leave) */
+	/*
+	 * const: asked on its CPU, in a critical section, when an interruptible sleep ends.
+	 * True: not yet; whoever says so calls lwkt_wake() when it may go on.
+	 */
+	bool		(*td_waits)(struct thread *);
 	void		(*td_fn)(void *);
 	void		*td_arg;
 	uint64_t	td_timeout[12];	/* [cpu] the time layer's timer for this thread's sleeps */
@@ -79,6 +84,7 @@ void	lwkt_migrate(uint32_t cpu);
 _Noreturn void lwkt_exit(void);
 void	lwkt_switch(void);			/* run another; the current thread is queued or asleep */
 void	lwkt_yield(void);			/* let others of the same or higher priority run */
+void	lwkt_sleep(void);			/* in a critical section: until any lwkt_wake() */
 /*
  * A sleeping thread becomes ready.  Any CPU, any context; never waits.  The
  * caller knows that the thread cannot have ended before the call.  A wake-up

@@ -67,7 +67,8 @@ struct proc {
 	/* [p_sig to change] CLD_STOPPED, CLD_CONTINUED: to be told to the parent by us; 0 */
 	_Atomic int	p_notify;
 	_Atomic bool	p_sig_watched;	/* [atomic] set once: what is posted is told to sig_set_watch()'s function */
-	struct proc	*p_parent;	/* [proc tree] */
+	struct proc	*p_parent;	/* [proc tree] changed by proc_adopt() */
+	_Atomic int32_t	p_ppid;		/* [proc tree to change] its number; 0: none */
 	struct list	p_children, p_sibling, p_pglink, p_link, p_hash;	/* [proc tree] */
 	struct pgrp	*p_pgrp;	/* [proc tree] held */
 	struct list	p_lwps;		/* [p_sig] */
@@ -170,7 +171,6 @@ struct lwp {
 	_Atomic bool	l_exit;		/* [p_sig to change] must end at the next boundary */
 	struct usched_lwp {
 		struct list	link;
-		struct waitq	waitq;
 		uint64_t	vtime;
 		nsec_t		since;		/* when it began to wait */
 		/* not moved for balance, not to a waker's CPU, before */
@@ -236,7 +236,7 @@ int	proc_fork_kernel(void (*fn)(void *arg), void *arg, int32_t *pid);
 int	proc_wait_any(int32_t *pid, int *status, bool block);
 
 struct sysmsg;
-void	proc_set_syscall(void (*dispatch)(struct lwp *, struct sysmsg *));	/* the syscall layer's */
+void	proc_set_syscall(void (*dispatch)(struct sysmsg *));	/* the syscall layer's */
 
 void	proc_init(void);			/* kmain, after time and vm */
 extern uint32_t proc_max;			/* const after proc_init: processes at once */
@@ -249,6 +249,15 @@ int	proc_setpgid(int32_t pid, int32_t pgid);
 int	proc_getpgid(int32_t pid, int32_t *pgid, int32_t *sid);	/* pid 0: the current process; ESRCH */
 int32_t	proc_ppid(struct proc *p);
 struct cred *proc_cred(struct proc *p);	/* held */
+/*
+ * Is l still who its process is?  Another thread may have changed that.  What l
+ * holds cannot come back under the same address.
+ */
+static inline bool
+lwp_cred_is_new(const struct lwp *l)
+{
+	return l->l_cred == __atomic_load_n(&l->l_proc->p_cred, __ATOMIC_RELAXED);
+}
 void	proc_set_cred(struct cred *c);		/* of the current process; takes over the reference; p_tok held */
 
 /* fn is told that p has become a zombie, and that it was waited for.  It may only set flags and wake. */

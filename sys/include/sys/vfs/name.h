@@ -8,6 +8,7 @@
  * names, so getcwd() and ".." need no help from a filesystem.
  */
 #pragma once
+#include <sys/lwkt/spin.h>
 #include <sys/vfs/vnode.h>
 
 struct ncp {
@@ -42,10 +43,10 @@ void	ncp_drop(struct ncp *n);
 /* A process's place in the tree, or a thread's that has one of its own (l_fs). */
 struct fsctx {
 	_Atomic uint32_t fc_refs;
-	struct token	fc_tok;
-	struct ncp	*fc_cwd, *fc_root;	/* [fc_tok] held */
+	struct spin	fc_spin;
+	struct ncp	*fc_cwd, *fc_root;	/* [fc_spin] held */
 	struct ncp	*fc_top;	/* const, held: no path leads above it, a jail's; NULL: none */
-	uint32_t	fc_umask;		/* [fc_tok] */
+	uint32_t	fc_umask;		/* [fc_spin] */
 };
 struct fsctx *fsctx_current(void);
 
