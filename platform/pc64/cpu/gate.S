@@ -17,6 +17,8 @@
  *   G3  SYSRET is taken only where rcx and r11 are rip and rflags, which is
  *       what the program gets; only to the lower half (a non-canonical rip would
  *       fault here, with the program's stack pointer); and not with TF or RF.
+ *       A call that is answered at once goes back by SYSRET, too: no program is
+ *       mapped so high that what follows its SYSCALL is not in the lower half.
  *   G4  Flags on entry: by SYSCALL the mask clears them; by a gate the
  *       processor clears IF and TF, and we the rest (AC, DF, NT).
  */
@@ -116,6 +118,11 @@ leave_by_iret:
 syscall_entry:
 	swapgs
 	movq	%rsp, %gs:PC_USER_RSP
+	cmpq	$QUICK_CALLS, %rax
+	jae	stop_for_call
+	cmpb	$0, quick_calls(%rax)
+	jne	quick_call
+stop_for_call:
 	movq	%gs:PC_REGS_TOP, %rsp
 	PUSH_REGS
 	movq	%gs:PC_USER_RSP, %rax
@@ -133,6 +140,46 @@ user_left:
 	popq	%rbx
 	ret
 	.size	syscall_entry, . - syscall_entry
+
+/* Above whoever called user_enter(); what C may change is kept. */
+	.type	quick_call, @function
+quick_call:
+	testl	$0x10100, %r11d
+	jnz	stop_for_call
+	movq	%gs:PC_KERNEL_RSP, %rsp
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	%rax
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	pushq	%rbp
+	movq	%rsp, %rbp
+	leaq	40(%rbp), %rsi		/* the result, where rax is: 4*8 r8 to r11, rbp */
+	movq	%rax, %rdi
+	andq	$-16, %rsp
+	call	*quick_fn		/* (uint64_t nr, uint64_t *result) */
+	movq	%rbp, %rsp
+	movb	%al, %gs:PC_SCRATCH
+	popq	%rbp
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rax
+	popq	%rcx
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	cmpb	$0, %gs:PC_SCRATCH
+	je	stop_for_call
+	movq	%gs:PC_USER_RSP, %rsp
+	swapgs
+	sysretq
+	.size	quick_call, . - quick_call
 
 /* On whatever stack: vector, error, rip, cs, rflags, rsp, ss. */
 	.type	trap_common, @function

@@ -18,6 +18,8 @@
 #define PC_ERROR	48
 #define PC_RSP0		60		/* in the task state segment that begins at 56 */
 
+#define QUICK_CALLS	256		/* system calls below it may be answered at once */
+
 #define R_R11		48
 #define R_RAX		80
 #define R_RCX		88

@@ -49,6 +49,13 @@ void	md_uframe_init(struct md_uframe *uf, void *fpu);
 /* dst becomes a copy (fork); dst has its own fpu area. */
 void	md_uframe_copy(struct md_uframe *dst, struct md_uframe *src);
 
+/*
+ * At boot, once: calls with these numbers need no stop if fn has the answer.  It is
+ * asked in the critical section of md_user_run(), perhaps with interrupts off: it neither
+ * waits nor touches the program's memory.  False, with *result as it was: stop
+ * as for any other call.  A machine may do without.
+ */
+void	md_user_quick(const uint8_t *nr, uint32_t n, bool (*fn)(uint64_t nr, uint64_t *result));
 /* Run until a reason to stop.  The thread stays on its CPU meanwhile. */
 enum md_stop md_user_run(struct md_uframe *uf, md_space_t s);
 /* From now on it also stops, with MD_INTR, at each fault that the machine serves by itself: for gap statistics. */

@@ -113,6 +113,7 @@ syscall_init(void)
 {
 	is_watched = md_deterministic || (md_boot()->b_flags & MD_BOOT_STRACE) != 0;
 	proc_set_syscall(dispatch);
+	quick_init(is_watched);
 	futex_init();
 	ptimer_init();
 	proc_set_hangup(tty_session_exit);

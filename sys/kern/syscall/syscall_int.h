@@ -17,5 +17,6 @@ struct cpu_clock {
 int	cpu_clock_find(int clock, bool reading, struct cpu_clock *out);
 /* Clocks of devices, by descriptor: there are none, but the numbers are theirs. */
 static inline bool is_dynamic(int clock) { return clock < 0 && (clock & 7) == 3; }
+void	quick_init(bool is_watched);	/* is_watched: somebody wants to know of every call */
 void	futex_init(void);
 void	ptimer_init(void);
