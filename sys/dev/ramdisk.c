@@ -18,7 +18,6 @@
 #include <drv/dma.h>
 #include <drv/ramdisk.h>
 #include <drv/thread.h>
-#include <machine/mmu.h>
 #include <stdatomic.h>
 
 #define CHUNK_BYTES	(1u << 20)
@@ -65,7 +64,7 @@ perform(struct ramdisk *r, struct bio *b)
 	if (r->r_fail_lba >= b->b_lba && r->r_fail_lba - b->b_lba < b->b_blocks)
 		return STORAGE_MEDIUM;
 	for (uint32_t i = 0; i < b->b_nseg; i++) {
-		move(r, at, md_p2v(b->b_seg[i].pa), b->b_seg[i].bytes, b->b_op == BIO_WRITE);
+		move(r, at, dma_at(b->b_seg[i].pa), b->b_seg[i].bytes, b->b_op == BIO_WRITE);
 		at += b->b_seg[i].bytes;
 	}
 	return STORAGE_OK;

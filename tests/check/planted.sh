@@ -75,18 +75,20 @@ reads() {
 }
 plant sys/include/sys/lwkt/planted.h '#pragma once'
 refuses "the launcher reads abi headers only" 'planted.c \(launch\) reads .*machine/types.h' layers "$t/launch.d"
-refuses "core cannot read the machine interface by a relative path" 'planted.c \(core\) reads .*\(machine\)' \
+refuses "core cannot read the machine interface by a relative path" 'planted.c \(core\) reads .*\(mtypes\)' \
     reads sys/core/rt/planted.c kern/sys/core/rt/planted ../../include/machine/types.h
 refuses "the kernel cannot read hostkit's header by a relative path" 'planted.c \(vm\) reads .*\(hk\)' \
     reads sys/vm/planted.c kern/sys/vm/planted ../../hostkit/include/hk/hk.h
-refuses "hostkit cannot read the machine interface" 'planted.c \(hostkit\) reads .*\(machine\)' \
+refuses "hostkit cannot read the machine interface" 'planted.c \(hostkit\) reads .*\(mtypes\)' \
     reads hostkit/linux/planted.c host/hostkit/linux/planted ../../sys/include/machine/types.h
-refuses "hostkit cannot read it by an absolute path either" 'planted.c \(hostkit\) reads .*\(machine\)' \
+refuses "hostkit cannot read it by an absolute path either" 'planted.c \(hostkit\) reads .*\(mtypes\)' \
     reads hostkit/linux/planted.c host/hostkit/linux/planted "$PWD/sys/include/machine/types.h"
 refuses "a platform cannot read the kernel above the interface" 'planted.c \(vplat\) reads .*\(lwkt\)' \
     reads platform/vkernel/planted.c kern/platform/vkernel/planted ../../sys/include/sys/lwkt/planted.h
 refuses "a driver cannot read the kernel" 'planted.c \(dev\) reads .*\(lwkt\)' \
     reads sys/dev/planted.c kern/sys/dev/planted ../include/sys/lwkt/planted.h
+refuses "nor the machine interface, but for its types and its clock" 'planted.c \(dev\) reads .*\(machine\)' \
+    reads sys/dev/planted.c kern/sys/dev/planted ../include/machine/cpu.h
 
 # One rule for each kernel layer: it may not read the next one up.
 previous=debug

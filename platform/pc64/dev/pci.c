@@ -64,6 +64,12 @@ drv_cpus(void)
 	return pc_ncpu;
 }
 
+uint32_t
+drv_cpu(void)
+{
+	return kcpu_id();
+}
+
 /* ---------------------------------------------------------- addresses -- */
 
 /* B1 */

@@ -33,7 +33,6 @@
 #include <drv/lock.h>
 #include <drv/pci.h>
 #include <drv/thread.h>
-#include <machine/cpu.h>
 #include <stdatomic.h>
 
 #include "disk.h"
@@ -160,7 +159,7 @@ nvme_submit(struct blkdev *bd, struct bio *b)
 {
 	struct space *s = bd->bd_driver;
 	struct nvme *n = s->s_nvme;
-	struct queue *q = &n->n_queue[kcpu_id() % n->n_pairs];
+	struct queue *q = &n->n_queue[drv_cpu() % n->n_pairs];
 	enum storage_result refused = STORAGE_REFUSED;
 	bool room, ok = false;
 	uint32_t tail;

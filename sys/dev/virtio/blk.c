@@ -17,7 +17,7 @@
 
 #include <core/rt/rt.h>
 #include <drv/blk.h>
-#include <machine/cpu.h>
+#include <drv/pci.h>
 #include <stdatomic.h>
 
 #define QUEUE_SIZE	128u
@@ -110,7 +110,7 @@ static bool
 disk_submit(struct blkdev *bd, struct bio *b)
 {
 	struct disk *d = bd->bd_driver;
-	struct virtio_queue *q = &d->d_virtio->v_queue[kcpu_id() % d->d_virtio->v_queues];
+	struct virtio_queue *q = &d->d_virtio->v_queue[drv_cpu() % d->d_virtio->v_queues];
 	struct disk_queue *dq = queue_of(q);
 	struct request *r;
 	bool sent;

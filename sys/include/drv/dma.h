@@ -12,6 +12,7 @@
  */
 int	dma_alloc(struct dma_mem *out, size_t bytes, uint64_t reach);
 void	dma_free(struct dma_mem *m);
+void	*dma_at(uint64_t pa);		/* RAM that somebody else has, as a processor sees it */
 
 void	*drv_alloc(size_t bytes);	/* likewise a thread's; zeroed; NULL: no memory */
 void	drv_free(void *p);

@@ -49,3 +49,4 @@ struct pci_vector {
 uint32_t pci_interrupts(struct pcidev *pd, const struct pci_vector *v, uint32_t n, bool *msix);
 
 uint32_t drv_cpus(void);		/* how many CPUs there are: 0 and on */
+uint32_t drv_cpu(void);			/* which of them this is, and stays in a critical section */

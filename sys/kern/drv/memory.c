@@ -47,6 +47,12 @@ dma_free(struct dma_mem *m)
 }
 
 void *
+dma_at(uint64_t pa)
+{
+	return md_p2v(pa);
+}
+
+void *
 drv_alloc(size_t bytes)
 {
 	return kmalloc(bytes, KM_ZERO | KM_WAIT);
