@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # pc64-virtio - a PC with virtio devices: disks of all kinds are read and written as their files are from outside,
-# errors are told, and one that vanishes at work stops nobody; an interface talks to a network; random bytes come.
+# errors are told, and one that vanishes at work stops nobody; an interface talks to a network; random bytes
+# come.  With PCI, and without, as the command line tells.
 set -u
 . tests/tap.sh
 if ! command -v qemu-system-x86_64 >/dev/null; then
@@ -111,6 +112,41 @@ same "a disk vanishes while it is written: its programs are told, others go on" 
     "gone it stays so $want -" "$(grep -v "^HMP" "$t/out" | tr -s "\n " " " | sed "s/ $//")"
 for said in "vda: it is gone: not used any more" "vdb: 16384 blocks now, used as 8192" "eth0: link down"; do
 	holds "the log: $said" grep -q "$said" "$t/err"
+done
+
+mmio="-global virtio-mmio.force-legacy=false"
+MACHINE="microvm,acpi=off"
+QEMU_ARGS="$mmio -device virtio-rng-device -netdev user,id=n -device virtio-net-device,netdev=n"
+for i in a b; do
+	head -c 4194304 /dev/urandom >"$t/$i"
+	QEMU_ARGS="$QEMU_ARGS -drive if=none,id=$i,format=raw,file=$t/$i -device virtio-blk-device,drive=$i"
+done
+want=$(cd "$t" && sums a b)
+dd if="$t/a" bs=1M count=1 2>/dev/null >"$t/quarter"
+head -c 3145728 "$t/a" | cat - "$t/quarter" >"$t/want.a"
+same "disks without PCI are found and hold what they hold" "$want" \
+    "$(pc -v -a virtio_mmio.device=512@0xd0000000:5 -a virtio_mmio.device=512@0x1000000:5 \
+	-a virtio_mmio.device=512@0xfec00000:3 -a virtio_mmio.device=511x@0xd0000000:5 \
+	-a virtio_mmio.device -a virtio_mmio.device=512@0xfeb00e00:12 \
+	-- sh -c "$copy" 2>"$t/err")"
+holds "and what was written" cmp "$t/a" "$t/want.a"
+for said in "512@0xd0000000:5: no virtio device is there" "512@0x1000000:5: no place for registers" \
+    "512@0xfec00000:3: no place for registers" "511x@0xd0000000:5: not understood" \
+    "virtio_mmio.device: : not understood" "512@0xfeb00e00:12: a device is there already" \
+    "virtio@feb00e00: 64 random bytes" "eth0: link up"; do
+	holds "the log: $said" grep -q "$said" "$t/err"
+done
+word=virtio_mmio.device=512@0xfeb00e00:12
+same "none of a command's words is taken to tell of a device" "$word" "$(pc -- echo $word 2>/dev/null)"
+QEMU_ARGS="-device virtio-rng-device"
+pc -v -- true 2>"$t/err"
+holds "a device of before virtio 1.0 is refused" grep -q ":12: a device of before virtio 1.0" "$t/err"
+MACHINE=microvm QEMU_ARGS="$mmio -drive if=none,id=a,format=raw,file=$t/a -device virtio-blk-device,drive=a"
+want=$(sums "$t/a")
+for line in 47 99 4; do
+	same "line $line of the interrupt controllers" "$want" \
+	    "$(pc -c 2 -a virtio_mmio.device=512@0xfeb02e00:$line -- sha256sum /dev/vda 2>/dev/null |
+		sed 's/ .*//')"
 done
 
 MACHINE=q35

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <core/rt/rt.h>
+#include <core/virtio/virtio.h>
 
 #include "args.h"
 
@@ -7,7 +8,7 @@
 #define WORDS_MAX	512u
 
 /* Texts as md_boot wants them: arguments one after another, the environment likewise, and each other one. */
-static char text[TEXT_BYTES], env[TEXT_BYTES], append[1024];
+static char text[TEXT_BYTES], env[TEXT_BYTES], append[4096];
 static char *word[WORDS_MAX];
 
 static int
@@ -46,9 +47,38 @@ take_word(const char **p, char *out, size_t room)
 	return true;
 }
 
-/* All words into text[]; the count. */
+/*
+ * Where the words begin that a virtual machine added to the line to tell of its devices: it does
+ * not know that those of a command stand there.  None of the command's own is like that: its @ is
+ * escaped.
+ */
+static const char *
+added_words(const char *line)
+{
+	static const char name[] = "virtio_mmio.device=";
+	const size_t n = sizeof name - 1;
+	const char *from = line + strlen(line), *w = from;
+	struct virtio_mmio_place place;
+
+	for (;;) {
+		const char *end = w;
+
+		while (w > line && w[-1] != ' ')
+			w--;
+		if (end > w && ((size_t)(end - w) < n || memcmp(w, name, n) != 0 ||
+		    !virtio_mmio_place(w + n, (size_t)(end - w) - n, &place)))
+			return from;
+		if (end > w)
+			from = w;
+		if (w == line)
+			return from;
+		w--;
+	}
+}
+
+/* All words before `end` into text[]; the count. */
 static uint32_t
-split(const char *line)
+split(const char *line, const char *end)
 {
 	size_t used = 0;
 	uint32_t n = 0;
@@ -56,7 +86,7 @@ split(const char *line)
 	for (;;) {
 		while (*line == ' ')
 			line++;
-		if (*line == '\0' || n == WORDS_MAX || !take_word(&line, text + used, TEXT_BYTES - used))
+		if (line >= end || n == WORDS_MAX || !take_word(&line, text + used, TEXT_BYTES - used))
 			return n;
 		word[n++] = text + used;
 		used += strlen(text + used) + 1;
@@ -79,9 +109,16 @@ add_env(struct md_boot *b, const char *pair)
 static void
 add_append(const char *more)
 {
-	if (append[0] != '\0')
+	if (append[0] != '\0' && more[0] != '\0')
 		strlcat(append, " ", sizeof append);
 	strlcat(append, more, sizeof append);
+}
+
+/* Arguments of Linux's kernel that are ours, too, and that others give as they would give them to it. */
+static bool
+is_linux(const char *w)
+{
+	return strncmp(w, "virtio_mmio.device=", 19) == 0;
 }
 
 /* tty,pipe,file: a letter of each. */
@@ -182,8 +219,8 @@ take_value(char letter, const char *v, struct md_boot *b, char stdio[4], bool *s
 const char *
 args_parse(const char *line, struct md_boot *b, char stdio[4], bool *status)
 {
-	const char *odd = NULL, *value;
-	uint32_t n = split(line), i;
+	const char *odd = NULL, *value, *added = added_words(line);
+	uint32_t n = split(line, added), i;
 
 	for (i = 0; i < n && strcmp(word[i], "--") != 0; i++) {
 		const char *w = word[i];
@@ -191,11 +228,16 @@ args_parse(const char *line, struct md_boot *b, char stdio[4], bool *status)
 
 		if (take_flag(letter, b))
 			continue;
+		if (is_linux(w)) {
+			add_append(w);
+			continue;
+		}
 		if (value == NULL && letter != 0 && i + 1 < n)
 			value = word[++i];
 		if ((value == NULL || !take_value(letter, value, b, stdio, status)) && odd == NULL)
 			odd = w;
 	}
+	add_append(added);
 	if (i < n)
 		i++;
 	b->b_argc = n - i;

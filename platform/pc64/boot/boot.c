@@ -38,6 +38,7 @@ static struct acpi acpi;		/* likewise */
 static struct md_ram ram[BI_MAP_MAX];	/* likewise */
 static paddr_t trampoline_pa;		/* const after boot_main(): 0 if there is only one processor */
 static paddr_t early_root;		/* const: shows low memory where it is, and the kernel */
+static uint32_t routed;			/* [boot] lines of the ISA bus: bits */
 char boot_stdio[4] = "ttt";
 bool boot_status;
 struct boot_power boot_power;
@@ -283,9 +284,17 @@ boot_isa_line(uint32_t irq)
 }
 
 bool
+boot_isa_is_routed(uint32_t irq)
+{
+	return irq < 16 && (routed & 1u << irq) != 0;
+}
+
+bool
 boot_isa_route(uint32_t irq)
 {
 	const struct boot_line l = boot_isa_line(irq);
+
+	routed |= 1u << irq;
 
 	return ioapic_route(l.bl_gsi, VEC_IRQ + irq, pc_cpus[0]->pc_apic, l.bl_level, l.bl_low);
 }

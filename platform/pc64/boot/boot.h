@@ -40,3 +40,4 @@ struct boot_line {
 struct boot_line boot_isa_line(uint32_t irq);
 /* CPU 0 gets VEC_IRQ + irq for that line of the ISA bus.  False: nobody brings it. */
 bool	boot_isa_route(uint32_t irq);
+bool	boot_isa_is_routed(uint32_t irq);

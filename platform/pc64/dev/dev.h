@@ -26,6 +26,9 @@ bool	console_app_keys(void);
 /* i8042.c */
 void	i8042_setup(void);
 
+/* mmio.c */
+#define MMIO_END	0xfec00000ull	/* from here to 4 GiB: interrupt controllers, the firmware */
+
 /* pci.c */
 void	pci_setup(void);				/* waits for drivers */
 

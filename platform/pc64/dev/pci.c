@@ -11,10 +11,8 @@
  * most in all, and says for whom it did not wait longer.
  *
  * Invariants
- *   B1  an address that a device claims is mapped only if it is not RAM, not the interrupt
- *       controllers', and one that the processor has.
- *   B2  a function that no driver asked for an interrupt has its pin off.
- *   B3  the list of functions is const when the first driver starts.
+ *   B1  a function that no driver asked for an interrupt has its pin off.
+ *   B2  the list of functions is const when the first driver starts.
  *
  * Not here: hot plugging, windows of bridges (behind one there are only the firmware's
  * addresses), ports for BARs.
@@ -24,6 +22,7 @@
 #include <core/rt/rt.h>
 #include <drv/dma.h>
 #include <drv/lock.h>
+#include <drv/mmio.h>
 #include <drv/pci.h>
 #include <drv/thread.h>
 #include <machine/clock.h>
@@ -35,7 +34,6 @@
 enum { CFG_ADDRESS = 0xcf8, CFG_DATA = 0xcfc, CFG_PORTS_END = 256, CLASS_BRIDGE = 6 };
 #define CFG_ON		(1u << 31)
 #define BUS_BYTES	(1ull << 20)
-#define WINDOW_END	0xfec00000ull	/* from here to 4 GiB: interrupt controllers, the firmware */
 #define WINDOW_ALIGN	(16ull << 20)	/* what firmware keeps for itself lies close to RAM */
 #define ATTACH_NS	(5 * NSEC_PER_SEC)
 
@@ -53,8 +51,8 @@ struct function {
 	struct function	*f_next;	/* const */
 };
 
-static struct drv_lock cfg_lock;	/* the ports, h_bus, the map of registers */
-static struct function *functions, **last = &functions;	/* B3 */
+static struct drv_lock cfg_lock;	/* the ports, h_bus */
+static struct function *functions, **last = &functions;	/* B2 */
 static struct pci_window window;	/* boot */
 static struct drv_event arrived;
 
@@ -72,38 +70,7 @@ drv_cpu(void)
 
 /* ---------------------------------------------------------- addresses -- */
 
-/* B1 */
-static bool
-is_taken(uint64_t pa, uint64_t bytes)
-{
-	const struct bootinfo *b = boot_info();
-
-	if (pa < 1ull << 32 && WINDOW_END < pa + bytes)
-		return true;
-	for (uint32_t i = 0; i < b->bi_nmap; i++) {
-		const struct bi_range *r = &b->bi_map[i];
-
-		if (r->br_kind != BI_RESERVED && pa < r->br_base + r->br_len && r->br_base < pa + bytes)
-			return true;
-	}
-	return false;
-}
-
-static void *
-map(uint64_t pa, uint64_t bytes)
-{
-	uint64_t end;
-	void *at;
-
-	if (pa == 0 || rt_add_overflows(pa, bytes, &end) || is_taken(pa, bytes))
-		return NULL;
-	drv_lock(&cfg_lock);
-	at = mmu_io(pa, bytes);
-	drv_unlock(&cfg_lock);
-	return at;
-}
-
-/* The largest piece below WINDOW_END of which the map says nothing. */
+/* The largest piece below MMIO_END of which the map says nothing. */
 static void
 window_find(void)
 {
@@ -111,7 +78,7 @@ window_find(void)
 	uint64_t from = 0;
 
 	for (uint32_t i = 0; i <= b->bi_nmap; i++) {
-		const uint64_t to = i < b->bi_nmap ? rt_min(b->bi_map[i].br_base, WINDOW_END) : WINDOW_END;
+		const uint64_t to = i < b->bi_nmap ? rt_min(b->bi_map[i].br_base, MMIO_END) : MMIO_END;
 
 		from = (from + WINDOW_ALIGN - 1) & ~(WINDOW_ALIGN - 1);
 		if (to > from && to - from > window.pw_bytes)
@@ -124,11 +91,11 @@ window_find(void)
 volatile void *
 pci_map(struct pcidev *pd, uint32_t bar, uint64_t offset, uint64_t bytes)
 {
-	void *at;
+	volatile void *at;
 
 	if (!pci_bar_holds(pd->pd_bar, bar, offset, bytes))
 		return NULL;
-	at = pd->pd_bar[bar].pb_address == 0 ? NULL : map(pd->pd_bar[bar].pb_address + offset, bytes);
+	at = pd->pd_bar[bar].pb_address == 0 ? NULL : mmio_map(pd->pd_bar[bar].pb_address + offset, bytes);
 	if (at == NULL)
 		drv_log(pd->pd_name, "registers %u cannot be mapped: %llu bytes at 0x%llx", bar,
 		    (unsigned long long)bytes, (unsigned long long)(pd->pd_bar[bar].pb_address + offset));
@@ -155,7 +122,7 @@ bus_of(struct host *h, uint32_t bdf)
 	at = h->h_bus[bus];
 	drv_unlock(&cfg_lock);
 	if (at == NULL) {
-		at = map(h->h_pa + bus * BUS_BYTES, BUS_BYTES);
+		at = mmio_map(h->h_pa + bus * BUS_BYTES, BUS_BYTES);
 		drv_lock(&cfg_lock);
 		h->h_bus[bus] = at;
 		drv_unlock(&cfg_lock);
@@ -270,7 +237,7 @@ found(void *arg, const struct pci_function *fn)
 	f->f_dev.pd_cfg = &h->h_cfg;
 	f->f_host = h;
 	name_set(f);
-	pci_command(&h->h_cfg, fn->pf_bdf, PCI_COMMAND_NO_INTX, 0);	/* B2 */
+	pci_command(&h->h_cfg, fn->pf_bdf, PCI_COMMAND_NO_INTX, 0);	/* B1 */
 	pci_bars(&h->h_cfg, fn, f->f_dev.pd_bar);
 	pci_reserve(&window, 1, f->f_dev.pd_bar);
 	*last = f;

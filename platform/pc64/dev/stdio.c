@@ -11,6 +11,7 @@
 #include <core/rt/rt.h>
 #include <drv/chr.h>
 #include <drv/intr.h>
+#include <drv/mmio.h>
 #include <machine/boot.h>
 #include <machine/cpu.h>
 
@@ -240,6 +241,7 @@ md_dev_init(void)
 	vector_setup();
 	i8042_setup();
 	serial_listen(0);
+	virtio_mmio_setup(md_boot()->b_append);
 	pci_setup();
 	serial_write(3, "ready\n", 6);
 }

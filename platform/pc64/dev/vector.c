@@ -28,7 +28,8 @@
 #include "../boot/boot.h"
 #include "vector.h"
 
-#define LINES		16u
+#define ISA_LINES	16u
+#define LINES		64u		/* those after the ISA bus's are the interrupt controllers' own */
 #define PIN_BURST	64u
 #define BURSTS_TOLD	1000u		/* in a row: worth a message */
 #define MS		1000000ull
@@ -218,11 +219,17 @@ pin_serve(void *arg)
 	}
 }
 
+static struct boot_line
+line_of(uint32_t irq)
+{
+	return irq < ISA_LINES ? boot_isa_line(irq) : (struct boot_line){ .bl_gsi = irq, .bl_level = true };
+}
+
 /* [lock] */
 static bool
 pin_open(struct pin *p)
 {
-	const struct boot_line l = boot_isa_line((uint32_t)(p - pins));
+	const struct boot_line l = line_of((uint32_t)(p - pins));
 	struct vector *v = take(0, pin_serve, p);
 	char name[8];
 
@@ -233,19 +240,21 @@ pin_open(struct pin *p)
 	p->p_vector = v;
 	rt_snprintf(name, sizeof name, "irq%u", (uint32_t)(p - pins));
 	vector_name(v, name);
-	return ioapic_route(l.bl_gsi, v->v_number, pc_cpus[v->v_cpu]->pc_apic, l.bl_level, l.bl_low);
+	if (!ioapic_route(l.bl_gsi, v->v_number, pc_cpus[v->v_cpu]->pc_apic, l.bl_level, l.bl_low))
+		p->p_vector = NULL;
+	return p->p_vector != NULL;
 }
 
 struct vector *
 vector_line(uint32_t irq, void (*fn)(void *arg), void *arg)
 {
-	struct pin *p = &pins[irq];
-	struct sharer *s = drv_alloc(sizeof *s);
+	struct sharer *s;
+	struct pin *p;
 	bool is_open;
 
-	ASSERT(irq < LINES);
-	if (s == NULL)
+	if (irq >= LINES || boot_isa_is_routed(irq) || (s = drv_alloc(sizeof *s)) == NULL)
 		return NULL;
+	p = &pins[irq];
 	drv_lock(&lock);
 	*s = (struct sharer){ fn, arg, atomic_load(&p->p_sharers) };
 	atomic_store(&p->p_sharers, s);

@@ -22,7 +22,8 @@ void	vector_name(struct vector *v, const char *name);	/* before it interrupts: w
 void	vector_raise(struct vector *v);		/* as if it interrupted; any CPU, any context */
 void	vector_by_clock(struct vector *v);	/* raised every millisecond from now on; likewise */
 /*
- * A line of the ISA bus, which others may share, at CPU 0.  NULL: nobody brings it.
+ * A line of the ISA bus, or of the interrupt controllers behind those, which others may share, at CPU 0.
+ * NULL: nobody brings it, or it is the platform's.
  * A thread's.
  */
 struct vector *vector_line(uint32_t irq, void (*fn)(void *arg), void *arg);

@@ -33,6 +33,12 @@ char	*strrchr(const char *s, int c);
 size_t	strlcpy(char *dst, const char *src, size_t size);
 size_t	strlcat(char *dst, const char *src, size_t size);
 
+/*
+ * The next word `name` or `name=value` of those that blanks separate: its value, *len bytes (0 if
+ * there is none), and *words is what follows it.  False: no such word.
+ */
+bool	rt_word(const char **words, const char *name, const char **value, size_t *len);
+
 /* C's printf without floating point: %d %i %u %x %X %o %c %s %p %% with flags, width, precision, hh h l ll z j t. */
 int	rt_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 int	rt_snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virtio - what is the same for all devices: features, and the way from a PCI
- * function's capabilities to its registers.
+ * function's capabilities, or from the words of a command line, to its registers.
  *
  * A capability says "this kind of register is in that BAR, there".  It is taken only if
  * the whole region is inside a memory BAR and as large as its kind must be, so that the
@@ -113,5 +113,80 @@ virtio_pci_notify(const struct virtio_pci *vp, uint16_t queue_notify_off, uint32
 	if (at % 2 != 0 || at + 2 > r->bytes)
 		return false;
 	*offset = r->offset + (uint32_t)at;
+	return true;
+}
+
+/* ------------------------------------------------------- memory mapped -- */
+
+struct text {
+	const char	*at, *end;
+};
+
+static uint32_t
+digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (uint32_t)(c - '0');
+	c |= 'a' - 'A';
+	return c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10 : UINT32_MAX;
+}
+
+static bool
+take(struct text *t, char c)
+{
+	if (t->at == t->end || *t->at != c)
+		return false;
+	t->at++;
+	return true;
+}
+
+/* As C writes it: 0x and 0 begin hexadecimal and octal ones. */
+static bool
+take_number(struct text *t, uint64_t *out)
+{
+	uint32_t base = 10;
+	const char *first;
+
+	if (t->end - t->at > 1 && t->at[0] == '0')
+		base = (t->at[1] | 0x20) == 'x' ? 16 : 8;
+	if (base == 16)
+		t->at += 2;
+	*out = 0;
+	for (first = t->at; t->at < t->end && digit_of(*t->at) < base; t->at++)
+		if (__builtin_mul_overflow(*out, base, out) || rt_add_overflows(*out, digit_of(*t->at), out))
+			return false;
+	return t->at > first;
+}
+
+/* A number, perhaps of KiB, MiB or GiB. */
+static bool
+take_bytes(struct text *t, uint64_t *out)
+{
+	static const char unit[] = "kmg";
+	uint64_t shift = 0;
+
+	if (!take_number(t, out))
+		return false;
+	for (uint32_t i = 0; unit[i] != '\0' && shift == 0; i++)
+		if (take(t, unit[i]) || take(t, unit[i] - ('a' - 'A')))
+			shift = 10 * (i + 1);
+	return !__builtin_mul_overflow(*out, 1ull << shift, out);
+}
+
+bool
+virtio_mmio_place(const char *text, size_t len, struct virtio_mmio_place *out)
+{
+	struct text t = { text, text + len };
+	struct virtio_mmio_place p;
+	uint64_t line, id, end;
+
+	if (!take_bytes(&t, &p.vm_bytes) || !take(&t, '@') || !take_number(&t, &p.vm_pa) || !take(&t, ':') ||
+	    !take_number(&t, &line) || (take(&t, ':') && !take_number(&t, &id)) || t.at != t.end)
+		return false;
+	p.vm_line = (uint32_t)line;
+	if (line > UINT32_MAX || p.vm_bytes < VIRTIO_MMIO_BYTES || p.vm_pa % 8 != 0 ||
+	    rt_add_overflows(p.vm_pa, p.vm_bytes, &end))
+		return false;
+	*out = p;
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virtio - numbers and layouts of virtio 1.2 (sections 2 to 5), little-endian, and
- * where a PCI device has its registers.
+ * where a device has its registers.
  */
 #pragma once
 #include <core/pci/pci.h>
@@ -98,6 +98,40 @@ bool	virtio_pci_find(const struct pci_cfg *cfg, const struct pci_function *f,
 	    const struct pci_bar bar[PCI_BARS], struct virtio_pci *vp);
 /* Where in the region's BAR a queue's notification is written.  False: beyond the region. */
 bool	virtio_pci_notify(const struct virtio_pci *vp, uint16_t queue_notify_off, uint32_t *offset);
+
+/* -------------------------------------------------------- memory mapped -- */
+
+#define VIRTIO_MMIO_MAGIC	0x74726976u	/* "virt" */
+#define VIRTIO_MMIO_VERSION	2u		/* 1: of before virtio 1.0 */
+#define VIRTIO_MMIO_BYTES	0x100u		/* the registers; a device's configuration follows them */
+struct virtio_mmio {			/* (4.2.2) */
+	uint32_t	magic, version, device_type, vendor;
+	uint32_t	device_features, device_features_sel, pad0[2];
+	uint32_t	driver_features, driver_features_sel, pad1[2];
+	uint32_t	queue_sel, queue_size_max, queue_size, pad2[2];
+	uint32_t	queue_ready, pad3[2];
+	uint32_t	queue_notify, pad4[3];
+	uint32_t	interrupt_status, interrupt_ack, pad5[2];	/* VIRTIO_ISR_* */
+	uint32_t	status, pad6[3];
+	uint32_t	queue_desc[2], pad7[2];		/* low half, high half */
+	uint32_t	queue_driver[2], pad8[2];
+	uint32_t	queue_device[2], pad9[21];
+	uint32_t	config_generation;
+};
+_Static_assert(offsetof(struct virtio_mmio, queue_ready) == 0x44 &&
+    offsetof(struct virtio_mmio, interrupt_status) == 0x60 &&
+    offsetof(struct virtio_mmio, status) == 0x70 && offsetof(struct virtio_mmio, queue_desc) == 0x80 &&
+    offsetof(struct virtio_mmio, queue_device) == 0xa0 &&
+    offsetof(struct virtio_mmio, config_generation) == 0xfc &&
+    sizeof(struct virtio_mmio) == VIRTIO_MMIO_BYTES,
+    "virtio's layout");
+
+/* Where a device is, as Linux's argument virtio_mmio.device=SIZE@BASE:LINE[:ID] says. */
+struct virtio_mmio_place {
+	uint64_t	vm_pa, vm_bytes;	/* at least VIRTIO_MMIO_BYTES, aligned, no wrap */
+	uint32_t	vm_line;		/* of its interrupt */
+};
+bool	virtio_mmio_place(const char *text, size_t len, struct virtio_mmio_place *out);
 
 /* --------------------------------------------------------------- block -- */
 

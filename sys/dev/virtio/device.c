@@ -2,6 +2,9 @@
 /*
  * device - queues of a virtio device, and the thread that looks after it.
  *
+ * Each register costs an exit from the virtual machine, so all but the doorbells
+ * are for beginnings and for trouble.
+ *
  * Invariants
  *   D1  a queue is on exactly while the device may use its memory: it goes off
  *       before the device is reset, and what the device had is taken back after that.
@@ -18,7 +21,115 @@
 #include <machine/clock.h>
 #include <stdatomic.h>
 
-#define TICK	NSEC_PER_SEC
+#define TICK		NSEC_PER_SEC
+#define RESET_NS	(2 * NSEC_PER_SEC)
+#define CHANGES_MAX	16u		/* while its configuration is being read */
+
+static const struct virtio_driver *const drivers[] = {
+	&virtio_blk, &virtio_net, &virtio_rng,
+};
+
+/* ---- Registers. ---- */
+
+enum virtio_state { ALIVE, WANTS_RESET, VANISHED };
+
+/* Of one that was started. */
+static enum virtio_state
+state_of(struct virtio *v)
+{
+	uint8_t status = v->v_bus->status(v);
+
+	if (!v->v_bus->is_there(v))
+		return VANISHED;
+	return (status & (VIRTIO_NEEDS_RESET | VIRTIO_DRIVER_OK)) == VIRTIO_DRIVER_OK ? ALIVE : WANTS_RESET;
+}
+
+static bool
+is_reset(void *arg)
+{
+	struct virtio *v = arg;
+	uint8_t status = v->v_bus->status(v);
+
+	return status == 0 || status == UINT8_MAX;
+}
+
+/* False: it does not obey, and has lost its access to memory. */
+static bool
+reset(struct virtio *v)
+{
+	v->v_bus->set_status(v, 0);
+	if (drv_poll(is_reset, v, RESET_NS) && v->v_bus->status(v) == 0)
+		return true;
+	v->v_bus->memory(v, false);
+	return false;
+}
+
+static void
+add_status(struct virtio *v, uint8_t status)
+{
+	v->v_bus->set_status(v, v->v_bus->status(v) | status);
+}
+
+static bool
+set_features(struct virtio *v, uint64_t wanted, uint64_t *accepted)
+{
+	add_status(v, VIRTIO_ACKNOWLEDGE);
+	add_status(v, VIRTIO_DRIVER);
+	if (!virtio_negotiate(v->v_bus->offered(v), wanted, 0, accepted))
+		return false;
+	v->v_bus->accept(v, *accepted);
+	add_status(v, VIRTIO_FEATURES_OK);
+	return (v->v_bus->status(v) & VIRTIO_FEATURES_OK) != 0;
+}
+
+void
+virtio_fail(struct virtio *v, const char *why)
+{
+	drv_log(v->v_name, "not used: %s", why);
+	if (reset(v))
+		v->v_bus->set_status(v, VIRTIO_FAILED);
+}
+
+static uint64_t
+read_config(struct virtio *v, size_t off, size_t bytes)
+{
+	volatile uint8_t *p = v->v_config + off;
+	uint64_t low;
+
+	switch (bytes) {
+	case 1: return *p;
+	case 2: return *(volatile uint16_t *)p;
+	case 4: return *(volatile uint32_t *)p;
+	}
+	ASSERT(bytes == 8);
+	low = *(volatile uint32_t *)p;
+	return low | (uint64_t)*(volatile uint32_t *)(p + 4) << 32;
+}
+
+/* What takes two readings is read again if it changed between them; who never stops gets what there is. */
+uint64_t
+virtio_config(struct virtio *v, size_t off, size_t bytes)
+{
+	uint64_t value = 0;
+	uint32_t generation;
+
+	if (off + bytes > v->v_config_bytes)
+		return 0;
+	for (uint32_t i = 0; i < CHANGES_MAX; i++) {
+		generation = v->v_bus->generation(v);
+		value = read_config(v, off, bytes);
+		if (bytes < 8 || v->v_bus->generation(v) == generation)
+			break;
+	}
+	return value;
+}
+
+uint32_t
+virtio_interrupts(struct virtio *v, uint32_t n)
+{
+	ASSERT(n >= 1 && n <= VIRTIO_QUEUES_MAX);
+	return v->v_bus->interrupts(v, n);
+}
 
 /* ---- Queues. ---- */
 bool
@@ -39,7 +150,7 @@ void
 virtio_kick(struct virtio_queue *q)
 {
 	if (q->q_on && vring_must_notify(&q->q_ring))
-		*q->q_doorbell = q->q_index;
+		q->q_device->v_bus->notify(q);
 }
 
 /* Whoever lies is looked at. */
@@ -85,7 +196,7 @@ virtio_serve_later(struct virtio *v)
 bool
 virtio_agree(struct virtio *v, uint64_t wanted)
 {
-	if (virtio_set_features(v, wanted | WANTED, &v->v_features))
+	if (set_features(v, wanted | WANTED, &v->v_features))
 		return true;
 	virtio_fail(v, "no features of virtio 1.0");
 	return false;
@@ -117,7 +228,7 @@ alloc_queue(struct virtio_queue *q, uint32_t segments)
 bool
 virtio_add_queue(struct virtio *v, uint16_t size, uint32_t segments, bool patient)
 {
-	uint16_t index = (uint16_t)v->v_queues, offered = virtio_queue_size(v, index);
+	uint16_t index = (uint16_t)v->v_queues, offered = v->v_bus->queue_size(v, index);
 	struct virtio_queue *q = &v->v_queue[index];
 
 	ASSERT(index < VIRTIO_QUEUES_MAX);
@@ -127,12 +238,10 @@ virtio_add_queue(struct virtio *v, uint16_t size, uint32_t segments, bool patien
 	}
 	q->q_size = size_of(offered, size);
 	q->q_patient = patient;
-	/* With one vector for all of them it is the first. */
+	/* The last one is for all that have none of their own. */
 	q->q_vector = VIRTIO_NO_VECTOR;
-	if (v->v_vectors == 1)
-		q->q_vector = 0;
-	else if (index + 1u < v->v_vectors)
-		q->q_vector = index + 1;
+	if (v->v_vectors > 0)
+		q->q_vector = (uint16_t)rt_min(index + 1u, v->v_vectors - 1u);
 	if (!alloc_queue(q, (v->v_features & VIRTIO_F_INDIRECT_DESC) != 0 ? segments : 0)) {
 		virtio_fail(v, "no memory");
 		return false;
@@ -145,7 +254,6 @@ virtio_add_queue(struct virtio *v, uint16_t size, uint32_t segments, bool patien
 static bool
 run(struct virtio *v)
 {
-	v->v_common->config_msix_vector = v->v_vectors > 1 ? 0 : VIRTIO_NO_VECTOR;
 	for (uint32_t i = 0; i < v->v_queues; i++) {
 		struct virtio_queue *q = &v->v_queue[i];
 		const struct vring_setup setup = {
@@ -153,10 +261,13 @@ run(struct virtio *v)
 			.event_idx = (v->v_features & VIRTIO_F_EVENT_IDX) != 0,
 		};
 
-		if (!vring_init(&q->q_ring, &setup) || !virtio_set_queue(v, q))
+		if (!vring_init(&q->q_ring, &setup) || v->v_bus->queue_size(v, q->q_index) < q->q_size ||
+		    !v->v_bus->set_queue(q))
 			return false;
 	}
-	if (!virtio_ready(v))
+	v->v_bus->memory(v, true);
+	add_status(v, VIRTIO_DRIVER_OK);
+	if (state_of(v) != ALIVE)
 		return false;
 	for (uint32_t i = 0; i < v->v_queues; i++) {
 		struct virtio_queue *q = &v->v_queue[i];
@@ -207,12 +318,12 @@ restart(struct virtio *v, const char *why, bool for_good)
 
 	stop(v);
 	v->v_given_up = for_good || v->v_resets++ == VIRTIO_RESETS_MAX;
-	if (!virtio_reset(v))
+	if (!reset(v))
 		v->v_given_up = true;
 	for (uint32_t i = 0; i < v->v_queues; i++)
 		take_back(&v->v_queue[i]);
 	if (!v->v_given_up)
-		v->v_given_up = !virtio_set_features(v, features, &v->v_features) ||
+		v->v_given_up = !set_features(v, features, &v->v_features) ||
 		    v->v_features != features || !run(v);
 	drv_log(v->v_name, "%s: %s", why, v->v_given_up ? "not used any more" : "reset");
 	drv_enter();
@@ -249,7 +360,7 @@ static bool
 look(struct virtio *v, bool news)
 {
 	nsec_t now = md_now(), oldest = 0;
-	enum virtio_state state = VIRTIO_ALIVE;
+	enum virtio_state state = ALIVE;
 	bool liar = false;
 
 	for (uint32_t i = 0; i < v->v_queues; i++) {
@@ -259,12 +370,12 @@ look(struct virtio *v, bool news)
 			oldest = since;
 	}
 	if (news || (oldest != 0 && now - oldest >= TICK))
-		state = virtio_state(v);
-	if (state == VIRTIO_VANISHED)
+		state = state_of(v);
+	if (state == VANISHED)
 		restart(v, "it is gone", true);
 	else if (liar)
 		restart(v, "it lies too much", true);
-	else if (state == VIRTIO_WANTS_RESET)
+	else if (state == WANTS_RESET)
 		restart(v, "it needs a reset", false);
 	else if (oldest != 0 && now - oldest >= VIRTIO_PATIENCE)
 		restart(v, "it does not answer", false);
@@ -311,4 +422,71 @@ virtio_start(struct virtio *v)
 		return false;
 	}
 	return true;
+}
+
+/* ---- Buses. ---- */
+
+void
+virtio_serve_all(struct virtio *v)
+{
+	for (uint32_t i = 0; i < v->v_queues; i++)
+		v->v_ops->serve(&v->v_queue[i]);
+}
+
+void
+virtio_news(struct virtio *v)
+{
+	atomic_store(&v->v_news, true);
+	drv_event_set(&v->v_event);
+}
+
+void
+virtio_attached(struct virtio *v)
+{
+	v->v_bus->attached(v);
+}
+
+const struct virtio_driver *
+virtio_driver_of(uint32_t type)
+{
+	for (size_t i = 0; i < countof(drivers); i++)
+		if (drivers[i]->vd_type == type)
+			return drivers[i];
+	return NULL;
+}
+
+uint32_t
+virtio_number(const struct virtio_driver *driver)
+{
+	static uint32_t met[countof(drivers)];	/* [boot] */
+	size_t i = 0;
+
+	while (drivers[i] != driver)
+		i++;
+	return met[i]++;
+}
+
+void
+virtio_init(struct virtio *v, const char *name, const struct virtio_bus *bus,
+    const struct virtio_driver *driver, uint32_t number)
+{
+	v->v_name = name;
+	v->v_bus = bus;
+	v->v_ops = driver->vd_ops;
+	v->v_number = number;
+	for (uint32_t i = 0; i < VIRTIO_QUEUES_MAX; i++) {
+		v->v_queue[i].q_device = v;
+		v->v_queue[i].q_index = (uint16_t)i;
+		drv_lock_init(&v->v_queue[i].q_lock);
+	}
+	drv_event_init(&v->v_event);
+}
+
+void
+virtio_attach(struct virtio *v, const struct virtio_driver *driver)
+{
+	if (reset(v))
+		driver->vd_attach(v);
+	else
+		drv_log(v->v_name, "it cannot be reset");
 }

@@ -21,7 +21,6 @@
 #include <core/virtio/virtio.h>
 #include <drv/dma.h>
 #include <drv/lock.h>
-#include <drv/pci.h>
 #include <drv/thread.h>
 #include <machine/types.h>
 
@@ -41,7 +40,7 @@ struct virtio_queue {
 	uint16_t	q_index, q_size, q_vector;	/* const */
 	struct dma_mem	q_memory, q_tables;	/* const */
 	struct vring_slot *q_slots;	/* const */
-	volatile uint16_t *q_doorbell;	/* const */
+	volatile uint16_t *q_doorbell;	/* const: the bus's, if it has one for each */
 	bool		q_told;		/* [the keeper] of lies */
 	uint16_t	q_seen;		/* [the keeper] how far its used ring was... */
 	nsec_t		q_since;	/* [the keeper] ...and since when */
@@ -58,20 +57,34 @@ struct virtio_ops {
 	void	(*changed)(struct virtio *v);		/* the keeper's; may be NULL */
 };
 
+/* The way to a device: its registers, which a thread uses alone but for notify(), and its interrupts. */
+struct virtio_bus {
+	uint8_t	(*status)(struct virtio *v);
+	void	(*set_status)(struct virtio *v, uint8_t status);
+	uint64_t (*offered)(struct virtio *v);		/* features, of which it is told... */
+	void	(*accept)(struct virtio *v, uint64_t features);	/* ...those that are agreed on */
+	uint32_t (*generation)(struct virtio *v);	/* changes when its configuration does */
+	uint16_t (*queue_size)(struct virtio *v, uint16_t index);	/* 0: there is none */
+	bool	(*set_queue)(struct virtio_queue *q);	/* the one whose size was just asked for */
+	void	(*notify)(struct virtio_queue *q);
+	uint32_t (*interrupts)(struct virtio *v, uint32_t n);	/* as virtio_interrupts() */
+	bool	(*is_there)(struct virtio *v);
+	void	(*memory)(struct virtio *v, bool on);	/* it may use memory */
+	void	(*attached)(struct virtio *v);		/* the boot need not wait for it */
+};
+
 struct virtio {
 	const char	*v_name;	/* in the log: the driver may give it another one */
 	const struct virtio_ops *v_ops;	/* const */
 	void		*v_driver;	/* const: the driver's */
-	struct pcidev	*v_pci;		/* const */
-	uint32_t	v_number;	/* const: among those of its type, in the order of the bus */
+	const struct virtio_bus *v_bus;	/* const */
+	uint32_t	v_number;	/* const: among those of its type, in the order of their buses */
 	uint64_t	v_features;	/* const: agreed on */
 	uint32_t	v_queues;	/* const when started */
 	struct virtio_queue v_queue[VIRTIO_QUEUES_MAX];
 
-	struct virtio_pci v_regions;	/* const, and where they are: */
-	volatile struct virtio_pci_common *v_common;
-	volatile uint8_t *v_isr, *v_config;
-	uint32_t	v_config_bytes;
+	volatile uint8_t *v_config;	/* const: the device's own */
+	uint32_t	v_config_bytes;	/* const */
 	uint32_t	v_vectors;	/* const: of its own; 0: the pin, or the clock */
 
 	struct drv_event v_event;	/* wakes the keeper */
@@ -104,6 +117,8 @@ uint32_t virtio_interrupts(struct virtio *v, uint32_t n);
  */
 bool	virtio_add_queue(struct virtio *v, uint16_t size, uint32_t segments, bool patient);
 bool	virtio_start(struct virtio *v);
+/* What the system starts with is there: nobody waits for the driver to return. */
+void	virtio_attached(struct virtio *v);
 /* It is not used any more, and says why in the log. */
 void	virtio_fail(struct virtio *v, const char *why);
 
@@ -117,12 +132,18 @@ bool	virtio_rest(struct virtio_queue *q);
 /* Any context: the keeper calls serve(), later than who is waiting for this CPU. */
 void	virtio_serve_later(struct virtio *v);
 
-/* ---- Registers: pci.c ---- */
-enum virtio_state { VIRTIO_ALIVE, VIRTIO_WANTS_RESET, VIRTIO_VANISHED };
-enum virtio_state virtio_state(struct virtio *v);
-/* False: it does not obey, and has lost its access to memory. */
-bool	virtio_reset(struct virtio *v);
-bool	virtio_set_features(struct virtio *v, uint64_t wanted, uint64_t *accepted);
-uint16_t virtio_queue_size(struct virtio *v, uint16_t index);	/* 0: there is none */
-bool	virtio_set_queue(struct virtio *v, struct virtio_queue *q);
-bool	virtio_ready(struct virtio *v);
+/* ---- For buses. ---- */
+/* NULL: nobody's. */
+const struct virtio_driver *virtio_driver_of(uint32_t type);
+/*
+ * Its place among those of its type.  Devices come up side by side, but are met in an order: so a disk's name
+ * does not depend on luck.  At boot, one caller.
+ */
+uint32_t virtio_number(const struct virtio_driver *driver);
+void	virtio_init(struct virtio *v, const char *name, const struct virtio_bus *bus,
+	    const struct virtio_driver *driver, uint32_t number);
+/* In a thread, which ends when it returns: registers are there. */
+void	virtio_attach(struct virtio *v, const struct virtio_driver *driver);
+/* In a critical section of a thread: its queues may have finished something; its configuration changed. */
+void	virtio_serve_all(struct virtio *v);
+void	virtio_news(struct virtio *v);

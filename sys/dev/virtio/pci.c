@@ -3,147 +3,115 @@
  * pci - virtio devices on PCI: registers and interrupts (virtio 1.2, section 4.1).
  *
  * Registers are read and written in their own width, those of 64 bits in halves.
- * Each access costs an exit from the virtual machine, so all but the doorbells
- * are for beginnings and for trouble.
  *
  * Interrupts: with MSI-X, vector 0 tells of the configuration and vector 1 + i of
- * queue i; with fewer vectors than that, fewer queues have one.  With a single vector
- * it tells of every queue, and changes of the configuration go unheard.  Without
+ * queue i; with fewer vectors than that the last one tells of all queues that are left.  If that
+ * is vector 0, changes of the configuration go unheard.  Without
  * MSI-X the ISR register says which of the two it is, and reading it takes the pin back.
  *
  * A device that is gone reads as all ones, or as zeroes in some virtual machines: its
  * configuration space tells.
  */
+#include <core/rt/rt.h>
+#include <drv/pci.h>
+
 #include "device.h"
 
-#include <core/rt/rt.h>
-#include <stdatomic.h>
-
-#define RESET_NS	(2 * NSEC_PER_SEC)
 #define CONFIG_BYTES	256u		/* at most, of a device's own configuration */
-#define CHANGES_MAX	16u		/* while its configuration is being read */
-
 #define DEVICES_MAX	256u
 
-static const struct virtio_driver *const drivers[] = { &virtio_blk, &virtio_net, &virtio_rng };
-static struct pci_function met[DEVICES_MAX];	/* [boot] */
-static uint32_t met_count;				/* [boot] */
+struct device {
+	struct virtio	d_virtio;
+	struct pcidev	*d_pci;			/* const */
+	struct virtio_pci d_regions;		/* const, and where they are: */
+	volatile struct virtio_pci_common *d_common;
+	volatile uint8_t *d_isr;
+};
 
-/* ---- Status. ---- */
+static struct {
+	const struct pci_function *fn;
+	uint32_t	number;
+} met[DEVICES_MAX];				/* [boot] */
+static uint32_t met_count;			/* [boot] */
 
-/* Of one that was started. */
-enum virtio_state
-virtio_state(struct virtio *v)
+static struct device *
+device_of(struct virtio *v)
 {
-	const struct pci_cfg *cfg = v->v_pci->pd_cfg;
-	uint8_t status = v->v_common->device_status;
+	return container_of(v, struct device, d_virtio);
+}
 
-	if (cfg->read(cfg->arg, v->v_pci->pd_fn.pf_bdf, 0, 2) != v->v_pci->pd_fn.pf_vendor)
-		return VIRTIO_VANISHED;
-	return (status & (VIRTIO_NEEDS_RESET | VIRTIO_DRIVER_OK)) == VIRTIO_DRIVER_OK ? VIRTIO_ALIVE :
-	    VIRTIO_WANTS_RESET;
+/* ---- Status and features. ---- */
+static uint8_t
+status(struct virtio *v)
+{
+	return device_of(v)->d_common->device_status;
+}
+
+static void
+set_status(struct virtio *v, uint8_t to)
+{
+	device_of(v)->d_common->device_status = to;
 }
 
 static bool
-is_reset(void *arg)
+is_there(struct virtio *v)
 {
-	struct virtio *v = arg;
-	uint8_t status = v->v_common->device_status;
+	const struct pcidev *pd = device_of(v)->d_pci;
 
-	return status == 0 || status == UINT8_MAX;
+	return pd->pd_cfg->read(pd->pd_cfg->arg, pd->pd_fn.pf_bdf, 0, 2) == pd->pd_fn.pf_vendor;
 }
 
-bool
-virtio_reset(struct virtio *v)
+static void
+memory(struct virtio *v, bool on)
 {
-	v->v_common->device_status = 0;
-	if (drv_poll(is_reset, v, RESET_NS) && v->v_common->device_status == 0)
-		return true;
-	pci_command(v->v_pci->pd_cfg, v->v_pci->pd_fn.pf_bdf, 0, PCI_COMMAND_MASTER);
-	return false;
-}
+	struct pcidev *pd = device_of(v)->d_pci;
 
-bool
-virtio_ready(struct virtio *v)
-{
-	pci_master(v->v_pci);
-	v->v_common->device_status |= VIRTIO_DRIVER_OK;
-	return virtio_state(v) == VIRTIO_ALIVE;
-}
-
-void
-virtio_fail(struct virtio *v, const char *why)
-{
-	drv_log(v->v_name, "not used: %s", why);
-	if (virtio_reset(v))
-		v->v_common->device_status = VIRTIO_FAILED;
-}
-
-/* ---- Features and configuration. ---- */
-bool
-virtio_set_features(struct virtio *v, uint64_t wanted, uint64_t *accepted)
-{
-	volatile struct virtio_pci_common *c = v->v_common;
-	uint64_t offered = 0;
-
-	c->device_status = VIRTIO_ACKNOWLEDGE;
-	c->device_status |= VIRTIO_DRIVER;
-	for (uint32_t i = 0; i < 2; i++) {
-		c->device_feature_select = i;
-		offered |= (uint64_t)c->device_feature << 32 * i;
-	}
-	if (!virtio_negotiate(offered, wanted, 0, accepted))
-		return false;
-	for (uint32_t i = 0; i < 2; i++) {
-		c->driver_feature_select = i;
-		c->driver_feature = (uint32_t)(*accepted >> 32 * i);
-	}
-	c->device_status |= VIRTIO_FEATURES_OK;
-	return (c->device_status & VIRTIO_FEATURES_OK) != 0;
+	if (on)
+		pci_master(pd);
+	else
+		pci_command(pd->pd_cfg, pd->pd_fn.pf_bdf, 0, PCI_COMMAND_MASTER);
 }
 
 static uint64_t
-read_config(struct virtio *v, size_t off, size_t bytes)
+offered(struct virtio *v)
 {
-	volatile uint8_t *p = v->v_config + off;
-	uint64_t low;
+	volatile struct virtio_pci_common *c = device_of(v)->d_common;
+	uint64_t features = 0;
 
-	switch (bytes) {
-	case 1: return *p;
-	case 2: return *(volatile uint16_t *)p;
-	case 4: return *(volatile uint32_t *)p;
+	for (uint32_t i = 0; i < 2; i++) {
+		c->device_feature_select = i;
+		features |= (uint64_t)c->device_feature << 32 * i;
 	}
-	ASSERT(bytes == 8);
-	low = *(volatile uint32_t *)p;
-	return low | (uint64_t)*(volatile uint32_t *)(p + 4) << 32;
+	return features;
 }
 
-/* What takes two readings is read again if it changed between them; who never stops gets what there is. */
-uint64_t
-virtio_config(struct virtio *v, size_t off, size_t bytes)
+static void
+accept(struct virtio *v, uint64_t features)
 {
-	uint64_t value = 0;
-	uint8_t generation;
+	volatile struct virtio_pci_common *c = device_of(v)->d_common;
 
-	if (off + bytes > v->v_config_bytes)
-		return 0;
-	for (uint32_t i = 0; i < CHANGES_MAX; i++) {
-		generation = v->v_common->config_generation;
-		value = read_config(v, off, bytes);
-		if (bytes < 8 || v->v_common->config_generation == generation)
-			break;
+	for (uint32_t i = 0; i < 2; i++) {
+		c->driver_feature_select = i;
+		c->driver_feature = (uint32_t)(features >> 32 * i);
 	}
-	return value;
+}
+
+static uint32_t
+generation(struct virtio *v)
+{
+	return device_of(v)->d_common->config_generation;
 }
 
 /* ---- Queues. ---- */
-uint16_t
-virtio_queue_size(struct virtio *v, uint16_t index)
+static uint16_t
+queue_size(struct virtio *v, uint16_t index)
 {
-	if (index >= v->v_common->num_queues)
+	volatile struct virtio_pci_common *c = device_of(v)->d_common;
+
+	if (index >= c->num_queues)
 		return 0;
-	v->v_common->queue_select = index;
-	return v->v_common->queue_size;
+	c->queue_select = index;
+	return c->queue_size;
 }
 
 static void
@@ -156,27 +124,27 @@ write_halves(volatile uint64_t *reg, uint64_t value)
 }
 
 static bool
-find_doorbell(struct virtio *v, struct virtio_queue *q)
+find_doorbell(struct device *d, struct virtio_queue *q)
 {
-	const struct virtio_region *r = &v->v_regions.vp_region[VIRTIO_CAP_NOTIFY];
+	const struct virtio_region *r = &d->d_regions.vp_region[VIRTIO_CAP_NOTIFY];
 	uint32_t offset;
 
-	if (q->q_doorbell == NULL &&
-	    virtio_pci_notify(&v->v_regions, v->v_common->queue_notify_off, &offset))
-		q->q_doorbell = pci_map(v->v_pci, r->bar, offset, sizeof *q->q_doorbell);
+	if (q->q_doorbell == NULL && virtio_pci_notify(&d->d_regions, d->d_common->queue_notify_off, &offset))
+		q->q_doorbell = pci_map(d->d_pci, r->bar, offset, sizeof *q->q_doorbell);
 	return q->q_doorbell != NULL;
 }
 
-bool
-virtio_set_queue(struct virtio *v, struct virtio_queue *q)
+static bool
+set_queue(struct virtio_queue *q)
 {
-	volatile struct virtio_pci_common *c = v->v_common;
+	struct device *d = device_of(q->q_device);
+	volatile struct virtio_pci_common *c = d->d_common;
 	struct vring_layout l;
 
-	if (virtio_queue_size(v, q->q_index) < q->q_size || c->queue_enable != 0 ||
-	    !find_doorbell(v, q))
+	if (c->queue_enable != 0 || !find_doorbell(d, q))
 		return false;
 	vring_layout(q->q_size, &l);
+	c->config_msix_vector = d->d_virtio.v_vectors > 1 ? 0 : VIRTIO_NO_VECTOR;
 	c->queue_size = q->q_size;
 	c->queue_msix_vector = q->q_vector;
 	if (c->queue_msix_vector != q->q_vector)
@@ -188,27 +156,22 @@ virtio_set_queue(struct virtio *v, struct virtio_queue *q)
 	return true;
 }
 
+static void
+notify(struct virtio_queue *q)
+{
+	*q->q_doorbell = q->q_index;
+}
+
 /* ---- Interrupts. ---- */
 static void
 queue_interrupt(void *arg)
 {
 	struct virtio_queue *q = arg;
+	struct virtio *v = q->q_device;
 
-	q->q_device->v_ops->serve(q);
-}
-
-static void
-serve_all(struct virtio *v)
-{
-	for (uint32_t i = 0; i < v->v_queues; i++)
-		v->v_ops->serve(&v->v_queue[i]);
-}
-
-static void
-news(struct virtio *v)
-{
-	atomic_store(&v->v_news, true);
-	drv_event_set(&v->v_event);
+	for (uint32_t i = q->q_index; i < v->v_queues; i++)
+		if (v->v_queue[i].q_vector == q->q_vector)
+			v->v_ops->serve(&v->v_queue[i]);
 }
 
 /* Vector 0, or the pin. */
@@ -219,128 +182,119 @@ interrupt(void *arg)
 	uint8_t isr;
 
 	if (v->v_vectors == 1)
-		serve_all(v);
+		virtio_serve_all(v);
 	else if (v->v_vectors > 1)
-		news(v);
-	else if ((isr = *v->v_isr) != UINT8_MAX) {
+		virtio_news(v);
+	else if ((isr = *device_of(v)->d_isr) != UINT8_MAX) {
 		if ((isr & VIRTIO_ISR_QUEUE) != 0)
-			serve_all(v);
+			virtio_serve_all(v);
 		if ((isr & VIRTIO_ISR_CONFIG) != 0)
-			news(v);
+			virtio_news(v);
 	}
 }
 
-uint32_t
-virtio_interrupts(struct virtio *v, uint32_t n)
+static uint32_t
+interrupts(struct virtio *v, uint32_t n)
 {
 	struct pci_vector vector[1 + VIRTIO_QUEUES_MAX];
 	uint32_t given;
 	bool msix;
 
-	ASSERT(n >= 1 && n <= VIRTIO_QUEUES_MAX);
 	vector[0] = (struct pci_vector){ .pv_fn = interrupt, .pv_arg = v };
 	for (uint32_t i = 0; i < n; i++)
 		vector[1 + i] = (struct pci_vector){ queue_interrupt, &v->v_queue[i], i };
-	given = pci_interrupts(v->v_pci, vector, 1 + n, &msix);
+	given = pci_interrupts(device_of(v)->d_pci, vector, 1 + n, &msix);
 	v->v_vectors = msix ? given : 0;
 	return v->v_vectors > 1 ? v->v_vectors - 1 : 1;
 }
 
 /* ---- Attaching. ---- */
 static volatile void *
-map(struct virtio *v, uint32_t kind, uint32_t bytes)
+map(struct device *d, uint32_t kind, uint32_t bytes)
 {
-	const struct virtio_region *r = &v->v_regions.vp_region[kind];
+	const struct virtio_region *r = &d->d_regions.vp_region[kind];
 
-	return pci_map(v->v_pci, r->bar, r->offset, bytes);
+	return pci_map(d->d_pci, r->bar, r->offset, bytes);
 }
 
 static bool
-find_registers(struct virtio *v)
+find_registers(struct device *d)
 {
-	struct pcidev *pd = v->v_pci;
-	const struct virtio_region *config = &v->v_regions.vp_region[VIRTIO_CAP_DEVICE];
+	struct pcidev *pd = d->d_pci;
+	const struct virtio_region *config = &d->d_regions.vp_region[VIRTIO_CAP_DEVICE];
 
-	if (!virtio_pci_find(pd->pd_cfg, &pd->pd_fn, pd->pd_bar, &v->v_regions))
+	if (!virtio_pci_find(pd->pd_cfg, &pd->pd_fn, pd->pd_bar, &d->d_regions))
 		return false;
-	v->v_common = map(v, VIRTIO_CAP_COMMON, VIRTIO_COMMON_BYTES);
-	v->v_isr = map(v, VIRTIO_CAP_ISR, 1);
+	d->d_common = map(d, VIRTIO_CAP_COMMON, VIRTIO_COMMON_BYTES);
+	d->d_isr = map(d, VIRTIO_CAP_ISR, 1);
 	if (config->bytes != 0) {
-		v->v_config_bytes = (uint32_t)rt_min(config->bytes, CONFIG_BYTES);
-		v->v_config = map(v, VIRTIO_CAP_DEVICE, v->v_config_bytes);
-		if (v->v_config == NULL)
+		d->d_virtio.v_config_bytes = (uint32_t)rt_min(config->bytes, CONFIG_BYTES);
+		d->d_virtio.v_config = map(d, VIRTIO_CAP_DEVICE, d->d_virtio.v_config_bytes);
+		if (d->d_virtio.v_config == NULL)
 			return false;
 	}
-	return v->v_common != NULL && v->v_isr != NULL;
+	return d->d_common != NULL && d->d_isr != NULL;
 }
 
-static const struct virtio_driver *
-driver_of(const struct pci_function *f)
-{
-	uint32_t type = virtio_pci_type(f);
-
-	for (size_t i = 0; i < countof(drivers); i++)
-		if (drivers[i]->vd_type == type)
-			return drivers[i];
-	return NULL;
-}
-
-/*
- * Devices come up side by side, but are offered in the order of the bus: their places
- * among those of their type are noted then, so that a disk's name does not depend on luck.
- */
 static bool
 virtio_match(const struct pci_function *f)
 {
-	bool ok = driver_of(f) != NULL;
+	const struct virtio_driver *driver = virtio_driver_of(virtio_pci_type(f));
 
-	if (ok && met_count < DEVICES_MAX)
-		met[met_count++] = *f;
-	return ok;
+	if (driver != NULL && met_count < DEVICES_MAX) {
+		met[met_count].fn = f;
+		met[met_count++].number = virtio_number(driver);
+	}
+	return driver != NULL;
 }
 
 /* False: it is not there, as there are too many. */
 static bool
 number_of(const struct pci_function *f, uint32_t *number)
 {
-	*number = 0;
 	for (uint32_t i = 0; i < met_count; i++) {
-		if (met[i].pf_bdf == f->pf_bdf)
+		*number = met[i].number;
+		if (met[i].fn == f)
 			return true;
-		*number += driver_of(&met[i]) == driver_of(f);
 	}
 	return false;
 }
 
 static void
-virtio_attach(struct pcidev *pd)
+attached(struct virtio *v)
 {
-	const struct virtio_driver *driver = driver_of(&pd->pd_fn);
-	struct virtio *v = drv_alloc(sizeof *v);
+	pci_attached(device_of(v)->d_pci);
+}
 
-	if (v == NULL) {
+static const struct virtio_bus bus = {
+	.status = status, .set_status = set_status, .offered = offered, .accept = accept,
+	.generation = generation, .queue_size = queue_size, .set_queue = set_queue, .notify = notify,
+	.interrupts = interrupts, .is_there = is_there, .memory = memory, .attached = attached,
+};
+
+static void
+attach(struct pcidev *pd)
+{
+	const struct virtio_driver *driver = virtio_driver_of(virtio_pci_type(&pd->pd_fn));
+	struct device *d = drv_alloc(sizeof *d);
+	uint32_t number;
+
+	if (d == NULL) {
 		drv_log(pd->pd_name, "no memory");
 		return;
 	}
-	v->v_pci = pd;
-	v->v_name = pd->pd_name;
-	v->v_ops = driver->vd_ops;
-	for (uint32_t i = 0; i < VIRTIO_QUEUES_MAX; i++) {
-		v->v_queue[i].q_device = v;
-		v->v_queue[i].q_index = (uint16_t)i;
-		drv_lock_init(&v->v_queue[i].q_lock);
+	d->d_pci = pd;
+	if (!number_of(&pd->pd_fn, &number)) {
+		drv_log(pd->pd_name, "too many devices");
+		return;
 	}
-	drv_event_init(&v->v_event);
-	if (!number_of(&pd->pd_fn, &v->v_number))
-		drv_log(v->v_name, "too many devices");
-	else if (!find_registers(v))
-		drv_log(v->v_name, "no registers of virtio 1.0");
-	else if (!virtio_reset(v))
-		drv_log(v->v_name, "it cannot be reset");
+	virtio_init(&d->d_virtio, pd->pd_name, &bus, driver, number);
+	if (find_registers(d))
+		virtio_attach(&d->d_virtio, driver);
 	else
-		driver->vd_attach(v);
+		drv_log(pd->pd_name, "no registers of virtio 1.0");
 }
 
 const struct pci_driver virtio_pci_driver = {
-	.pr_name = "virtio", .pr_match = virtio_match, .pr_attach = virtio_attach,
+	.pr_name = "virtio", .pr_match = virtio_match, .pr_attach = attach,
 };

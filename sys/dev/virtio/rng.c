@@ -78,7 +78,7 @@ rng_attach(struct virtio *v)
 	(void)virtio_interrupts(v, 1);
 	if (!virtio_add_queue(v, 1, 0, true) || !virtio_start(v))
 		return;
-	pci_attached(v->v_pci);
+	virtio_attached(v);
 	rng_ask(v);
 }
 

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../../../../sys/core/pci/pci.c"
 #include "../../../../../sys/core/virtio/virtio.c"
@@ -148,6 +149,51 @@ regions_are_inside_their_bars(void **state)
 	}
 }
 
+static void
+a_place_is_told_as_linux_tells_it(void **state)
+{
+	static const struct {
+		const char *text;
+		bool	ok;
+		uint64_t bytes, pa;
+		uint32_t line;
+	} t[] = {
+		{ "512@0xfeb00000:5", true, 512, 0xfeb00000, 5 },
+		{ "0x200@0XFEB00e00:12:7", true, 512, 0xfeb00e00, 12 },
+		{ "1K@4096:010", true, 1024, 4096, 8 }, { "4k@0x1000:0", true, 4096, 4096, 0 },
+		{ "1M@0x10000000000:31", true, 1 << 20, 1ull << 40, 31 }, { "1g@0:1", true, 1 << 30, 0, 1 },
+		{ "256@0xfffffffffffffe00:4294967295", true, 256, -512ull, UINT32_MAX },
+		{ "", false, 0, 0, 0 }, { "512", false, 0, 0, 0 }, { "512@", false, 0, 0, 0 },
+		{ "512@0xfeb00000", false, 0, 0, 0 }, { "512@0xfeb00000:", false, 0, 0, 0 },
+		{ "@0xfeb00000:5", false, 0, 0, 0 }, { "512@:5", false, 0, 0, 0 },
+		{ "512@0x:5", false, 0, 0, 0 },
+		{ "512@0xfeb00000:5:", false, 0, 0, 0 }, { "512@0xfeb00000:5:x", false, 0, 0, 0 },
+		{ "512@0xfeb00000:5 ", false, 0, 0, 0 }, { "512@0xfeb00000:5x", false, 0, 0, 0 },
+		{ "512@0xfeb00000:-5", false, 0, 0, 0 }, { "512@0xfeb00001:5", false, 0, 0, 0 },
+		{ "255@0xfeb00000:5", false, 0, 0, 0 }, { "0@0xfeb00000:5", false, 0, 0, 0 },
+		{ "512kk@0xfeb00000:5", false, 0, 0, 0 }, { "08@0xfeb00000:5", false, 0, 0, 0 },
+		{ "512@0xfeb00000:4294967296", false, 0, 0, 0 },
+		{ "512@0x10000000000000000:5", false, 0, 0, 0 },
+		{ "512@0xfffffffffffffff8:5", false, 0, 0, 0 },
+		{ "18446744073709551615g@0:5", false, 0, 0, 0 },
+		{ "18446744073709551616@0:5", false, 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		struct virtio_mmio_place p = { 1, 2, 3 };
+		char *text = strdup(t[i].text);		/* its end is the end of what may be read */
+		size_t len = strlen(text);
+
+		text = realloc(text, len == 0 ? 1 : len);
+		assert_int_equal(virtio_mmio_place(text, len, &p), t[i].ok);
+		assert_int_equal(p.vm_pa, t[i].ok ? t[i].pa : 1);
+		assert_int_equal(p.vm_bytes, t[i].ok ? t[i].bytes : 2);
+		assert_int_equal(p.vm_line, t[i].ok ? t[i].line : 3);
+		free(text);
+	}
+}
+
 int
 main(void)
 {
@@ -156,6 +202,7 @@ main(void)
 		cmocka_unit_test(a_type_has_two_numbers),
 		cmocka_unit_test(the_first_sound_region_counts),
 		cmocka_unit_test(regions_are_inside_their_bars),
+		cmocka_unit_test(a_place_is_told_as_linux_tells_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
