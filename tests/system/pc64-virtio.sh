@@ -3,7 +3,8 @@
 #
 # pc64-virtio - a PC with virtio devices: disks of all kinds are read and written as their files are from outside,
 # errors are told, and one that vanishes at work stops nobody; an interface talks to a network; random bytes
-# come.  With PCI, and without, as the command line tells.
+# come; a console is a terminal, the system's if that is asked for.  With PCI, and without, as the command line
+# tells.
 set -u
 . tests/tap.sh
 if ! command -v qemu-system-x86_64 >/dev/null; then
@@ -114,7 +115,65 @@ for said in "vda: it is gone: not used any more" "vdb: 16384 blocks now, used as
 	holds "the log: $said" grep -q "$said" "$t/err"
 done
 
+# A console outside is two pipes, $t/hvc.in, which is descriptor 8, and $t/hvc.out, read to the file $t/hvc.
+mkfifo "$t/hvc.in" "$t/hvc.out"
+exec 8<>"$t/hvc.in"
+hvc="-chardev pipe,id=hvc,path=$t/hvc -device virtconsole,chardev=hvc"
+with_reader() {	# COMMAND...
+	timeout 90 cat "$t/hvc.out" >"$t/hvc" &
+	reader=$!
+	"$@"
+	result=$?
+	wait $reader
+	return $result
+}
 mmio="-global virtio-mmio.force-legacy=false"
+for way in "q35 2 virtio-serial-pci" "q35 1 virtio-serial-pci,vectors=2" \
+    "pc 1 virtio-serial-pci,vectors=0,event_idx=off" "microvm,acpi=off 1 virtio-serial-device,max_ports=1"; do
+	# shellcheck disable=SC2086
+	set -- $way
+	MACHINE=$1 QEMU_ARGS="$mmio -device $3 $hvc"
+	echo "typed outside" >&8
+	: >"$t/hvc"
+	# shellcheck disable=SC2016
+	(timeout 60 sh -c 'until grep -q "^3000" "$0"; do sleep 0.1; done' "$t/hvc" && echo "seen" >&8) &
+	# shellcheck disable=SC2016
+	with_reader pc -c "$2" -- sh -c 'exec 3</dev/hvc0
+		read -r line <&3; echo "$line"; seq 3000 >/dev/hvc0
+		read -r line <&3; echo "$line"' >"$t/out" 2>/dev/null
+	same "what is typed at a console comes in: $3" "typed outside
+seen" "$(cat "$t/out")"
+	same "and what is written goes out" "$( (echo "typed outside"; seq 3000) | sha256sum)" \
+	    "$(tr -d '\r' <"$t/hvc" | sed '/^seen/d' | sha256sum)"
+done
+MACHINE=q35 QEMU_ARGS="-device virtio-serial-pci $hvc"
+# shellcheck disable=SC2016
+same "nobody reads there: who writes waits, and can be interrupted" "143 143" "$(pc -c 2 -- sh -c '
+	a=$(timeout 1 cat /dev/zero >/dev/hvc0; echo $?); b=$(timeout 1 cat /dev/zero >/dev/hvc0; echo $?)
+	echo "$a $b"' 2>/dev/null)"
+
+# No serial line and no screen: words of the machine's maker in front of ours.
+alone() {	# WORD...
+	with_reader timeout 90 qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
+	    -monitor none -machine q35 -cpu max -accel tcg -m 128M -kernel "$BUILD/pc64/kernel.elf" \
+	    -initrd "$BUILD/root.cpio" -device "$serial" -chardev pipe,id=hvc,path="$t/hvc" \
+	    -device virtconsole,chardev=hvc -append "$*"
+}
+for serial in virtio-serial-pci,emergency-write=off virtio-serial-pci; do
+	# shellcheck disable=SC2016
+	echo 'echo $((6 * 7)) >/dev/console; tty; exec cat /proc/nowhere' >&8
+	alone console=ttyS0 console=hvc0 -v
+	for said in "damselfly: 1 cpu" "console=ttyS0: there is no such terminal" "42" "/dev/console" \
+	    "cat: can.t open .*nowhere"; do
+		holds "a machine with nothing but $serial shows: $said" grep -q "^$said" "$t/hvc"
+	done
+done
+alone console=hvc0 -a panic
+holds "also its last words" grep -q "panic: asked for by a boot argument" "$t/hvc"
+alone console=hvc7 -v -- true
+same "which only an existing one does" "" "$(cat "$t/hvc")"
+exec 8>&-
+
 MACHINE="microvm,acpi=off"
 QEMU_ARGS="$mmio -device virtio-rng-device -netdev user,id=n -device virtio-net-device,netdev=n"
 for i in a b; do

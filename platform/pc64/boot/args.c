@@ -118,7 +118,7 @@ add_append(const char *more)
 static bool
 is_linux(const char *w)
 {
-	return strncmp(w, "virtio_mmio.device=", 19) == 0;
+	return strncmp(w, "console=", 8) == 0 || strncmp(w, "virtio_mmio.device=", 19) == 0;
 }
 
 /* tty,pipe,file: a letter of each. */

@@ -3,8 +3,8 @@
  * args - the kernel's command line: vkernel's own options, in words.
  *
  * Words are separated by blanks; in a word \xHH is a byte, and \e alone is the
- * empty word.  Linux's virtio_mmio.device= is as if after -a, also behind the command, where
- * QEMU puts it.  What is not known is told and left out: a machine must start.
+ * empty word.  Linux's console= and virtio_mmio.device= are as if after -a, and the latter also behind
+ * the command, where QEMU puts them.  What is not known is told and left out: a machine must start.
  */
 #pragma once
 #include <machine/boot.h>

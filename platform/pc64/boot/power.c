@@ -27,6 +27,7 @@ md_emergency(const char *text, size_t len)
 		serial_write(LINE_MESSAGES, text, len);
 	else
 		console_emergency(text, len);
+	console_also(text, len);
 }
 
 /* ACPI's register, the keyboard controller, the chip set's register, an exception without a handler. */

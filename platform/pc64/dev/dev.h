@@ -20,6 +20,8 @@ struct bi_fb;
 void	console_setup(const struct bi_fb *fb);		/* at boot; without a framebuffer the line alone */
 void	console_write(const void *buf, size_t len);
 void	console_emergency(const char *text, size_t len);
+void	console_flush(void);			/* in thread context, in a critical section */
+void	console_also(const char *text, size_t len);	/* on the terminal of console=NAME, if there is one */
 bool	console_size(uint16_t *rows, uint16_t *cols);	/* false: only whoever has the line could tell */
 bool	console_app_keys(void);
 

@@ -193,6 +193,7 @@ static void
 stdio_interrupt(void *arg)
 {
 	(void)arg;
+	console_flush();
 	for (uint32_t i = 0; i < 3; i++)
 		if (streams[i].cd_notify != NULL)
 			streams[i].cd_notify(&streams[i]);

@@ -26,7 +26,7 @@
 #define CHANGES_MAX	16u		/* while its configuration is being read */
 
 static const struct virtio_driver *const drivers[] = {
-	&virtio_blk, &virtio_net, &virtio_rng,
+	&virtio_blk, &virtio_net, &virtio_rng, &virtio_console,
 };
 
 /* ---- Registers. ---- */

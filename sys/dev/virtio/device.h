@@ -101,7 +101,7 @@ struct virtio_driver {
 	/* In a thread: registers are there, the device is reset. */
 	void		(*vd_attach)(struct virtio *v);
 };
-extern const struct virtio_driver virtio_blk, virtio_net, virtio_rng;
+extern const struct virtio_driver virtio_blk, virtio_net, virtio_rng, virtio_console;
 
 /* ---- Bringing it up, in this order, in a thread.  False: it was said why. ---- */
 bool	virtio_agree(struct virtio *v, uint64_t wanted);

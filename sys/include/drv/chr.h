@@ -19,15 +19,15 @@ struct chr_ops {
 	void	(*raw)(struct chrdev *cd, bool on);					/* TTY: no outside processing */
 };
 struct chrdev {
-	const char		*cd_name;	/* const: "stdin", "stdout", "stderr" */
+	const char		*cd_name;	/* const: "stdin", "stdout", "stderr", "hvc0" and on */
 	const struct chr_ops	*cd_ops;	/* const */
 	enum chr_kind		cd_kind;	/* const */
 	struct chrdev		*cd_same;	/* const: an earlier device that is the same open file outside, or NULL */
 	uint32_t		cd_unit;	/* const, driver's */
 	void			(*cd_notify)(struct chrdev *cd);	/* set once by the user above before first EAGAIN */
 	void			*cd_up;		/* const after cd_notify: the user's */
-	struct chrdev		*cd_next;	/* const after boot: attach list */
+	struct chrdev		*cd_next;	/* const once attached: those before it */
 };
 
-void	chr_attach(struct chrdev *cd);			/* driver, at boot */
+void	chr_attach(struct chrdev *cd);			/* a driver's thread; cd stays for ever */
 struct chrdev *chr_find(const char *name);		/* NULL: none */

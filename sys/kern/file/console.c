@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * console - the machine's terminal as /dev/tty1 and /dev/console.
+ * console - the machine's terminals: /dev/tty1, which is made of its standard streams, and /dev/hvc0
+ * and on, which virtual machines' drivers offer.  The kernel argument console=NAME says which one is
+ * /dev/console, where the first processes' streams are: the last that there is, by default tty1.
  *
- * Input comes from the standard input if that is a terminal; output goes to
+ * For tty1 input comes from the standard input if that is a terminal; output goes to
  * the first of output, error and input that is one.  With input the outside is
  * put into raw mode and our line discipline does the work; without, the
  * outside keeps doing it and our output processing starts switched off.
- * A machine without any terminal has a console that swallows what it gets.
+ * A machine without any terminal has one that swallows what it gets.
  *
- * A thread moves the bytes, since the device's news come in a critical
+ * A thread for each moves the bytes, since the device's news come in a critical
  * section.  Keys are taken from the device whether or not somebody reads, so
  * that the interrupt key works, up to a full line discipline.
  *
  * Locking: everything here is guarded by the terminal's t_tok, but for
- * con_news.
+ * c_news.
  */
 #include "pty_int.h"
 
@@ -21,7 +23,9 @@
 #include <abi/fcntl.h>
 #include <core/rt/rt.h>
 #include <drv/chr.h>
+#include <machine/boot.h>
 #include <stdatomic.h>
+#include <sys/debug/kprint.h>
 #include <sys/lwkt/thread.h>
 #include <sys/proc/proc.h>
 #include <sys/vfs/name.h>
@@ -32,45 +36,51 @@
 #define RDEV_TTY1	MKDEV(4, 1)
 #define RDEV_TTY	MKDEV(5, 0)
 #define RDEV_CONSOLE	MKDEV(5, 1)
+#define RDEV_HVC	MKDEV(229, 0)
+#define HVC_MAX		8u
 
-static struct tty	*con;			/* const after boot */
-static struct chrdev	*con_in, *con_out;	/* const after boot; NULL: none */
-static struct waitq	con_waitq = WAITQ_INIT(con_waitq);
-static _Atomic bool	con_news;		/* [atomic] the device may have changed, or we want its keys again */
-static uint8_t		con_keys[KEYS];		/* [t_tok] read from the device, not yet taken by the line discipline */
-static size_t		con_nkeys;		/* [t_tok] */
-static bool		con_ended;		/* [t_tok] the outside terminal is gone */
+struct console {
+	struct tty	*c_tty;		/* const after boot; NULL: there is none */
+	struct chrdev	*c_in, *c_out;	/* const after boot; NULL: none */
+	struct waitq	c_waitq;
+	_Atomic bool	c_news;		/* [atomic] the device may have changed, or we want its keys again */
+	uint8_t		c_keys[KEYS];	/* [t_tok] from the device, not yet the line discipline's */
+	size_t		c_nkeys;	/* [t_tok] */
+	bool		c_ended;	/* [t_tok] the outside terminal is gone */
+};
+static struct console	machine, hvc[HVC_MAX];
+static struct console	*con = &machine;	/* const after boot: /dev/console */
 
 static void
-console_want(void)
+console_want(struct console *c)
 {
-	atomic_store(&con_news, true);
-	wake_all(&con_waitq);
+	atomic_store(&c->c_news, true);
+	wake_all(&c->c_waitq);
 }
 
 static void
 console_notify(struct chrdev *cd)
 {
-	(void)cd;
-	console_want();
+	console_want(cd->cd_up);
 }
 
 static void
 console_start(struct tty *t)
 {
+	struct console *c = t->t_data;
 	const uint8_t *at;
 	size_t n, done;
 	int error = 0;
 
 	token_assert_held(&t->t_tok);
-	if (con_nkeys > 0)
-		console_want();
+	if (c->c_nkeys > 0)
+		console_want(c);
 	if (ldisc_out_bytes(&t->t_ld) == 0)
 		return;
 	while ((n = ldisc_peek(&t->t_ld, &at)) > 0 && error == 0) {
 		done = n;
-		if (con_out != NULL)
-			error = con_out->cd_ops->write(con_out, at, n, &done);
+		if (c->c_out != NULL)
+			error = c->c_out->cd_ops->write(c->c_out, at, n, &done);
 		if (error != 0 && error != EAGAIN)
 			done = n;		/* nobody there: as good as shown */
 		ldisc_skip(&t->t_ld, done);
@@ -84,21 +94,21 @@ static const struct tty_driver console_driver = {
 
 /* Keys from the device as far as the line discipline takes them. */
 static void
-console_keys(struct tty *t)
+console_keys(struct console *c)
 {
 	size_t n;
 	int error;
 
-	while (!con_ended) {
-		if (con_nkeys == 0) {
-			error = con_in->cd_ops->read(con_in, con_keys, sizeof(con_keys), &con_nkeys);
-			con_ended = error != EAGAIN && con_nkeys == 0;
-			if (con_nkeys == 0)
+	while (!c->c_ended) {
+		if (c->c_nkeys == 0) {
+			error = c->c_in->cd_ops->read(c->c_in, c->c_keys, sizeof(c->c_keys), &c->c_nkeys);
+			c->c_ended = error != EAGAIN && c->c_nkeys == 0;
+			if (c->c_nkeys == 0)
 				break;
 		}
-		n = tty_input(t, con_keys, con_nkeys);
-		con_nkeys -= n;
-		memmove(con_keys, con_keys + n, con_nkeys);
+		n = tty_input(c->c_tty, c->c_keys, c->c_nkeys);
+		c->c_nkeys -= n;
+		memmove(c->c_keys, c->c_keys + n, c->c_nkeys);
 		if (n == 0)
 			break;
 		lwkt_poll();
@@ -108,41 +118,61 @@ console_keys(struct tty *t)
 static void
 console_thread(void *arg)
 {
-	struct tty *t = arg;
+	struct console *c = arg;
+	struct tty *t = c->c_tty;
 	bool was_ended = false;
 	int error;
 
 	for (;;) {
 		token_get(&t->t_tok);
 		console_start(t);
-		if (con_in != NULL)
-			console_keys(t);
+		if (c->c_in != NULL)
+			console_keys(c);
 		token_release(&t->t_tok);
-		if (con_ended && !was_ended)
+		if (c->c_ended && !was_ended)
 			tty_hangup(t, true);
-		was_ended = con_ended;
-		WAIT_FOR(&con_waitq, atomic_exchange(&con_news, false), NSEC_NEVER, 0, error);
+		was_ended = c->c_ended;
+		WAIT_FOR(&c->c_waitq, atomic_exchange(&c->c_news, false), NSEC_NEVER, 0, error);
 		ASSERT(error == 0);
 	}
+}
+
+static void
+console_resized(struct console *c)
+{
+	struct k_winsize ws = { 0, 0, 0, 0 };
+
+	if (c->c_out == NULL)
+		return;
+	c->c_out->cd_ops->size(c->c_out, &ws.ws_row, &ws.ws_col);
+	token_get(&c->c_tty->t_tok);
+	tty_set_size(c->c_tty, &ws);
+	token_release(&c->c_tty->t_tok);
 }
 
 void
 tty_console_resized(void)
 {
-	struct k_winsize ws = { 0, 0, 0, 0 };
-
-	if (con_out == NULL)
-		return;
-	con_out->cd_ops->size(con_out, &ws.ws_row, &ws.ws_col);
-	token_get(&con->t_tok);
-	tty_set_size(con, &ws);
-	token_release(&con->t_tok);
+	console_resized(&machine);
 }
 
 static int
 console_open(struct vnode *vn, struct file *fp)
 {
-	return tty_open(con, fp, vn->v_rdev == RDEV_TTY1);
+	(void)vn;
+	return tty_open(con->c_tty, fp, false);
+}
+
+static int
+machine_open(struct vnode *vn, struct file *fp)
+{
+	return tty_open(machine.c_tty, fp, vn->v_rdev == RDEV_TTY1);
+}
+
+static int
+hvc_open(struct vnode *vn, struct file *fp)
+{
+	return tty_open(hvc[vn->v_rdev - RDEV_HVC].c_tty, fp, true);
 }
 
 /* /dev/tty: the terminal of whoever opens it. */
@@ -169,46 +199,101 @@ find_terminal(const char *name)
 }
 
 static void
-console_find_devices(void)
+machine_find_devices(void)
 {
 	static const char *const names[] = { "stdout", "stderr", "stdin" };
 
-	con_in = find_terminal("stdin");
-	for (size_t i = 0; i < countof(names) && con_out == NULL; i++)
-		con_out = find_terminal(names[i]);
-	if (con_in != NULL)
-		con_in->cd_notify = console_notify;
-	if (con_out != NULL)
-		con_out->cd_notify = console_notify;
+	machine.c_in = find_terminal("stdin");
+	for (size_t i = 0; i < countof(names) && machine.c_out == NULL; i++)
+		machine.c_out = find_terminal(names[i]);
+}
+
+static int
+console_create(struct console *c, uint64_t rdev)
+{
+	struct chrdev *const devices[] = { c->c_in, c->c_out };
+	struct thread *td;
+	int error;
+
+	waitq_init(&c->c_waitq);
+	if ((error = tty_create(&console_driver, c, rdev, &c->c_tty)) != 0)
+		return error;
+	c->c_tty->t_ld.ld_t.cflag |= LD_HUPCL;
+	if (c->c_in != NULL)
+		c->c_in->cd_ops->raw(c->c_in, true);
+	else
+		c->c_tty->t_ld.ld_t.oflag &= ~(uint32_t)LD_OPOST;
+	for (size_t i = 0; i < countof(devices); i++) {
+		if (devices[i] == NULL)
+			continue;
+		devices[i]->cd_up = c;
+		devices[i]->cd_notify = console_notify;
+	}
+	console_resized(c);
+	if ((error = lwkt_create(console_thread, c, LWKT_PRI_SOFT, "console", &td)) != 0)
+		return error;
+	lwkt_start(td);
+	return 0;
+}
+
+/* Those that drivers offer by now. */
+static int
+hvc_init(void)
+{
+	char name[8];
+	int error = 0;
+
+	for (uint32_t i = 0; i < HVC_MAX && error == 0; i++) {
+		rt_snprintf(name, sizeof(name), "hvc%u", i);
+		if ((hvc[i].c_in = hvc[i].c_out = find_terminal(name)) == NULL)
+			continue;
+		if ((error = console_create(&hvc[i], RDEV_HVC + i)) == 0)
+			error = devfs_add(name, 0620, RDEV_HVC + i, hvc_open);
+	}
+	return error;
+}
+
+static struct console *
+console_find(const char *name, size_t len)
+{
+	if (len == 4 && memcmp(name, "tty1", 4) == 0)
+		return &machine;
+	if (len != 4 || memcmp(name, "hvc", 3) != 0 || name[3] < '0' || name[3] >= (char)('0' + HVC_MAX))
+		return NULL;
+	return hvc[name[3] - '0'].c_tty != NULL ? &hvc[name[3] - '0'] : NULL;
+}
+
+static void
+console_choose(void)
+{
+	const char *words = md_boot()->b_append, *name;
+	struct console *c;
+	size_t len;
+
+	while (rt_word(&words, "console", &name, &len)) {
+		if ((c = console_find(name, len)) != NULL)
+			con = c;
+		else
+			kprintf("console=%.*s: there is no such terminal\n", (int)len, name);
+	}
 }
 
 int
 tty_console_init(void)
 {
-	struct thread *td;
 	int error;
 
-	console_find_devices();
-	if ((error = tty_create(&console_driver, NULL, RDEV_TTY1, &con)) != 0)
+	machine_find_devices();
+	if ((error = console_create(&machine, RDEV_TTY1)) != 0 || (error = hvc_init()) != 0)
 		return error;
-	con->t_ld.ld_t.cflag |= LD_HUPCL;
-	if (con_in != NULL)
-		con_in->cd_ops->raw(con_in, true);
-	else
-		con->t_ld.ld_t.oflag &= ~(uint32_t)LD_OPOST;
-	tty_console_resized();
+	console_choose();
 	proc_set_hangup(tty_session_exit);
 	if ((error = devfs_add("tty", 0666, RDEV_TTY, session_tty_open)) != 0 ||
 	    (error = devfs_add("console", 0600, RDEV_CONSOLE, console_open)) != 0 ||
-	    (error = devfs_add("tty0", 0620, RDEV_TTY0, console_open)) != 0 ||
-	    (error = devfs_add("tty1", 0620, RDEV_TTY1, console_open)) != 0)
+	    (error = devfs_add("tty0", 0620, RDEV_TTY0, machine_open)) != 0 ||
+	    (error = devfs_add("tty1", 0620, RDEV_TTY1, machine_open)) != 0)
 		return error;
-	if ((error = pty_init()) != 0)
-		return error;
-	if ((error = lwkt_create(console_thread, con, LWKT_PRI_SOFT, "console", &td)) != 0)
-		return error;
-	lwkt_start(td);
-	return 0;
+	return pty_init();
 }
 
 int
@@ -224,18 +309,33 @@ console_file(struct file **out)
 	ncp_drop(n);
 	if (error != 0)
 		return error;
-	token_get(&con->t_tok);
-	tty_take_control(con, fp);		/* /dev/console itself never takes control, but the first shell wants it */
-	token_release(&con->t_tok);
+	token_get(&con->c_tty->t_tok);
+	/* /dev/console itself never takes control, but the first shell wants it. */
+	tty_take_control(con->c_tty, fp);
+	token_release(&con->c_tty->t_tok);
 	*out = fp;
 	return 0;
+}
+
+static void
+console_drain(struct console *c, nsec_t end)
+{
+	struct tty *t = c->c_tty;
+
+	if (t == NULL)
+		return;
+	token_get(&t->t_tok);
+	ldisc_stop(&t->t_ld, false);
+	(void)tty_drain(t, NULL, end, 0);
+	token_release(&t->t_tok);
 }
 
 void
 stdio_drain(void)
 {
-	token_get(&con->t_tok);
-	ldisc_stop(&con->t_ld, false);
-	(void)tty_drain(con, NULL, time_now() + DRAIN_NS, 0);
-	token_release(&con->t_tok);
+	const nsec_t end = time_now() + DRAIN_NS;
+
+	console_drain(&machine, end);
+	for (uint32_t i = 0; i < HVC_MAX; i++)
+		console_drain(&hvc[i], end);
 }
