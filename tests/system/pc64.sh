@@ -40,10 +40,13 @@ same "a block device, asked everything, as on Linux" "$(grep -v '^#' tests/syste
 
 MACHINE=microvm pc -- echo small >"$t/out" 2>/dev/null </dev/null
 same "a PC without BIOS, PCI and the rest" small "$(cat "$t/out")"
+gzip -c "$BUILD/root.cpio" >"$t/root.gz"
+same "a compressed root" small "$(pc -r "$t/root.gz" -- echo small 2>/dev/null </dev/null)"
+# This loader expands it.
 for way in "seabios pc 4" "ovmf q35 1"; do
 	# shellcheck disable=SC2086
 	set -- $way
-	FIRMWARE=$1 MACHINE=$2 pc -c "$3" -- sh -c 'echo it works: $(nproc)' >"$t/out" 2>&1 </dev/null
+	FIRMWARE=$1 MACHINE=$2 pc -r "$t/root.gz" -c "$3" -- sh -c 'echo it works: $(nproc)' >"$t/out" 2>&1 </dev/null
 	holds "by GRUB: $1, $2, $3 processors" grep -aq "it works: $3" "$t/out"
 done
 
