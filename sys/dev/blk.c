@@ -140,7 +140,6 @@ void
 blk_attach(struct blkdev *bd)
 {
 	ASSERT(bd->bd_name[0] != '\0' && bd->bd_ops != NULL);
-	drv_lock_init(&bd->bd_lock);
 	list_init(&bd->bd_waiting);
 	if (!is_sane(bd)) {
 		drv_log(bd->bd_name, "left alone: %llu blocks of %u bytes, requests of %u bytes in %u pieces",

@@ -227,7 +227,6 @@ ramdisk_make(const char *text)
 		return ENOMEM;
 	bd = &r->r_bd;
 	r->r_fail_lba = r->r_gone_after = NEVER;
-	drv_lock_init(&r->r_lock);
 	drv_event_init(&r->r_event);
 	list_init(&r->r_queue);
 	error = parse(r, text) ? fill(r) : EINVAL;

@@ -59,7 +59,6 @@ static void
 fake_begin(uint32_t room)
 {
 	if (fake.bd.bd_ops == NULL) {
-		drv_lock_init(&fake.lock);
 		strlcpy(fake.bd.bd_name, "fake", sizeof fake.bd.bd_name);
 		fake.bd.bd_ops = &fake_ops;
 		fake.bd.bd_blocks = 1000;

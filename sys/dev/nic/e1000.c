@@ -366,7 +366,6 @@ attach(struct pcidev *pd)
 		return;
 	mac = n->n_net.nd_mac;
 	drv_event_init(&n->n_event);
-	drv_lock_init(&n->n_lock);
 	n->n_net.nd_ops = &ops;
 	n->n_net.nd_driver = n;
 	vector.pv_arg = n;

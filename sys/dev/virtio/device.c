@@ -477,7 +477,6 @@ virtio_init(struct virtio *v, const char *name, const struct virtio_bus *bus,
 	for (uint32_t i = 0; i < VIRTIO_QUEUES_MAX; i++) {
 		v->v_queue[i].q_device = v;
 		v->v_queue[i].q_index = (uint16_t)i;
-		drv_lock_init(&v->v_queue[i].q_lock);
 	}
 	drv_event_init(&v->v_event);
 }

@@ -3,11 +3,10 @@
 #pragma once
 #include <stdint.h>
 
-/* All 0 is one that is free. */
+/* All 0 is one that is free, so memory of drv_alloc() and static ones are. */
 struct drv_lock {
 	_Atomic uint32_t dl_word[2];	/* a spin lock of the kernel's */
 };
-void	drv_lock_init(struct drv_lock *l);
 /* A critical section begins: no interrupt handler runs on this CPU, and its holder does not sleep. */
 void	drv_lock(struct drv_lock *l);
 void	drv_unlock(struct drv_lock *l);

@@ -32,12 +32,6 @@ spin_of(struct drv_lock *l)
 }
 
 void
-drv_lock_init(struct drv_lock *l)
-{
-	spin_init(spin_of(l), LR_drv);
-}
-
-void
 drv_lock(struct drv_lock *l)
 {
 	struct spin *s = spin_of(l);
