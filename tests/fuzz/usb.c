@@ -22,7 +22,7 @@ static _Alignas(4096) struct {
 	_Alignas(64) struct xhci_trb control[8], keys[8];
 	_Alignas(64) uint8_t buffer[256];
 } ram;
-#define MEM(what)	((struct xh_mem){ &ram.what, 0x100000 + offsetof(__typeof__(ram), what), \
+#define MEM(what)	((struct dma_mem){ &ram.what, 0x100000 + offsetof(__typeof__(ram), what), \
 	sizeof ram.what })
 
 static void
@@ -120,7 +120,7 @@ event(const struct xh_port *xp, const uint8_t *b)
 	memcpy(&value, b + 4, sizeof value);
 	e.e_portsc = value;
 	e.e_residual = value & 0xffffff;
-	e.e_trb = MEM(control).xm_pa + value % (2 * sizeof ram.control);
+	e.e_trb = MEM(control).pa + value % (2 * sizeof ram.control);
 	if ((b[0] & 4) == 0)
 		return e;
 	e.e_slot = xp->xp_command == XHCI_ENABLE_SLOT ? b[2] : xp->xp_slot;

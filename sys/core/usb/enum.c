@@ -95,7 +95,7 @@ wait_in(struct xh_port *xp, enum xh_state state, uint32_t ms, struct xh_actions 
 static uint8_t *
 buffer(const struct xh_port *xp, uint32_t at)
 {
-	return (uint8_t *)xp->xp_mem.pm_buffer.xm_va + at;
+	return (uint8_t *)xp->xp_mem.pm_buffer.va + at;
 }
 
 /* ------------------------------------------------------------- leaving -- */
@@ -159,14 +159,14 @@ address(struct xh_port *xp, struct xh_actions *out)
 	ok = xh_ring_init(&xp->xp_control.p_ring, &pm->pm_control) &&
 	    xh_ring_init(&xp->xp_keys.p_ring, &pm->pm_keys);
 	ASSERT(ok);
-	memset(pm->pm_device.xm_va, 0, xh_device_bytes(xp->xp_stride));
+	memset(pm->pm_device.va, 0, xh_device_bytes(xp->xp_stride));
 	xp->xp_leds_sent = 0;
 	xp->xp_unhalt = false;
 	a->a_slot = xp->xp_slot;
-	a->a_value = pm->pm_device.xm_pa;
-	xh_ctx_address(pm->pm_input.xm_va, xp->xp_stride, &xp->xp_place, xp->xp_packet0,
+	a->a_value = pm->pm_device.pa;
+	xh_ctx_address(pm->pm_input.va, xp->xp_stride, &xp->xp_place, xp->xp_packet0,
 	    xh_ring_drop(&xp->xp_control.p_ring));
-	command(xp, XHCI_ADDRESS_DEVICE, pm->pm_input.xm_pa, 0, out);
+	command(xp, XHCI_ADDRESS_DEVICE, pm->pm_input.pa, 0, out);
 }
 
 /* Before the device is configured: the controller may have no bandwidth left (4.3.5). */
@@ -181,15 +181,15 @@ configure(struct xh_port *xp, struct xh_actions *out)
 	};
 
 	xp->xp_keys.p_dci = ep.ep_dci;
-	xh_ctx_configure(xp->xp_mem.pm_input.xm_va, xp->xp_stride, &xp->xp_place, &ep);
-	command(xp, XHCI_CONFIGURE_EP, xp->xp_mem.pm_input.xm_pa, 0, out);
+	xh_ctx_configure(xp->xp_mem.pm_input.va, xp->xp_stride, &xp->xp_place, &ep);
+	command(xp, XHCI_CONFIGURE_EP, xp->xp_mem.pm_input.pa, 0, out);
 }
 
 static void
 evaluate(struct xh_port *xp, struct xh_actions *out)
 {
-	xh_ctx_evaluate(xp->xp_mem.pm_input.xm_va, xp->xp_stride, xp->xp_packet0);
-	command(xp, XHCI_EVALUATE, xp->xp_mem.pm_input.xm_pa, 0, out);
+	xh_ctx_evaluate(xp->xp_mem.pm_input.va, xp->xp_stride, xp->xp_packet0);
+	command(xp, XHCI_EVALUATE, xp->xp_mem.pm_input.pa, 0, out);
 }
 
 /* What the state wants of endpoint 0.  False: nothing. */
@@ -265,7 +265,7 @@ control(struct xh_port *xp, const struct request *r, struct xh_actions *out)
 		t[n].t_control |= XHCI_TRB_STAGE(in ? 3 : 2);
 	n++;
 	if (r->length > 0) {
-		t[n].t_param = xp->xp_mem.pm_buffer.xm_pa + at;
+		t[n].t_param = xp->xp_mem.pm_buffer.pa + at;
 		t[n].t_status = r->length;
 		t[n++].t_control = XHCI_TRB_TYPE(XHCI_DATA) | direction | XHCI_TRB_ISP;
 	}
@@ -282,7 +282,7 @@ static void
 ask_keys(struct xh_port *xp, struct xh_actions *out)
 {
 	struct xhci_trb t = {
-		.t_param = xp->xp_mem.pm_buffer.xm_pa + REPORT_AT, .t_status = XH_REPORT_BYTES,
+		.t_param = xp->xp_mem.pm_buffer.pa + REPORT_AT, .t_status = XH_REPORT_BYTES,
 		.t_control = XHCI_TRB_TYPE(XHCI_NORMAL) | XHCI_TRB_IOC | XHCI_TRB_ISP,
 	};
 	uint64_t pa;
@@ -539,7 +539,7 @@ descriptor(struct xh_port *xp, size_t n, struct xh_actions *out)
 	case XH_CONFIG9:
 		xp->xp_config_bytes = usb_config_bytes(d, n);
 		if (xp->xp_config_bytes == 0 ||
-		    xp->xp_config_bytes > xp->xp_mem.pm_buffer.xm_bytes - DESC_AT)
+		    xp->xp_config_bytes > xp->xp_mem.pm_buffer.bytes - DESC_AT)
 			r = USB_MALFORMED;
 		xp->xp_state = XH_CONFIG;
 		break;
@@ -698,8 +698,8 @@ xh_port_init(struct xh_port *xp, const struct xh_port_memory *pm, uint32_t strid
 	    !xh_ring_init(&r, &pm->pm_control) || !xh_ring_init(&r, &pm->pm_keys) ||
 	    !xh_mem_fits(&pm->pm_input, xh_input_bytes(stride), 64, 4096) ||
 	    !xh_mem_fits(&pm->pm_device, xh_device_bytes(stride), 64, 4096) ||
-	    pm->pm_buffer.xm_bytes < XH_BUFFER_MIN ||
-	    !xh_mem_fits(&pm->pm_buffer, pm->pm_buffer.xm_bytes, 64, 65536))
+	    pm->pm_buffer.bytes < XH_BUFFER_MIN ||
+	    !xh_mem_fits(&pm->pm_buffer, pm->pm_buffer.bytes, 64, 65536))
 		return false;
 	memset(xp, 0, sizeof(*xp));
 	xp->xp_mem = *pm;

@@ -24,11 +24,11 @@
  * page, others within 64 KiB.
  */
 struct xh_port_memory {
-	struct xh_mem	pm_control;	/* ring of endpoint 0 */
-	struct xh_mem	pm_keys;	/* ring of the interrupt-IN endpoint */
-	struct xh_mem	pm_input;	/* xh_input_bytes() */
-	struct xh_mem	pm_device;	/* xh_device_bytes() */
-	struct xh_mem	pm_buffer;	/* XH_BUFFER_MIN or more; 16 less: longest configuration */
+	struct dma_mem	pm_control;	/* ring of endpoint 0 */
+	struct dma_mem	pm_keys;	/* ring of the interrupt-IN endpoint */
+	struct dma_mem	pm_input;	/* xh_input_bytes() */
+	struct dma_mem	pm_device;	/* xh_device_bytes() */
+	struct dma_mem	pm_buffer;	/* XH_BUFFER_MIN or more; 16 less: longest configuration */
 };
 
 enum xh_event_kind {

@@ -27,10 +27,10 @@
 #define RING_WITHIN	65536u		/* xHCI 6, table 6-1 */
 
 bool
-xh_mem_fits(const struct xh_mem *m, size_t bytes, size_t align, size_t within)
+xh_mem_fits(const struct dma_mem *m, size_t bytes, size_t align, size_t within)
 {
-	return m->xm_va != NULL && bytes <= m->xm_bytes && m->xm_pa % align == 0 &&
-	    (m->xm_pa & (within - 1)) + bytes <= within;
+	return m->va != NULL && bytes <= m->bytes && m->pa % align == 0 &&
+	    (m->pa & (within - 1)) + bytes <= within;
 }
 
 static void
@@ -40,13 +40,13 @@ hand_over(struct xhci_trb *t, uint32_t control)
 }
 
 bool
-xh_ring_init(struct xh_ring *r, const struct xh_mem *m)
+xh_ring_init(struct xh_ring *r, const struct dma_mem *m)
 {
-	if (m->xm_bytes < XH_RING_MIN * TRB_BYTES || !xh_mem_fits(m, m->xm_bytes, 64, RING_WITHIN))
+	if (m->bytes < XH_RING_MIN * TRB_BYTES || !xh_mem_fits(m, m->bytes, 64, RING_WITHIN))
 		return false;
-	r->r_trb = m->xm_va;
-	r->r_pa = m->xm_pa;
-	r->r_trbs = (uint32_t)(m->xm_bytes / TRB_BYTES) - 1;
+	r->r_trb = m->va;
+	r->r_pa = m->pa;
+	r->r_trbs = (uint32_t)(m->bytes / TRB_BYTES) - 1;
 	r->r_enqueue = r->r_dequeue = 0;
 	r->r_cycle = XHCI_TRB_CYCLE;
 	memset(r->r_trb, 0, (r->r_trbs + 1) * TRB_BYTES);
@@ -126,26 +126,26 @@ xh_ring_drop(struct xh_ring *r)
 }
 
 bool
-xh_events_init(struct xh_events *ev, const struct xh_mem *segment, uint32_t n,
-    const struct xh_mem *table)
+xh_events_init(struct xh_events *ev, const struct dma_mem *segment, uint32_t n,
+    const struct dma_mem *table)
 {
-	struct xhci_segment *entry = table->xm_va;
+	struct xhci_segment *entry = table->va;
 
 	if (n == 0 || n > XH_SEGMENTS || !xh_mem_fits(table, n * sizeof(*entry), 64, RING_WITHIN))
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
-		const struct xh_mem *m = &segment[i];
+		const struct dma_mem *m = &segment[i];
 
-		if (m->xm_bytes < XH_SEGMENT_TRBS_MIN * TRB_BYTES ||
-		    m->xm_bytes > XH_SEGMENT_TRBS_MAX * TRB_BYTES ||
-		    !xh_mem_fits(m, m->xm_bytes, 64, RING_WITHIN))
+		if (m->bytes < XH_SEGMENT_TRBS_MIN * TRB_BYTES ||
+		    m->bytes > XH_SEGMENT_TRBS_MAX * TRB_BYTES ||
+		    !xh_mem_fits(m, m->bytes, 64, RING_WITHIN))
 			return false;
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		ev->ev_segment[i] = segment[i];
-		memset(segment[i].xm_va, 0, segment[i].xm_bytes);
-		entry[i] = (struct xhci_segment){ .s_pa = segment[i].xm_pa,
-		    .s_trbs = (uint32_t)(segment[i].xm_bytes / TRB_BYTES) };
+		memset(segment[i].va, 0, segment[i].bytes);
+		entry[i] = (struct xhci_segment){ .s_pa = segment[i].pa,
+		    .s_trbs = (uint32_t)(segment[i].bytes / TRB_BYTES) };
 	}
 	ev->ev_segments = n;
 	ev->ev_at = ev->ev_index = 0;
@@ -156,8 +156,8 @@ xh_events_init(struct xh_events *ev, const struct xh_mem *segment, uint32_t n,
 bool
 xh_events_take(struct xh_events *ev, struct xhci_trb *t)
 {
-	const struct xh_mem *m = &ev->ev_segment[ev->ev_at];
-	const struct xhci_trb *from = (const struct xhci_trb *)m->xm_va + ev->ev_index;
+	const struct dma_mem *m = &ev->ev_segment[ev->ev_at];
+	const struct xhci_trb *from = (const struct xhci_trb *)m->va + ev->ev_index;
 	uint32_t control = __atomic_load_n(&from->t_control, __ATOMIC_ACQUIRE);
 
 	if ((control & XHCI_TRB_CYCLE) != ev->ev_cycle)
@@ -165,7 +165,7 @@ xh_events_take(struct xh_events *ev, struct xhci_trb *t)
 	t->t_param = from->t_param;		/* R3 */
 	t->t_status = from->t_status;
 	t->t_control = control;
-	if (++ev->ev_index == m->xm_bytes / TRB_BYTES) {
+	if (++ev->ev_index == m->bytes / TRB_BYTES) {
 		ev->ev_index = 0;
 		if (++ev->ev_at == ev->ev_segments) {
 			ev->ev_at = 0;
@@ -178,7 +178,7 @@ xh_events_take(struct xh_events *ev, struct xhci_trb *t)
 uint64_t
 xh_events_dequeue(const struct xh_events *ev)
 {
-	uint64_t pa = ev->ev_segment[ev->ev_at].xm_pa + ev->ev_index * TRB_BYTES;
+	uint64_t pa = ev->ev_segment[ev->ev_at].pa + ev->ev_index * TRB_BYTES;
 
 	return pa | XHCI_ERDP_BUSY | ev->ev_at;
 }

@@ -2,18 +2,14 @@
 /*
  * ring - rings of TRBs (xHCI 1.2, 4.9): ours to fill, and the controller's.
  *
- * Memory is the caller's; the controller sees it at xm_pa.
+ * Memory is the caller's.
  */
 #pragma once
+#include <core/pci/dma.h>
 #include <core/usb/xhci.h>
 
-struct xh_mem {
-	void		*xm_va;
-	uint64_t	xm_pa;
-	size_t		xm_bytes;
-};
 /* Big enough, aligned, and not over a boundary of `within` (a power of two). */
-bool	xh_mem_fits(const struct xh_mem *m, size_t bytes, size_t align, size_t within);
+bool	xh_mem_fits(const struct dma_mem *m, size_t bytes, size_t align, size_t within);
 
 #define XH_RING_MIN	8u		/* TRBs in a ring of ours, the link included */
 
@@ -28,7 +24,7 @@ struct xh_ring {
 };
 
 /* False: fewer than XH_RING_MIN TRBs, not aligned to 64, or over a 64 KiB boundary. */
-bool		xh_ring_init(struct xh_ring *r, const struct xh_mem *m);
+bool		xh_ring_init(struct xh_ring *r, const struct dma_mem *m);
 uint32_t	xh_ring_room(const struct xh_ring *r);
 /*
  * Put n TRBs (their cycle bits do not matter); the controller sees all or none.
@@ -48,7 +44,7 @@ uint64_t	xh_ring_drop(struct xh_ring *r);
 
 /* An event ring: the controller fills it. */
 struct xh_events {
-	struct xh_mem	ev_segment[XH_SEGMENTS];	/* const */
+	struct dma_mem	ev_segment[XH_SEGMENTS];	/* const */
 	uint32_t	ev_segments;			/* const */
 	uint32_t	ev_at;				/* segment and index of the next event */
 	uint32_t	ev_index;
@@ -56,8 +52,8 @@ struct xh_events {
 };
 
 /* Writes the table of n segments (for ERSTBA; ERSTSZ is n).  False: sizes or alignment. */
-bool		xh_events_init(struct xh_events *ev, const struct xh_mem *segment, uint32_t n,
-		    const struct xh_mem *table);
+bool		xh_events_init(struct xh_events *ev, const struct dma_mem *segment, uint32_t n,
+		    const struct dma_mem *table);
 bool		xh_events_take(struct xh_events *ev, struct xhci_trb *t);
 /* For ERDP: all before this was taken; clears the busy bit. */
 uint64_t	xh_events_dequeue(const struct xh_events *ev);

@@ -424,7 +424,7 @@ static bool
 identify(struct port *p)
 {
 	struct memory *m = p->p_mem.va;
-	const struct storage_seg seg = { p->p_mem.pa + offsetof(struct memory, m_identify), AHP_PRIVATE };
+	const struct storage_seg seg = { dma_pa(&p->p_mem, m->m_identify), AHP_PRIVATE };
 	const struct ahp_request r = { .ar_op = AHP_IDENTIFY, .ar_seg = &seg, .ar_nseg = 1, .ar_cookie = p };
 	struct ahp_done d;
 	struct ata_disk disk;

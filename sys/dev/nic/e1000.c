@@ -84,13 +84,6 @@ set(const struct nic *n, uint32_t reg, uint32_t v)
 static uint32_t reg_read(void *arg, uint32_t reg) { return get(arg, reg); }
 static void reg_write(void *arg, uint32_t reg, uint32_t v) { set(arg, reg, v); }
 
-static uint64_t
-pa_of(const struct dma_mem *m, const void *va)
-{
-	return m->pa + (uint64_t)((const uint8_t *)va - (const uint8_t *)m->va);
-}
-#define MEM(m, what)	((struct dma_mem){ &(what), pa_of(m, &(what)), sizeof(what) })
-
 /* -------------------------------------------------------------- frames -- */
 
 static bool
@@ -111,7 +104,7 @@ send(struct netdev *nd, const void *frame, size_t len)
 		n->n_resets = 0;
 	}
 	place = n->n_tx.et_tail;
-	seg = (struct e1000_segment){ pa_of(&n->n_memory, sh->sh_tx_buffer[place]), (uint32_t)len };
+	seg = (struct e1000_segment){ dma_pa(&n->n_memory, sh->sh_tx_buffer[place]), (uint32_t)len };
 	ok = n->n_is_up && atomic_load(&nd->nd_link) && e1000_tx_put(&n->n_tx, &seg, 1, NULL);
 	if (ok) {
 		memcpy(sh->sh_tx_buffer[place], frame, len);
@@ -212,9 +205,10 @@ static void
 set_rings(struct nic *n)
 {
 	struct shared *sh = n->n_memory.va;
-	struct dma_mem rx = MEM(&n->n_memory, sh->sh_rx), tx = MEM(&n->n_memory, sh->sh_tx);
-	bool ok = e1000_rx_init(&n->n_rx, RX_COUNT, rx, MEM(&n->n_memory, sh->sh_rx_buffer), n->n_frame,
-	    sizeof n->n_frame) && e1000_tx_init(&n->n_tx, TX_COUNT, tx, n->n_slot);
+	struct dma_mem rx = DMA_PIECE(&n->n_memory, sh->sh_rx), tx = DMA_PIECE(&n->n_memory, sh->sh_tx);
+	struct dma_mem buffers = DMA_PIECE(&n->n_memory, sh->sh_rx_buffer);
+	bool ok = e1000_rx_init(&n->n_rx, RX_COUNT, rx, buffers, n->n_frame, sizeof n->n_frame) &&
+	    e1000_tx_init(&n->n_tx, TX_COUNT, tx, n->n_slot);
 
 	ASSERT(ok);		/* the memory is as it must be */
 	set(n, E1000_RDBAL, (uint32_t)rx.pa);

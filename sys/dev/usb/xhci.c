@@ -484,22 +484,15 @@ reset(struct xhci *hc)
 	return NULL;
 }
 
-static uint64_t
-pa_of(const struct dma_mem *m, const void *va)
-{
-	return m->pa + (uint64_t)((const uint8_t *)va - (const uint8_t *)m->va);
-}
-#define MEM(m, what)	((struct xh_mem){ &(what), pa_of(m, &(what)), sizeof(what) })
-
 static void
 begin_port(struct port *p)
 {
 	const struct dma_mem *m = &p->p_memory;
 	struct shared_port *sp = m->va;
 	struct xh_port_memory pm = {
-		.pm_control = MEM(m, sp->sp_control), .pm_keys = MEM(m, sp->sp_keys),
-		.pm_input = MEM(m, sp->sp_input), .pm_device = MEM(m, sp->sp_device),
-		.pm_buffer = MEM(m, sp->sp_buffer),
+		.pm_control = DMA_PIECE(m, sp->sp_control), .pm_keys = DMA_PIECE(m, sp->sp_keys),
+		.pm_input = DMA_PIECE(m, sp->sp_input), .pm_device = DMA_PIECE(m, sp->sp_device),
+		.pm_buffer = DMA_PIECE(m, sp->sp_buffer),
 	};
 	const struct xh_caps *xc = &p->p_hc->hc_caps;
 	uint32_t v = get(p->p_hc, portsc(p));
@@ -518,8 +511,8 @@ start(struct xhci *hc)
 {
 	const struct dma_mem *m = &hc->hc_memory;
 	struct shared *sh = m->va;
-	struct xh_mem events = MEM(m, sh->sh_events), table = MEM(m, sh->sh_table);
-	struct xh_mem commands = MEM(m, sh->sh_commands);
+	struct dma_mem events = DMA_PIECE(m, sh->sh_events), table = DMA_PIECE(m, sh->sh_table);
+	struct dma_mem commands = DMA_PIECE(m, sh->sh_commands);
 	const char *why = reset(hc);
 	bool ok;
 
@@ -531,11 +524,11 @@ start(struct xhci *hc)
 	    xh_events_init(&hc->hc_events, &events, 1, &table);
 	ASSERT(ok);
 	set(hc, op(hc, XHCI_CONFIG), (uint32_t)rt_min(hc->hc_caps.xc_slots, hc->hc_ports));
-	set64(hc, op(hc, XHCI_DCBAAP), pa_of(m, sh->sh_dcbaa));
+	set64(hc, op(hc, XHCI_DCBAAP), dma_pa(m, sh->sh_dcbaa));
 	set64(hc, op(hc, XHCI_CRCR), xh_ring_drop(&hc->hc_commands));
 	set(hc, run(hc, XHCI_ERSTSZ), 1);
 	set64(hc, run(hc, XHCI_ERDP), xh_events_dequeue(&hc->hc_events));
-	set64(hc, run(hc, XHCI_ERSTBA), table.xm_pa);
+	set64(hc, run(hc, XHCI_ERSTBA), table.pa);
 	set(hc, run(hc, XHCI_IMAN), XHCI_IMAN_PENDING | XHCI_IMAN_ENABLE);
 	set(hc, op(hc, XHCI_USBCMD), XHCI_CMD_RUN | XHCI_CMD_INTE);
 	if (!becomes(hc, op(hc, XHCI_USBSTS), XHCI_STS_HALTED, 0, START_NS))

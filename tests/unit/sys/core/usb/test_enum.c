@@ -42,7 +42,7 @@ static _Alignas(65536) struct {
 	_Alignas(64) struct xhci_segment table[1];
 	_Alignas(64) uint8_t buffer[128];
 } ram;
-#define MEM(what)	((struct xh_mem){ &(what), \
+#define MEM(what)	((struct dma_mem){ &(what), \
 	PA + (uint64_t)((uint8_t *)&(what) - (uint8_t *)&ram), sizeof(what) })
 
 static const uint8_t device_bytes[18] = {
@@ -213,7 +213,7 @@ address_device(const uint32_t *input)
 	const uint32_t *slot = context(input, 1), *ep = context(input, 2);
 
 	assert_int_equal(input[1], 3);
-	assert_true(!w.addressed && w.dcbaa == MEM(ram.device).xm_pa);
+	assert_true(!w.addressed && w.dcbaa == MEM(ram.device).pa);
 	assert_int_equal(slot[0], (uint32_t)w.speed << 20 | 1u << 27);
 	assert_int_equal(slot[1] >> 16, PORT);
 	w.ep0_packet = ep[1] >> 16;
@@ -584,7 +584,7 @@ begin(uint8_t speed, uint8_t packet0, uint32_t stride)
 		.pm_input = MEM(ram.input), .pm_device = MEM(ram.device),
 		.pm_buffer = MEM(ram.buffer),
 	};
-	struct xh_mem seg = MEM(ram.events), table = MEM(ram.table), commands = MEM(ram.commands);
+	struct dma_mem seg = MEM(ram.events), table = MEM(ram.table), commands = MEM(ram.commands);
 
 	memset(&w, 0, sizeof(w));
 	memset(&ram, 0xee, sizeof(ram));
@@ -595,7 +595,7 @@ begin(uint8_t speed, uint8_t packet0, uint32_t stride)
 	memcpy(w.config, config_bytes, sizeof(w.config));
 	assert_true(xh_ring_init(&w.commands, &commands));
 	assert_true(xh_events_init(&w.events, &seg, 1, &table));
-	w.command = (struct reader){ EP_RUNNING, commands.xm_pa, 1 };
+	w.command = (struct reader){ EP_RUNNING, commands.pa, 1 };
 	w.post_at = ram.events;
 	w.post_cycle = 1;
 	assert_true(xh_port_init(&w.port, &pm, stride, PORT, speed == XHCI_SUPER));
@@ -1015,7 +1015,7 @@ a_configuration_that_is_too_long_is_refused(void **state)
 static void
 late_events_are_dropped(void **state)
 {
-	uint64_t keys = MEM(ram.keys).xm_pa, control = MEM(ram.control).xm_pa;
+	uint64_t keys = MEM(ram.keys).pa, control = MEM(ram.control).pa;
 	struct xh_actions acts;
 
 	(void)state;
@@ -1057,17 +1057,17 @@ memory_that_does_not_fit_is_refused(void **state)
 	assert_false(xh_port_init(&xp, &good, 48, 1, false));
 	assert_false(xh_port_init(&xp, &good, 64, 0, false));
 	for (uint32_t i = 0; i < 5; i++) {
-		struct xh_mem *m[] = { &pm.pm_control, &pm.pm_keys, &pm.pm_input, &pm.pm_device,
+		struct dma_mem *m[] = { &pm.pm_control, &pm.pm_keys, &pm.pm_input, &pm.pm_device,
 		    &pm.pm_buffer };
 
 		pm = good;
-		m[i]->xm_bytes = 63;
+		m[i]->bytes = 63;
 		assert_false(xh_port_init(&xp, &pm, 64, 1, false));
 		pm = good;
-		m[i]->xm_pa += 32;
+		m[i]->pa += 32;
 		assert_false(xh_port_init(&xp, &pm, 64, 1, false));
 		pm = good;
-		m[i]->xm_pa = 0x1ffc0;
+		m[i]->pa = 0x1ffc0;
 		assert_false(xh_port_init(&xp, &pm, 64, 1, false));
 	}
 }

@@ -23,7 +23,7 @@ rt_fail(const char *file, int line, const char *what)
 #define TRBS	8u
 
 static _Alignas(64) struct xhci_trb memory[64];
-static const struct xh_mem mem = { memory, PA, TRBS * sizeof(struct xhci_trb) };
+static const struct dma_mem mem = { memory, PA, TRBS * sizeof(struct xhci_trb) };
 
 /* The controller's side of a ring of ours. */
 struct reader {
@@ -180,11 +180,11 @@ a_dropped_ring_goes_on_where_it_says(void **state)
 static void
 memory_that_does_not_fit_is_refused(void **state)
 {
-	static const struct xh_mem bad[] = {
+	static const struct dma_mem bad[] = {
 		{ NULL, PA, 128 }, { memory, PA, 112 }, { memory, PA, 0 }, { memory, PA + 16, 128 },
 		{ memory, 0x1ffc0, 128 }, { memory, 0, 65536 + 64 }, { memory, 0, SIZE_MAX },
 	};
-	struct xh_mem table = { memory, PA, 16 }, seg = { memory, PA, 256 };
+	struct dma_mem table = { memory, PA, 16 }, seg = { memory, PA, 256 };
 	struct xh_events ev;
 	struct xh_ring r;
 
@@ -196,25 +196,25 @@ memory_that_does_not_fit_is_refused(void **state)
 	assert_true(xh_events_init(&ev, &seg, 1, &table));
 	assert_false(xh_events_init(&ev, &seg, 0, &table));
 	assert_false(xh_events_init(&ev, &seg, XH_SEGMENTS + 1, &table));
-	table.xm_bytes = 15;
+	table.bytes = 15;
 	assert_false(xh_events_init(&ev, &seg, 1, &table));
 }
 
 /* The controller's side of the event ring: n events in all, as it writes them, lap after lap. */
 static void
-post(const struct xh_mem *seg, uint32_t nseg, uint64_t number)
+post(const struct dma_mem *seg, uint32_t nseg, uint64_t number)
 {
 	uint64_t lap = 0, at = number;
 	uint32_t total = 0, s = 0;
 	struct xhci_trb *t;
 
 	for (uint32_t i = 0; i < nseg; i++)
-		total += (uint32_t)(seg[i].xm_bytes / 16);
+		total += (uint32_t)(seg[i].bytes / 16);
 	lap = at / total;
 	at %= total;
-	while (at >= seg[s].xm_bytes / 16)
-		at -= seg[s++].xm_bytes / 16;
-	t = (struct xhci_trb *)seg[s].xm_va + at;
+	while (at >= seg[s].bytes / 16)
+		at -= seg[s++].bytes / 16;
+	t = (struct xhci_trb *)seg[s].va + at;
 	*t = (struct xhci_trb){ number, 0, XHCI_TRB_TYPE(XHCI_EV_PORT) | ((lap + 1) & 1) };
 }
 
@@ -223,10 +223,10 @@ events_come_once_and_in_order_over_segments_and_wraps(void **state)
 {
 	static _Alignas(64) struct xhci_trb a[16], b[24], c[17];
 	static _Alignas(64) struct xhci_segment table[3];
-	const struct xh_mem seg[] = {
+	const struct dma_mem seg[] = {
 		{ a, 0x10000, sizeof(a) }, { b, 0x50000, sizeof(b) }, { c, 0x30000, sizeof(c) },
 	};
-	const struct xh_mem where = { table, 0x8000, sizeof(table) };
+	const struct dma_mem where = { table, 0x8000, sizeof(table) };
 	uint64_t posted = 0, taken = 0;
 	struct xh_events ev;
 	struct xhci_trb t;
@@ -234,8 +234,8 @@ events_come_once_and_in_order_over_segments_and_wraps(void **state)
 	(void)state;
 	assert_true(xh_events_init(&ev, seg, 3, &where));
 	for (uint32_t i = 0; i < 3; i++) {
-		assert_int_equal(table[i].s_pa, seg[i].xm_pa);
-		assert_int_equal(table[i].s_trbs, seg[i].xm_bytes / 16);
+		assert_int_equal(table[i].s_pa, seg[i].pa);
+		assert_int_equal(table[i].s_trbs, seg[i].bytes / 16);
 		assert_int_equal(table[i].s_zero, 0);
 	}
 	assert_int_equal(xh_events_dequeue(&ev), 0x10000 | 8);
