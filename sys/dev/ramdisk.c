@@ -32,10 +32,11 @@ struct ramdisk {
 	uint64_t	r_gone_after;	/* const: requests; NEVER: it stays */
 	_Atomic uint64_t r_requests;	/* [atomic] so far */
 	bool		r_slow;		/* const */
+	bool		r_back;		/* [the thread] it has yet to come back */
 	struct drv_lock	r_lock;
 	struct list	r_queue;	/* [r_lock] slow: requests, the oldest first */
 	uint32_t	r_nqueue;	/* [r_lock] */
-	struct drv_event r_event;	/* there are some */
+	struct drv_event r_event;	/* there are some, or it vanished */
 };
 
 static void
@@ -85,8 +86,10 @@ ramdisk_submit(struct blkdev *bd, struct bio *b)
 		}
 		drv_unlock(&r->r_lock);
 	}
-	if (room && atomic_fetch_add(&r->r_requests, 1) == r->r_gone_after)
+	if (room && atomic_fetch_add(&r->r_requests, 1) == r->r_gone_after) {
 		blk_gone(bd);
+		drv_event_set(&r->r_event);
+	}
 	if (room && r->r_slow)
 		drv_event_set(&r->r_event);
 	else if (room)
@@ -112,6 +115,38 @@ oldest(struct ramdisk *r)
 }
 
 static void
+attach(struct ramdisk *r)
+{
+	struct blkdev *bd = &r->r_bd;
+
+	strlcpy(bd->bd_model, "memory", sizeof bd->bd_model);
+	bd->bd_ops = &ramdisk_ops;
+	bd->bd_driver = r;
+	bd->bd_bytes_max = BIO_BYTES_MAX;
+	bd->bd_segs_max = BIO_SEGS;
+	bd->bd_flush = true;
+	blk_attach(bd);
+}
+
+static void
+come_back(struct ramdisk *old)
+{
+	struct ramdisk *r = drv_alloc(sizeof *r);
+
+	old->r_back = false;
+	if (r == NULL)
+		return;
+	strlcpy(r->r_bd.bd_name, old->r_bd.bd_name, sizeof r->r_bd.bd_name);
+	r->r_bd.bd_blocks = old->r_bd.bd_blocks;
+	r->r_bd.bd_block_bytes = old->r_bd.bd_block_bytes;
+	r->r_bd.bd_read_only = old->r_bd.bd_read_only;
+	r->r_chunk = old->r_chunk;
+	r->r_fail_lba = old->r_fail_lba;
+	r->r_gone_after = NEVER;
+	attach(r);
+}
+
+static void
 ramdisk_thread(void *arg)
 {
 	struct ramdisk *r = arg;
@@ -124,6 +159,8 @@ ramdisk_thread(void *arg)
 			blk_room(&r->r_bd);	/* R1 */
 			drv_leave();
 		}
+		if (r->r_back && atomic_load(&r->r_bd.bd_gone))
+			come_back(r);
 		drv_event_wait(&r->r_event, NSEC_NEVER);
 	}
 }
@@ -170,6 +207,8 @@ option(struct ramdisk *r, const char **text)
 		return number(text, &r->r_gone_after);
 	if (begins(text, "slow"))
 		return r->r_slow = true;
+	if (begins(text, "back"))
+		return r->r_back = true;
 	return begins(text, "ro") && (r->r_bd.bd_read_only = true);
 }
 
@@ -220,29 +259,21 @@ int
 ramdisk_make(const char *text)
 {
 	struct ramdisk *r = drv_alloc(sizeof *r);
-	struct blkdev *bd;
 	int error;
 
 	if (r == NULL)
 		return ENOMEM;
-	bd = &r->r_bd;
 	r->r_fail_lba = r->r_gone_after = NEVER;
 	drv_event_init(&r->r_event);
 	list_init(&r->r_queue);
 	error = parse(r, text) ? fill(r) : EINVAL;
-	if (error == 0 && r->r_slow)
+	if (error == 0 && (r->r_slow || r->r_back))
 		error = drv_thread("ramdisk", ramdisk_thread, r);
 	if (error != 0) {
 		drv_free(r);
 		return error;
 	}
-	rt_snprintf(bd->bd_name, sizeof bd->bd_name, "ram%u", blk_number("ram"));
-	strlcpy(bd->bd_model, "memory", sizeof bd->bd_model);
-	bd->bd_ops = &ramdisk_ops;
-	bd->bd_driver = r;
-	bd->bd_bytes_max = BIO_BYTES_MAX;
-	bd->bd_segs_max = BIO_SEGS;
-	bd->bd_flush = true;
-	blk_attach(bd);
+	rt_snprintf(r->r_bd.bd_name, sizeof r->r_bd.bd_name, "ram%u", blk_number("ram"));
+	attach(r);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <core/rt/rt.h>
 #include <drv/blk.h>
 #include <drv/ramdisk.h>
+#include <drv/thread.h>
 #include <stdatomic.h>
 #include <sys/debug/ktest.h>
 #include <sys/file/disk.h>
@@ -300,6 +301,35 @@ KTEST(disk_errors_are_of_their_blocks)
 	KCHECK(at(fp, false, buf, 512, 4 * 512) == 0 && buf[0] == 1);
 	KCHECK(at(fp, false, buf, 512, 64 << 10) == -1);	/* the end */
 	KCHECK(at(fp, true, buf, 512, 64 << 10) == ENOSPC);
+	file_drop(fp);
+}
+
+/* The old one's file gets errors for ever, the new one is another disk of the same name and number. */
+KTEST(disk_comes_back)
+{
+	char path[40] = "/dev/";
+	uint8_t buf[512] = "what was written before";
+	struct file *old, *fp;
+	int error;
+
+	KCHECK(ramdisk_make("64K,gone=100,back") == 0);
+	disk_settle();
+	strlcpy(path + 5, blk_first()->bd_name, sizeof path - 5);
+	if (!KCHECK(open_disk(path, O_RDWR, &old) == 0))
+		return;
+	KCHECK(at(old, true, buf, sizeof buf, 512) == 0);
+	while (at(old, false, buf, sizeof buf, 0) == 0)
+		lwkt_poll();
+	while ((error = open_disk(path, O_RDWR, &fp)) == ENXIO || error == ENOENT)
+		drv_sleep(1000000);
+	if (!KCHECK(error == 0))
+		return;
+	KCHECK(at(old, false, buf, sizeof buf, 512) == EIO);
+	KCHECK(at(old, true, buf, sizeof buf, 512) == EIO);
+	KCHECK(at(fp, false, buf, sizeof buf, 512) == 0);
+	KCHECK(strcmp((char *)buf, "what was written before") == 0);
+	file_drop(old);
+	KCHECK(at(fp, true, buf, sizeof buf, 512) == 0);
 	file_drop(fp);
 }
 

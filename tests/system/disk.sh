@@ -89,6 +89,16 @@ same "a disk that vanishes: errors, and everything else goes on" \
 'dd: /dev/ram0: Input/output error
 cat: can'"'"'t open '"'"'/dev/ram0'"'"': No such device or address
 on' "$(on 1M,slow,gone=50 'dd if=/dev/ram0 of=/dev/null bs=512 2>&1 | head -n 1; cat /dev/ram0; echo on')"
+same "a disk that comes back: what was open stays dead, and all that was on it is there" \
+'Input/output error
+Input/output error
+same
+ram0 ram0p1 ram0p2 ram0p3 ram0p3a ram0p3b
+1:0' "$(on 8M,gone=900,back 'cat /img/gpt >/dev/ram0; blockdev --rereadpt /dev/ram0; exec 5</dev/ram0p2 6</dev/ram0
+    while dd bs=512 count=1 of=/dev/null 2>/tmp/e <&6; do :; done; grep -o Input.* /tmp/e
+    until head -c 1 /dev/ram0p3b >/dev/null 2>&1; do :; done
+    cat <&5 2>&1 | grep -o Input.*
+    cmp /img/gpt /dev/ram0 && echo same; cd /sys/class/block; echo $(ls -d ram0*); cat ram0/dev')"
 same "a program that is killed while it reads leaves nothing behind" 'good' "$(on 4M,slow 'i=0
     while [ $i -lt 20 ]; do dd if=/dev/ram0 of=/dev/null bs=4M iflag=direct 2>/dev/null & kill -9 $!; wait; i=$((i + 1)); done
     cmp -n 4194304 /dev/ram0 /dev/zero && echo good')"

@@ -64,7 +64,10 @@ struct blkdev {
 	struct blkdev	*bd_next;	/* const: attach list */
 };
 
-/* At boot or later, from a thread; bd stays for ever.  One of an absurd shape is logged, and has no user. */
+/*
+ * At boot or later, from a thread; bd stays for ever.  One of an absurd shape is logged, and has no user.
+ * A name may be that of a disk that is gone: what has that one open goes on to get errors.
+ */
 void	blk_attach(struct blkdev *bd);
 void	blk_done(struct bio *b, enum storage_result result);	/* in a critical section */
 void	blk_room(struct blkdev *bd);				/* likewise */

@@ -8,6 +8,7 @@
  *	slow		a thread answers, and there is room for few requests
  *	fail=LBA	that block fails
  *	gone=N		it vanishes after N requests
+ *	back		and comes back at once, to stay: another disk of the same name and contents
  * EINVAL: not such a text; ENOMEM.
  */
 int	ramdisk_make(const char *text);

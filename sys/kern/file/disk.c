@@ -8,9 +8,10 @@
  * the slices that are right are there.
  *
  * Invariants
- *   K1  a block that is open stays in the list: its tables are read again only
- *       when no slice of the disk is open, and disks are for ever.
- *   K2  a number in major 259 belongs to one block at a time.
+ *   K1  a block that is open stays in the list, until its disk vanished and one of
+ *       the same name comes: a disk's tables are read again only when no slice of
+ *       it is open.  Out of the list it ends with its last file.
+ *   K2  names and numbers of blocks in the list are different.
  *
  * Locking: d_scan_lk while a disk's tables are read, then disks_lk for the
  * list of blocks.  Bytes are disk_io.c's business.
@@ -67,6 +68,15 @@ by_rdev(uint64_t rdev)
 }
 
 static struct block *
+by_name(const char *name)
+{
+	list_foreach(bk, &blocks, struct block, bk_link)
+		if (strcmp(bk->bk_name, name) == 0)
+			return bk;
+	return NULL;
+}
+
+static struct block *
 whole(struct disk *d)
 {
 	list_foreach(bk, &blocks, struct block, bk_link)
@@ -105,16 +115,18 @@ choose_rdev(const struct block *bk)
 	return MKDEV(BLK_MAJOR_EXT, minor);
 }
 
+/* K1 */
 static void
-drop_slices(struct disk *d)
+drop_blocks(struct disk *d, bool itself)
 {
 	list_foreach_safe(bk, &blocks, struct block, bk_link) {
-		if (bk->bk_disk != d || bk->bk_of == DISK_WHOLE)
+		if (bk->bk_disk != d || (bk->bk_of == DISK_WHOLE && !itself))
 			continue;
-		ASSERT(bk->bk_opens == 0);	/* K1 */
 		devfs_remove_block(bk->bk_name, bk->bk_rdev);
 		list_remove(&bk->bk_link);
-		kfree(bk);
+		bk->bk_dropped = true;
+		if (bk->bk_opens == 0)
+			kfree(bk);
 	}
 }
 
@@ -242,10 +254,12 @@ install(struct scan *sc)
 	int error = 0;
 
 	lk_excl(&disks_lk);
-	if (any_slice_open(d))
+	if (whole(d) == NULL)
+		error = ENXIO;
+	else if (any_slice_open(d))
 		error = EBUSY;
 	else
-		drop_slices(d);
+		drop_blocks(d, false);
 	for (uint32_t i = 0; error == 0 && i < sc->sc_list.l_n; i++) {
 		const struct slice *s = &sc->sc_slice[i];
 		struct block *bk = kmalloc(sizeof *bk, KM_ZERO | KM_WAIT);
@@ -352,9 +366,13 @@ bf_sync(struct file *fp)
 static void
 bf_close(struct file *fp)
 {
+	struct block *bk = block_of(fp);
+
 	lk_excl(&disks_lk);
-	ASSERT(block_of(fp)->bk_opens > 0);
-	block_of(fp)->bk_opens--;
+	ASSERT(bk->bk_opens > 0);
+	bk->bk_opens--;
+	if (bk->bk_opens == 0 && bk->bk_dropped)
+		kfree(bk);			/* K1 */
 	lk_release(&disks_lk);
 }
 
@@ -438,7 +456,7 @@ static int
 disk_make(struct blkdev *bd, struct disk **out)
 {
 	struct disk *d = kmalloc(sizeof *d, KM_ZERO | KM_WAIT);
-	struct block *bk = kmalloc(sizeof *bk, KM_ZERO | KM_WAIT);
+	struct block *bk = kmalloc(sizeof *bk, KM_ZERO | KM_WAIT), *old;
 
 	if (d == NULL || bk == NULL) {
 		kfree(d);
@@ -455,6 +473,11 @@ disk_make(struct blkdev *bd, struct disk **out)
 	bk->bk_bytes = bd->bd_blocks * bd->bd_block_bytes;
 	strlcpy(bk->bk_name, bd->bd_name, sizeof bk->bk_name);
 	lk_excl(&disks_lk);
+	old = by_name(bk->bk_name);
+	if (old != NULL) {
+		ASSERT(atomic_load(&old->bk_disk->d_bd->bd_gone));
+		drop_blocks(old->bk_disk, true);
+	}
 	add_block(bk);
 	lk_release(&disks_lk);
 	*out = d;
@@ -494,17 +517,20 @@ attached(struct blkdev *bd)
 	atomic_fetch_sub(&looking, 1);
 }
 
-/* Disks are for ever; which come while this goes on does not matter. */
+/* Which disks come or go while this goes on does not matter. */
 void
 disk_sync(void)
 {
 	struct block *bk;
+	struct disk *d;
 
 	for (int32_t id = 0; (id = disk_next(DISK_WHOLE, id)) >= 0; id++) {
 		lk_excl(&disks_lk);
 		bk = by_id(id);
+		d = bk != NULL ? bk->bk_disk : NULL;
 		lk_release(&disks_lk);
-		(void)disk_flush(bk->bk_disk);	/* sync(2) tells of no error */
+		if (d != NULL)
+			(void)disk_flush(d);	/* sync(2) tells of no error */
 	}
 }
 

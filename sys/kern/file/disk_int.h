@@ -9,6 +9,7 @@
 
 #define DISK_WAITQS	16u
 
+/* For ever, as its blkdev is. */
 struct disk {
 	struct blkdev	*d_bd;		/* const */
 	struct range_lock d_range;	/* bytes, in whole blocks: who reads or writes them */
@@ -18,7 +19,7 @@ struct disk {
 
 /* A disk or a slice. */
 struct block {
-	struct list	bk_link;	/* [disks_lk] */
+	struct list	bk_link;	/* [disks_lk] unless it was dropped */
 	struct disk	*bk_disk;	/* const */
 	int32_t		bk_id;		/* const */
 	int32_t		bk_of;		/* const: the disk's id; DISK_WHOLE: it is one */
@@ -27,6 +28,7 @@ struct block {
 	uint32_t	bk_number;	/* const */
 	uint64_t	bk_start, bk_bytes;	/* const: in whole blocks of the disk */
 	uint32_t	bk_opens;	/* [disks_lk] files */
+	bool		bk_dropped;	/* [disks_lk] */
 };
 
 /* disk_io.c.  May sleep, not to be interrupted: no request stays behind. */
