@@ -67,8 +67,6 @@ entry() {
 		terminal_output console serial
 	fi
 	insmod all_video
-	set gfxmode=1024x768,auto
-	set gfxpayload=$gfxmode
 	set default=0
 	set timeout=1
 	M

@@ -94,6 +94,36 @@ QEMU_ARGS="-acpitable file=$t/table" lives "a second table of processors, of noi
 same "programs whose registers go into signal frames" "3 passed, 0 failed" "$(CPU=qemu64 sh scripts/run/user-tests \
     scripts/run/pc64 "$BUILD" sig_frame sig_fpu sig_altstack 2>&1 | sed -n 's/^# \(.*failed\).*/\1/p')"
 
+# ---- screens ----
+# screen BITS: one with all colours on it, of pixels of so many bits; of each colour the five highest are told.
+# A loader goes by the kernel's own wish, whatever its menu says: so a kernel is made that wishes for others.
+wish='\x14\x00\x00\x00\x00\x04\x00\x00\x00\x03\x00\x00'
+five=$(awk 'BEGIN { for (i = 0; i < 256; i++) printf "\\%03o", i - i % 8 }')
+cat >"$t/script" <<'E'
+monitor HERE/mon
+expect #
+send for c in 0 1 2 3 4 5 6 7; do printf '\\033[0;3%d;4%dmdark\\033[1mbright' $c $((7 - c)); done\r
+send printf '\\033[0m'; echo dra''wn\r
+expect drawn
+expect #
+qemu screendump HERE/ppm
+send exit\r
+E
+sed -i "s|HERE|$t|" "$t/script"
+screen() {
+	LC_ALL=C sed "s/$wish\x20/$wish\x$(printf %02x "$1")/" "$BUILD/pc64/kernel.elf" >"$t/kernel"
+	sh scripts/gen/mkiso.sh "$t/kernel" "$BUILD/root.cpio" "$t/iso" --stdio=tty,tty,tty
+	FIRMWARE=seabios ISO=$t/iso QEMU_ARGS="-vga std -monitor unix:$t/mon,server=on,wait=off" \
+	    "$BUILD/system/pty" sh scripts/run/pc64 --timeout=55s -m 256M <"$t/script" >"$t/shown" 2>&1
+	LC_ALL=C tr '\000-\377' "$five" <"$t/ppm"
+}
+screen 32 >"$t/32"
+same "a screen of 1024 by 768 pixels shows all colours" 16 "$(tail -c 2359296 "$t/32" | od -An -v -tx1 -w3 | sort -u | wc -l)"
+for bits in 24 16 15; do
+	screen $bits >"$t/other"
+	holds "and the same with $bits bits for each" cmp "$t/32" "$t/other"
+done
+
 # ---- the end ----
 for way in q35 pc microvm q35,acpi=off microvm,acpi=off; do
 	MACHINE=$way pc -- sh -c 'reboot -f; echo still here; sleep 100' >"$t/out"

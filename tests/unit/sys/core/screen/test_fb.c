@@ -55,6 +55,7 @@ static const struct fb_mode modes[] = {
 	{ .m_depth = 3, .m_field = { { 0, 8 }, { 8, 8 }, { 16, 8 } } },
 	{ .m_depth = 4, .m_field = { { 16, 8 }, { 8, 8 }, { 0, 8 } } },
 	{ .m_depth = 4, .m_field = { { 20, 10 }, { 10, 10 }, { 0, 10 } } },
+	{ .m_depth = 4, .m_field = { { 0, 8 }, { 8, 8 }, { 16, 8 } } },
 };
 #define MODES	(sizeof(modes) / sizeof(modes[0]))
 
@@ -152,10 +153,10 @@ static void
 colours_have_their_place_in_the_pixel(void **state)
 {
 	static const uint32_t white[MODES] = {
-		0xffff, 0x7fff, 0xffffff, 0xffffff, 0xffffff, 0x3fffffff,
+		0xffff, 0x7fff, 0xffffff, 0xffffff, 0xffffff, 0x3fffffff, 0xffffff,
 	};
 	static const uint32_t red[MODES] = {
-		0xa800, 0x5400, 0xaa0000, 0x0000aa, 0xaa0000, 0x2aa00000,
+		0xa800, 0x5400, 0xaa0000, 0x0000aa, 0xaa0000, 0x2aa00000, 0x0000aa,
 	};
 
 	(void)state;
