@@ -94,6 +94,26 @@ QEMU_ARGS="-acpitable file=$t/table" lives "a second table of processors, of noi
 same "programs whose registers go into signal frames" "3 passed, 0 failed" "$(CPU=qemu64 sh scripts/run/user-tests \
     scripts/run/pc64 "$BUILD" sig_frame sig_fpu sig_altstack 2>&1 | sed -n 's/^# \(.*failed\).*/\1/p')"
 
+# ---- bridges ----
+# One of the two firmwares numbers the buses, and nothing else.
+head -c 300000 /dev/urandom >"$t/disk"
+truncate -s 1M "$t/disk"
+port="-device pcie-root-port,id=root,chassis=1"
+switch="$port -device x3130-upstream,id=up,bus=root -device xio3130-downstream,id=down,bus=up,chassis=2"
+bridge="-device pci-bridge,id=bridge,chassis_nr=3"
+behind() {	# CLAIM MACHINE DISK DEVICE...: it is read
+	claim=$1 machine=$2 disk=$3
+	shift 3
+	same "$claim" "$(sha256sum <"$t/disk")" "$(MACHINE=$machine \
+	    QEMU_ARGS="-drive if=none,format=raw,id=raw,file=$t/disk $*" pc -m 256M -- sh -c "sha256sum </dev/$disk")"
+}
+for bios in bios-256k.bin qboot.rom; do
+	behind "$bios: a disk behind a port" q35 nvme0n1 "-bios $bios $port -device nvme,bus=root,drive=raw,serial=1"
+	behind "$bios: behind a switch" q35 vda "-bios $bios $switch -device virtio-blk-pci,bus=down,drive=raw"
+	behind "$bios: behind a bridge" pc sda "-bios $bios $bridge -device ich9-ahci,id=ahci,bus=bridge,addr=1" \
+	    "-device ide-hd,bus=ahci.0,drive=raw"
+done
+
 # ---- screens ----
 # screen BITS: one with all colours on it, of pixels of so many bits; of each colour the five highest are told.
 # A loader goes by the kernel's own wish, whatever its menu says: so a kernel is made that wishes for others.

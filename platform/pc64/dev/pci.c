@@ -6,6 +6,9 @@
  * ACPI's MCFG says, or behind two ports, if nothing is found there (PCI Local Bus
  * 3.0, 3.2.2.3.2).  All functions are looked at first, so that it is known which
  * addresses are taken; then those without an address get one, and drivers are asked.
+ * No address is one, too, that does not come through the bridge before the device, or
+ * that a function which was found earlier has.  A bridge that lets nothing
+ * through, with somebody behind it who needs an address, is opened.
  *
  * Each driver attaches in a thread.  The boot waits for all, ATTACH_NS at
  * most in all, and says for whom it did not wait longer.
@@ -14,8 +17,8 @@
  *   B1  a function that no driver asked for an interrupt has its pin off.
  *   B2  the list of functions is const when the first driver starts.
  *
- * Not here: hot plugging, windows of bridges (behind one there are only the firmware's
- * addresses), ports for BARs.
+ * Not here: hot plugging, numbers for buses (behind a bridge to which firmware gave none there
+ * is nothing), ports for BARs.
  */
 #include <core/pc/acpi.h>
 #include <core/pc/bootinfo.h>
@@ -31,7 +34,8 @@
 #include "dev.h"
 #include "vector.h"
 
-enum { CFG_ADDRESS = 0xcf8, CFG_DATA = 0xcfc, CFG_PORTS_END = 256, CLASS_BRIDGE = 6 };
+enum { CFG_ADDRESS = 0xcf8, CFG_DATA = 0xcfc, CFG_PORTS_END = 256 };
+enum { CLASS_BRIDGE = 6, CLASS_SUBTRACTIVE = 0x060401 };
 #define CFG_ON		(1u << 31)
 #define BUS_BYTES	(1ull << 20)
 #define WINDOW_ALIGN	(16ull << 20)	/* what firmware keeps for itself lies close to RAM */
@@ -48,12 +52,14 @@ struct function {
 	const struct host *f_host;	/* const */
 	const struct pci_driver *f_driver;	/* const after match(); NULL: none */
 	_Atomic bool	f_taken, f_attached;	/* [atomic] */
+	struct pci_window f_passes[PCI_BRIDGE_WINDOWS];	/* boot: of a bridge, what it lets through... */
+	struct pci_window f_free[PCI_BRIDGE_WINDOWS];	/* ...and of that what nobody has */
 	struct function	*f_next;	/* const */
 };
 
 static struct drv_lock cfg_lock;	/* the ports, h_bus */
 static struct function *functions, **last = &functions;	/* B2 */
-static struct pci_window window;	/* boot */
+static struct pci_window window;	/* boot: of root buses, what nobody has */
 static struct drv_event arrived;
 
 uint32_t
@@ -222,13 +228,60 @@ name_set(struct function *f)
 		(void)rt_snprintf(name, size, "pci%x:%x:%02x.%x", s, bus, dev, fn);
 }
 
+/* The bridge before a function; NULL: it is on a root bus, or there was no memory for the bridge. */
+static struct function *
+bridge_of(const struct function *f)
+{
+	const uint32_t bus = f->f_dev.pd_fn.pf_bdf >> 8;
+	struct function *g = functions;
+
+	if (bus == f->f_host->h_first)
+		return NULL;
+	while (g != NULL && (g->f_host != f->f_host || g->f_dev.pd_fn.pf_header != 1 ||
+	    g->f_dev.pd_fn.pf_bus != bus))
+		g = g->f_next;
+	return g;
+}
+
+/* From which it can be given addresses; how many windows. */
+static size_t
+windows_of(const struct function *f, struct pci_window **out)
+{
+	struct function *bridge = bridge_of(f);
+
+	*out = bridge != NULL ? bridge->f_free : &window;
+	return bridge != NULL ? PCI_BRIDGE_WINDOWS : 1;
+}
+
+/* A bridge lets its device write to memory. */
+static void
+found_bridge(struct function *f)
+{
+	struct pcidev *pd = &f->f_dev;
+	const struct pci_window *w = f->f_passes;
+	struct pci_bar passes[PCI_BARS];
+	struct pci_window *windows;
+	const size_t n = windows_of(f, &windows);
+
+	pci_bridge(pd->pd_cfg, &pd->pd_fn, f->f_passes);
+	memcpy(f->f_free, f->f_passes, sizeof f->f_free);
+	memset(passes, 0, sizeof passes);
+	for (uint32_t i = 0; i < PCI_BRIDGE_WINDOWS; i++)
+		passes[i] = (struct pci_bar){ PCI_BAR_MEM64, false, w[i].pw_base, w[i].pw_bytes };
+	pci_reserve(windows, n, passes);
+	if (w[0].pw_bytes + w[1].pw_bytes > 0)
+		pci_command(pd->pd_cfg, pd->pd_fn.pf_bdf, PCI_COMMAND_MEM | PCI_COMMAND_MASTER, 0);
+}
+
 static void
 found(void *arg, const struct pci_function *fn)
 {
 	const struct host *h = arg;
+	struct pci_window *windows;
 	struct function *f;
+	size_t n;
 
-	if (fn->pf_header != 0 || fn->pf_class >> 16 == CLASS_BRIDGE)
+	if (fn->pf_header > 1 || (fn->pf_header == 0 && fn->pf_class >> 16 == CLASS_BRIDGE))
 		return;
 	f = drv_alloc(sizeof *f);
 	if (f == NULL)
@@ -239,9 +292,12 @@ found(void *arg, const struct pci_function *fn)
 	name_set(f);
 	pci_command(&h->h_cfg, fn->pf_bdf, PCI_COMMAND_NO_INTX, 0);	/* B1 */
 	pci_bars(&h->h_cfg, fn, f->f_dev.pd_bar);
-	pci_reserve(&window, 1, f->f_dev.pd_bar);
 	*last = f;
 	last = &f->f_next;
+	n = windows_of(f, &windows);
+	pci_reserve(windows, n, f->f_dev.pd_bar);
+	if (fn->pf_header == 1)
+		found_bridge(f);
 }
 
 /* True: there is something. */
@@ -291,13 +347,62 @@ wants_address(const struct pci_bar bar[PCI_BARS])
 	return false;
 }
 
+/* Does anything behind a bridge? */
+static bool
+wants_way(const struct function *bridge)
+{
+	const struct pci_function *fn = &bridge->f_dev.pd_fn;
+
+	for (const struct function *f = functions; f != NULL; f = f->f_next) {
+		const uint32_t bus = f->f_dev.pd_fn.pf_bdf >> 8;
+
+		if (f->f_host == bridge->f_host && bus >= fn->pf_bus && bus <= fn->pf_bus_last &&
+		    wants_address(f->f_dev.pd_bar))
+			return true;
+	}
+	return false;
+}
+
+static void
+judge(struct function *f)
+{
+	const struct function *bridge = bridge_of(f);
+
+	if (bridge != NULL && bridge->f_dev.pd_fn.pf_class != CLASS_SUBTRACTIVE)
+		pci_drop_outside(f->f_dev.pd_bar, bridge->f_passes, PCI_BRIDGE_WINDOWS);
+	for (const struct function *g = functions; g != f; g = g->f_next)
+		pci_drop_shared(f->f_dev.pd_bar, g->f_dev.pd_bar);
+}
+
+/* Bridges stand in the list before those behind them. */
+static void
+open_bridge(struct function *f)
+{
+	struct pcidev *pd = &f->f_dev;
+	struct pci_window *windows;
+
+	if (pd->pd_fn.pf_header != 1 || f->f_passes[0].pw_bytes + f->f_passes[1].pw_bytes > 0)
+		return;
+	if (pd->pd_fn.pf_bus <= pd->pd_fn.pf_bdf >> 8)
+		drv_log(pd->pd_name, "a bridge that firmware did not set up: what is behind it is not seen");
+	if (pd->pd_fn.pf_bus <= pd->pd_fn.pf_bdf >> 8 || !wants_way(f))
+		return;
+	(void)windows_of(f, &windows);
+	if (!pci_bridge_open(pd->pd_cfg, &pd->pd_fn, windows, f->f_passes))
+		return;
+	memcpy(f->f_free, f->f_passes, sizeof f->f_free);
+	pci_command(pd->pd_cfg, pd->pd_fn.pf_bdf, PCI_COMMAND_MEM | PCI_COMMAND_MASTER, 0);
+}
+
 static void
 assign(struct function *f)
 {
 	struct pcidev *pd = &f->f_dev;
+	struct pci_window *windows;
+	const size_t n = windows_of(f, &windows);
 
-	if (wants_address(pd->pd_bar) && pd->pd_fn.pf_bdf >> 8 == f->f_host->h_first)
-		(void)pci_assign(pd->pd_cfg, &pd->pd_fn, pd->pd_bar, &window, 1);
+	if (wants_address(pd->pd_bar))
+		(void)pci_assign(pd->pd_cfg, &pd->pd_fn, pd->pd_bar, windows, n);
 	if (wants_address(pd->pd_bar))
 		drv_log(pd->pd_name, "no addresses for its registers");
 }
@@ -381,6 +486,10 @@ pci_setup(void)
 	drv_event_init(&arrived);
 	window_find();
 	look_everywhere();
+	for (struct function *g = functions; g != NULL; g = g->f_next)
+		judge(g);
+	for (struct function *g = functions; g != NULL; g = g->f_next)
+		open_bridge(g);
 	for (struct function *g = functions; g != NULL; g = g->f_next)
 		assign(g);
 	for (struct function *g = functions; g != NULL; g = g->f_next)

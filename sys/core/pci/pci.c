@@ -13,7 +13,7 @@
  *   P4  what pci_assign() gives away was in a window and is in none any more.
  *
  * Locking: the caller's; pci_bars() and pci_assign() switch a function's decoding off and on.
- * Not here: how configuration space is reached, windows of bridges, hot plugging, ROMs.
+ * Not here: how configuration space is reached, numbers of buses, hot plugging, ROMs.
  */
 #include <core/pci/pci.h>
 
@@ -21,10 +21,13 @@
 
 enum {
 	VENDOR = 0x00, DEVICE = 0x02, COMMAND = 0x04, STATUS = 0x06, REVISION = 0x08, HEADER = 0x0e,
-	BAR = 0x10, SECONDARY_BUS = 0x19, CAPS = 0x34, LINE = 0x3c, PIN = 0x3d,
+	BAR = 0x10, SECONDARY_BUS = 0x19, LAST_BUS = 0x1a, BRIDGE_MEMORY = 0x20,
+	BRIDGE_PREFETCH = 0x24, BRIDGE_PREFETCH_HIGH = 0x28, CAPS = 0x34, LINE = 0x3c, PIN = 0x3d,
 	CFG_END = 0x100, EXT_END = 0x1000
 };
 enum { STATUS_CAPS = 0x10, HEADER_MULTI = 0x80 };
+#define BRIDGE_UNIT	(1u << 20)
+#define BRIDGE_MAX	(16u << 20)	/* of what pci_bridge_open() gives */
 enum { MSI_ENABLE = 0x1, MSI_MULTIPLE = 0x70, MSI_64 = 0x80, MSI_MASKABLE = 0x100 };
 enum { MSIX_MASK_ALL = 0x4000, MSIX_ENABLE = 0x8000, MSIX_ENTRY_BYTES = 16 };
 
@@ -62,8 +65,10 @@ pci_identify(const struct pci_cfg *cfg, uint32_t bdf, struct pci_function *f)
 	};
 	if (f->pf_pin > 4)
 		f->pf_pin = 0;
-	if (f->pf_header == 1)
+	if (f->pf_header == 1) {
 		f->pf_bus = (uint8_t)get(cfg, bdf, SECONDARY_BUS, 1);
+		f->pf_bus_last = (uint8_t)get(cfg, bdf, LAST_BUS, 1);
+	}
 	return true;
 }
 
@@ -322,6 +327,97 @@ pci_assign(const struct pci_cfg *cfg, const struct pci_function *f, struct pci_b
 	}
 	pci_command(cfg, f->pf_bdf, decoding, 0);
 	return all;
+}
+
+/* ------------------------------------------------------------- bridges -- */
+
+/* A window's registers: bits 31 to 20 of its first and last byte (PCI-to-PCI Bridge 1.2, 3.2.5.8). */
+static struct pci_window
+passes(uint32_t registers, uint64_t high_first, uint64_t high_last, bool prefetchable)
+{
+	const uint64_t first = high_first << 32 | (registers & 0xfff0) << 16;
+	const uint64_t end = (high_last << 32 | (registers & 0xfff00000)) + BRIDGE_UNIT;
+
+	/* 0 is what a reset leaves. */
+	if (first == 0 || end <= first)
+		return (struct pci_window){ 0 };
+	return (struct pci_window){ false, prefetchable, first, end - first };
+}
+
+void
+pci_bridge(const struct pci_cfg *cfg, const struct pci_function *f, struct pci_window w[PCI_BRIDGE_WINDOWS])
+{
+	const uint32_t bdf = f->pf_bdf, prefetch = get(cfg, bdf, BRIDGE_PREFETCH, 4);
+	const bool wide = (prefetch & 15) == 1;
+
+	w[0] = passes(get(cfg, bdf, BRIDGE_MEMORY, 4), 0, 0, false);
+	w[1] = passes(prefetch, wide ? get(cfg, bdf, BRIDGE_PREFETCH_HIGH, 4) : 0,
+	    wide ? get(cfg, bdf, BRIDGE_PREFETCH_HIGH + 4, 4) : 0, true);
+}
+
+/*
+ * The other window is shut, not left at 0: what a device behind the bridge wants to
+ * read or write there would not come through.
+ */
+bool
+pci_bridge_open(const struct pci_cfg *cfg, const struct pci_function *f, struct pci_window *from,
+    struct pci_window w[PCI_BRIDGE_WINDOWS])
+{
+	struct pci_bar b = { .pb_kind = PCI_BAR_MEM32, .pb_bytes = BRIDGE_MAX };
+
+	while (b.pb_bytes > from->pw_bytes / 4)
+		b.pb_bytes /= 2;
+	b.pb_address = b.pb_bytes >= BRIDGE_UNIT ? place(from, &b) : 0;
+	if (b.pb_address == 0)
+		return false;
+	carve(from, b.pb_address, b.pb_bytes);
+	put(cfg, f->pf_bdf, BRIDGE_PREFETCH, 4, 0xfff0);
+	put(cfg, f->pf_bdf, BRIDGE_PREFETCH_HIGH, 4, 0);
+	put(cfg, f->pf_bdf, BRIDGE_PREFETCH_HIGH + 4, 4, 0);
+	put(cfg, f->pf_bdf, BRIDGE_MEMORY, 4, (uint32_t)b.pb_address >> 16 |
+	    ((uint32_t)(b.pb_address + b.pb_bytes - 1) & 0xfff00000));
+	pci_bridge(cfg, f, w);
+	return true;
+}
+
+/* Is some of a range in another, or, if `all`, all of it? */
+static bool
+is_in(const struct pci_bar *b, uint64_t at, uint64_t bytes, bool all)
+{
+	const uint64_t last = b->pb_address + (b->pb_bytes - 1), at_last = at + (bytes - 1);
+
+	if (bytes == 0)
+		return false;
+	return all ? b->pb_address >= at && last <= at_last : b->pb_address <= at_last && at <= last;
+}
+
+static bool
+is_memory(const struct pci_bar *b)
+{
+	return b->pb_kind > PCI_BAR_IO && b->pb_address != 0;
+}
+
+void
+pci_drop_outside(struct pci_bar bar[PCI_BARS], const struct pci_window *w, size_t windows)
+{
+	for (size_t i = 0; i < PCI_BARS; i++) {
+		bool inside = !is_memory(&bar[i]);
+
+		for (size_t k = 0; k < windows; k++)
+			inside = inside || is_in(&bar[i], w[k].pw_base, w[k].pw_bytes, true);
+		if (!inside)
+			bar[i].pb_address = 0;
+	}
+}
+
+void
+pci_drop_shared(struct pci_bar bar[PCI_BARS], const struct pci_bar other[PCI_BARS])
+{
+	for (size_t i = 0; i < PCI_BARS; i++)
+		for (size_t k = 0; k < PCI_BARS; k++)
+			if (is_memory(&bar[i]) && is_memory(&other[k]) &&
+			    is_in(&bar[i], other[k].pb_address, other[k].pb_bytes, false))
+				bar[i].pb_address = 0;
 }
 
 /* -------------------------------------------------------- capabilities -- */

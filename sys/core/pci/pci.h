@@ -41,7 +41,7 @@ struct pci_function {
 	uint8_t		pf_header;		/* 0: a device, 1: a bridge between buses */
 	uint8_t		pf_pin;			/* 1 to 4: INTA to INTD; 0: none */
 	uint8_t		pf_line;		/* what firmware wrote down; 255: unknown */
-	uint8_t		pf_bus;			/* of a bridge: the bus behind it */
+	uint8_t		pf_bus, pf_bus_last;	/* of a bridge: first and last behind it */
 };
 
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
@@ -101,6 +101,17 @@ void	pci_reserve(struct pci_window *w, size_t windows, const struct pci_bar bar[
  */
 bool	pci_assign(const struct pci_cfg *cfg, const struct pci_function *f,
 	    struct pci_bar bar[PCI_BARS], struct pci_window *w, size_t windows);
+
+/* What a bridge lets through: memory, and prefetchable memory.  No bytes: nothing. */
+#define PCI_BRIDGE_WINDOWS	2u
+void	pci_bridge(const struct pci_cfg *cfg, const struct pci_function *f,
+	    struct pci_window w[PCI_BRIDGE_WINDOWS]);
+/* One that lets nothing through gets a piece of `from`, for memory of all kinds.  False: too small. */
+bool	pci_bridge_open(const struct pci_cfg *cfg, const struct pci_function *f, struct pci_window *from,
+	    struct pci_window w[PCI_BRIDGE_WINDOWS]);
+/* Memory that is not wholly in one of the windows, or that is another function's, loses its address. */
+void	pci_drop_outside(struct pci_bar bar[PCI_BARS], const struct pci_window *w, size_t windows);
+void	pci_drop_shared(struct pci_bar bar[PCI_BARS], const struct pci_bar other[PCI_BARS]);
 
 /* Offsets of the capabilities of a kind, at most `max`, in the list's order; their count. */
 size_t	pci_caps(const struct pci_cfg *cfg, const struct pci_function *f, uint8_t id, uint32_t *at,

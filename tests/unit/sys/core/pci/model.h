@@ -77,7 +77,7 @@ model_write(void *arg, uint32_t bdf, uint32_t off, uint32_t bytes, uint32_t v)
 	model.writes++;
 	if (f == NULL)
 		return;
-	if (off >= 0x10 && off < 0x10 + 4 * PCI_BARS) {
+	if (off >= 0x10 && off < 0x10 + 4 * ((f->m_space[0x0e] & 127) == 1 ? 2 : PCI_BARS)) {
 		uint32_t mask = f->m_bar[(off - 0x10) / 4];
 
 		assert_int_equal(bytes, 4);

@@ -379,6 +379,128 @@ nothing_is_given_twice(void **state)
 	}
 }
 
+/* ------------------------------------------------------------- bridges -- */
+
+static void
+what_a_bridge_lets_through(void **state)
+{
+	static const struct {
+		uint32_t	memory, prefetch, high_first, high_last;
+		uint64_t	first[2], bytes[2];
+	} t[] = {
+		{ 0, 0, 0, 0, { 0, 0 }, { 0, 0 } },			/* as after a reset */
+		{ 0x0000fff0, 0x0000fff0, 0, 0, { 0, 0 }, { 0, 0 } },	/* shut */
+		{ 0xfeb0fea0, 0x0000fff0, 0, 0, { 0xfea00000, 0 }, { 2 * MIB, 0 } },
+		{ 0xfea0fea0, 0xfe9ffe80, 9, 9, { 0xfea00000, 0xfe800000 }, { MIB, 2 * MIB } },
+		{ 0xfff0fff0, 0xfff1fff1, 0, 0, { 0xfff00000, 0xfff00000 }, { MIB, MIB } },
+		{ 0, 0x00110001, 8, 8, { 0, 8 * 4 * GIB }, { 0, 2 * MIB } },
+		{ 0, 0x00110001, 8, 9, { 0, 8 * 4 * GIB }, { 0, 4 * GIB + 2 * MIB } },
+		{ 0, 0x00110001, 9, 8, { 0, 0 }, { 0, 0 } },
+		{ 0, 0xfff1fff1, UINT32_MAX, UINT32_MAX, { 0, 0 }, { 0, 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		struct pci_window w[PCI_BRIDGE_WINDOWS];
+		struct model_function *m;
+		struct pci_function f;
+
+		begin();
+		m = model_add(0, 1);
+		model_put(m, 0x19, 2, 0x0903);
+		model_put(m, 0x20, 4, t[i].memory);
+		model_put(m, 0x24, 4, t[i].prefetch);
+		model_put(m, 0x28, 4, t[i].high_first);
+		model_put(m, 0x2c, 4, t[i].high_last);
+		f = identify(m);
+		assert_int_equal(f.pf_bus, 3);
+		assert_int_equal(f.pf_bus_last, 9);
+		pci_bridge(&model_cfg, &f, w);
+		for (size_t k = 0; k < PCI_BRIDGE_WINDOWS; k++) {
+			assert_int_equal(w[k].pw_base, t[i].first[k]);
+			assert_int_equal(w[k].pw_bytes, t[i].bytes[k]);
+			assert_int_equal(w[k].pw_prefetchable, k == 1 && t[i].bytes[k] != 0);
+		}
+		assert_int_equal(model.writes, 0);
+	}
+}
+
+/* A bridge gets a quarter of what is free, of a size that its registers can name. */
+static void
+bridges_are_opened(void **state)
+{
+	static const struct { uint64_t base, bytes, at, got; } t[] = {
+		{ 0xe0000000, 256 * MIB, 0xe0000000, 16 * MIB },
+		{ 0xe0000000, 33 * MIB, 0xe0000000, 8 * MIB },
+		{ 0xe0100000, 33 * MIB, 0xe0800000, 8 * MIB },
+		{ 0xe0000000, 4 * MIB, 0xe0000000, MIB },
+		{ 0xe0000000, 4 * MIB - 1, 0, 0 },
+		{ 4 * GIB, GIB, 0, 0 },
+		{ 0, 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		struct pci_window from = { false, false, t[i].base, t[i].bytes };
+		struct pci_window w[PCI_BRIDGE_WINDOWS];
+		struct pci_function f;
+
+		begin();
+		f = identify(model_add(0, 1));
+		assert_int_equal(pci_bridge_open(&model_cfg, &f, &from, w), t[i].got != 0);
+		if (t[i].got == 0) {
+			assert_int_equal(from.pw_bytes, t[i].bytes);
+			assert_int_equal(model.writes, 0);
+			continue;
+		}
+		assert_int_equal(w[0].pw_base, t[i].at);
+		assert_int_equal(w[0].pw_bytes, t[i].got);
+		assert_int_equal(w[1].pw_bytes, 0);
+		assert_int_equal(model_get(model_at(0), 0x24, 4), 0xfff0);
+		assert_int_equal(from.pw_base, t[i].at + t[i].got);
+		assert_int_equal(from.pw_base + from.pw_bytes, t[i].base + t[i].bytes);
+	}
+}
+
+static void
+addresses_that_cannot_be_are_dropped(void **state)
+{
+	static const struct pci_window w[] = {
+		{ false, false, 0xfea00000u, 2 * MIB }, { false, true, 0, 0 }, { false, true, 8 * GIB, GIB },
+	};
+	static const struct { enum pci_bar_kind kind; uint64_t at, bytes; bool inside, shared; } t[] = {
+		{ PCI_BAR_MEM32, 0xfea00000u, 2 * MIB, true, true },
+		{ PCI_BAR_MEM32, 0xfeb00000u, MIB, true, false },
+		{ PCI_BAR_MEM32, 0xfea00000u, MIB, true, true },
+		{ PCI_BAR_MEM32, 0xfea01000u, 4096, true, true },
+		{ PCI_BAR_MEM32, 0xfea02000u, 4096, true, false },
+		{ PCI_BAR_MEM32, 0xfe800000u, 4 * MIB, false, true },
+		{ PCI_BAR_MEM32, 0xfec00000u, 4096, false, false },
+		{ PCI_BAR_MEM64, 8 * GIB, GIB, true, false },
+		{ PCI_BAR_MEM64, 8 * GIB, 4 * GIB, false, false },
+		{ PCI_BAR_MEM64, 1ull << 63, 1ull << 63, false, false },
+		{ PCI_BAR_IO, 0xc000, 4096, true, false },
+		{ PCI_BAR_NONE, 0, 0, true, false },
+	};
+	const struct pci_bar other[PCI_BARS] = {
+		{ PCI_BAR_IO, false, 0xc000, 64 }, { PCI_BAR_MEM32, false, 0, 4096 },
+		{ PCI_BAR_MEM32, false, 0xfea01000u, 4096 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		struct pci_bar bar[PCI_BARS] = { [5] = { t[i].kind, false, t[i].at, t[i].bytes } };
+
+		pci_drop_shared(bar, other);
+		assert_int_equal(bar[5].pb_address, t[i].shared ? 0 : t[i].at);
+		bar[5].pb_address = t[i].at;
+		pci_drop_outside(bar, w, 3);
+		assert_int_equal(bar[5].pb_address, t[i].inside ? t[i].at : 0);
+		pci_drop_outside(bar, w, 0);
+		assert_int_equal(bar[5].pb_address, t[i].kind == PCI_BAR_IO ? t[i].at : 0);
+	}
+}
+
 /* ------------------------------------------------------- capabilities -- */
 
 static void
@@ -594,6 +716,9 @@ main(void)
 		cmocka_unit_test(bars_without_an_address_get_one),
 		cmocka_unit_test(what_does_not_fit_stays_without),
 		cmocka_unit_test(nothing_is_given_twice),
+		cmocka_unit_test(what_a_bridge_lets_through),
+		cmocka_unit_test(bridges_are_opened),
+		cmocka_unit_test(addresses_that_cannot_be_are_dropped),
 		cmocka_unit_test(capabilities_are_walked_once),
 		cmocka_unit_test(extended_capabilities_are_walked_once),
 		cmocka_unit_test(messages_name_a_cpu_and_a_vector),
