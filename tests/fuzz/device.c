@@ -125,6 +125,7 @@ function(void *arg, const struct pci_function *f)
 	struct pci_window w[2] = {
 		{ true, false, 0x1000, 0x8000 }, { false, true, 1u << 20, 1ull << 40 },
 	};
+	struct pci_window through[PCI_BRIDGE_WINDOWS];
 	struct pci_bar bar[PCI_BARS];
 	struct virtio_pci vp;
 	struct pci_msix msix;
@@ -135,6 +136,11 @@ function(void *arg, const struct pci_function *f)
 		return;
 	pci_bars(&cfg, f, bar);
 	pci_reserve(w, countof(w), bar);
+	pci_bridge(&cfg, f, through);
+	pci_drop_outside(bar, through, PCI_BRIDGE_WINDOWS);
+	pci_reserve(through, PCI_BRIDGE_WINDOWS, bar);
+	(void)pci_assign(&cfg, f, bar, through, PCI_BRIDGE_WINDOWS);
+	(void)pci_bridge_open(&cfg, f, &w[1], through);
 	(void)pci_assign(&cfg, f, bar, w, countof(w));
 	for (uint32_t i = 0; i < PCI_BARS; i++)
 		ASSERT(bar[i].pb_kind == PCI_BAR_NONE || bar[i].pb_address % bar[i].pb_bytes == 0);
