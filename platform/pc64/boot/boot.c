@@ -295,7 +295,6 @@ boot_isa_route(uint32_t irq)
 	const struct boot_line l = boot_isa_line(irq);
 
 	routed |= 1u << irq;
-
 	return ioapic_route(l.bl_gsi, VEC_IRQ + irq, pc_cpus[0]->pc_apic, l.bl_level, l.bl_low);
 }
 
