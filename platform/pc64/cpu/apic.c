@@ -66,12 +66,12 @@ apic_setup_cpu(void)
 {
 	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 1u << 11 | (lapic == NULL ? 1u << 10 : 0));
 	reg_set(REG_TPR, 0);
+	reg_set(REG_SVR, 0x100 | VEC_SPURIOUS);	/* first: until then each LVT entry stays masked */
 	reg_set(REG_LVT_LINT0, LVT_MASKED);
 	reg_set(REG_LVT_LINT1, LVT_NMI);
 	reg_set(REG_LVT_ERROR, LVT_MASKED);
 	reg_set(REG_TIMER_DIV, 0xb);		/* by 1 */
 	reg_set(REG_LVT_TIMER, (pc_feat.f_tsc_deadline ? LVT_DEADLINE : 0) | VEC_TIMER);
-	reg_set(REG_SVR, 0x100 | VEC_SPURIOUS);
 }
 
 uint32_t
