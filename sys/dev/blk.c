@@ -22,8 +22,11 @@
  */
 #include <core/rt/rt.h>
 #include <drv/blk.h>
+#include <drv/dma.h>
 #include <drv/thread.h>
 #include <stdatomic.h>
+
+#define FLUSH_NS	(10 * NSEC_PER_SEC)
 
 static struct blkdev *_Atomic blk_list;
 static void (*_Atomic listener)(struct blkdev *bd);	/* [atomic] set once */
@@ -165,6 +168,45 @@ struct blkdev *
 blk_first(void)
 {
 	return atomic_load(&blk_list);
+}
+
+/* -------------------------------------------------------------- the end -- */
+
+struct last {
+	struct bio	l_bio;
+	struct drv_event l_ended;
+	struct blkdev	*l_disk;
+	struct last	*l_next;
+};
+
+static void
+last_ended(struct bio *b)
+{
+	drv_event_set(b->b_up);
+}
+
+/* All at once.  The memory stays: a disk that does not answer in time has it still. */
+void
+blk_flush_all(void)
+{
+	const nsec_t end = md_now() + FLUSH_NS;
+	struct last *all = NULL, *l;
+
+	for (struct blkdev *bd = blk_first(); bd != NULL; bd = bd->bd_next) {
+		if (!bd->bd_flush || bd->bd_read_only || (l = drv_alloc(sizeof *l)) == NULL)
+			continue;
+		drv_event_init(&l->l_ended);
+		l->l_disk = bd;
+		l->l_next = all;
+		all = l;
+		l->l_bio.b_op = BIO_FLUSH;
+		l->l_bio.b_done = last_ended;
+		l->l_bio.b_up = &l->l_ended;
+		blk_submit(bd, &l->l_bio);
+	}
+	for (l = all; l != NULL; l = l->l_next)
+		if (!drv_event_wait(&l->l_ended, end))
+			drv_log(l->l_disk->bd_name, "it does not say that all is written");
 }
 
 /* ---------------------------------------------------------------- names -- */

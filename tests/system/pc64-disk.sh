@@ -131,6 +131,15 @@ for f in sda n0; do
 	    "$(dd if="$t/$f" bs=1M skip=2 count=2 2>/dev/null | sha256sum)"
 done
 
+# ----------------------------------------------------------------- the end --
+for end in exit 'reboot -f' 'poweroff -f'; do
+	pc 2 "$(drive n0 '') -device nvme,drive=n0,serial=n0 $(drive sda '') -device ide-hd,drive=sda,bus=ide.0
+	    -d trace:pci_nvme_mmio_shutdown_set,trace:ide_exec_cmd -D $t/trace" "$end" >"$t/out"
+	same "$end: a SATA disk is flushed, then an NVMe controller shut down" "cmd 0xea;shutdown bit set;" \
+	    "$(tail -n 2 "$t/trace" | grep -o 'cmd 0x.*\|shutdown bit set' | tr '\n' ';')"
+	same "and they obey" "" "$(grep 'does not' "$t/log")"
+done
+
 # ------------------------------------------------------------- bad blocks --
 cat >"$t/blkdebug" <<'E2'
 [inject-error]

@@ -2,6 +2,8 @@
 /*
  * power - the end, and the last words before it.
  *
+ * Disks are told first, unless it is the kernel that failed: nothing of it is to be trusted then.
+ *
  * Whoever runs the machine as a command reads the kernel's messages at COM3
  * and the status at COM4; a person has all on the console.  The power goes off
  * by ACPI's sleep state 5 (ACPI specification 4.8.3.2), or it does not and the
@@ -9,6 +11,7 @@
  * the best defined to the one that no processor can refuse.
  */
 #include <core/rt/rt.h>
+#include <drv/blk.h>
 #include <machine/boot.h>
 #include <machine/cpu.h>
 
@@ -73,6 +76,10 @@ md_power_off_as(enum md_outcome how, int status)
 	char line[32];
 	int n = rt_snprintf(line, sizeof line, "exit %d\n", status);
 
+	if (how != MD_OUT_PANIC && how != MD_OUT_HANG) {
+		blk_flush_all();
+		pci_end();
+	}
 	intr_off();
 	serial_write(LINE_STATUS, line, (size_t)n);
 	clock_wait_us(FIFO_US);

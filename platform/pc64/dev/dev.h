@@ -33,6 +33,7 @@ void	i8042_setup(void);
 
 /* pci.c */
 void	pci_setup(void);				/* waits for drivers */
+void	pci_end(void);					/* tells them of the end */
 
 /* stdio.c */
 uint32_t stdio_power_events(void);

@@ -502,6 +502,15 @@ pci_setup(void)
 			    f->f_driver->pr_name);
 }
 
+/* In a thread.  A function whose driver has not come up yet has nothing to lose. */
+void
+pci_end(void)
+{
+	for (struct function *f = functions; f != NULL; f = f->f_next)
+		if (atomic_load(&f->f_attached) && f->f_driver != NULL && f->f_driver->pr_end != NULL)
+			f->f_driver->pr_end(&f->f_dev);
+}
+
 /* --------------------------------------------------------- interrupts -- */
 
 static bool

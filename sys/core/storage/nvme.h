@@ -18,7 +18,8 @@ enum {
 	NVME_ASQ = 0x28, NVME_ACQ = 0x30, NVME_DOORBELLS = 0x1000,
 };
 #define NVME_CC_SHUTDOWN	(1u << 14)	/* with the rest of CC: normal shutdown */
-#define NVME_CSTS_SHUT		(2u << 2)	/* of bits 2 and 3: shutdown is complete */
+#define NVME_CSTS_SHUT_MASK	(3u << 2)
+#define NVME_CSTS_SHUT		(2u << 2)	/* shutdown is complete */
 
 enum nvme_state { NVME_OFF, NVME_READY, NVME_FATAL, NVME_ABSENT };
 

@@ -633,4 +633,6 @@ ahci_match(const struct pci_function *f)
 	return f->pf_class == 0x010601;
 }
 
-const struct pci_driver ahci_driver = { "ahci", ahci_match, ahci_attach };
+const struct pci_driver ahci_driver = {
+	.pr_name = "ahci", .pr_match = ahci_match, .pr_attach = ahci_attach,
+};

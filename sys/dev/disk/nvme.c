@@ -24,7 +24,7 @@
  * first the one that attaches, then the one that looks.
  *
  * Not here: metadata, several paths to a namespace, namespaces that come later,
- * power states; a shutdown notification, since nobody tells of the machine's end.
+ * power states.
  */
 #include <core/rt/rt.h>
 #include <core/storage/nvme.h>
@@ -43,6 +43,7 @@
 #define MAP_BYTES_MAX	(1u << 20)
 #define COMMAND_S	10u
 #define ADMIN_NS	(5 * NSEC_PER_SEC)
+#define SHUTDOWN_NS	(5 * NSEC_PER_SEC)
 #define TRIES		4u
 #define RESETS_MAX	4u
 
@@ -415,6 +416,12 @@ is_on(void *arg)
 	return nvme_state(reg_get(arg, NVME_CSTS)) != NVME_OFF;
 }
 
+static bool
+is_shut(void *arg)
+{
+	return (reg_get(arg, NVME_CSTS) & NVME_CSTS_SHUT_MASK) == NVME_CSTS_SHUT;
+}
+
 static nsec_t
 timeout(const struct nvme *n)
 {
@@ -744,8 +751,24 @@ nvme_attach(struct pcidev *pd)
 		give_up(n);
 		return;
 	}
+	pd->pd_driver = n;
 	for (uint32_t i = 0; i < n->n_spaces; i++)
 		blk_attach(&n->n_space[i]->s_blk);
+}
+
+/* A disk that is not told takes the end for a power failure, and repairs itself when it comes back. */
+static void
+nvme_end(struct pcidev *pd)
+{
+	struct nvme *n = pd->pd_driver;
+
+	if (n == NULL || atomic_load(&n->n_gone) || nvme_state(reg_get(n, NVME_CSTS)) != NVME_READY)
+		return;
+	for (uint32_t i = 0; i < n->n_pairs; i++)
+		queue_open(&n->n_queue[i], false);
+	reg_set(n, NVME_CC, nvme_cc(true) | NVME_CC_SHUTDOWN);
+	if (!drv_poll(is_shut, n, SHUTDOWN_NS))
+		drv_log(n->n_name, "it does not shut down: status %#x", reg_get(n, NVME_CSTS));
 }
 
 static bool
@@ -754,4 +777,6 @@ nvme_match(const struct pci_function *f)
 	return f->pf_class == 0x010802;
 }
 
-const struct pci_driver nvme_driver = { "nvme", nvme_match, nvme_attach };
+const struct pci_driver nvme_driver = {
+	.pr_name = "nvme", .pr_match = nvme_match, .pr_attach = nvme_attach, .pr_end = nvme_end,
+};

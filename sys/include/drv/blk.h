@@ -86,3 +86,5 @@ void	blk_submit(struct blkdev *bd, struct bio *b);		/* waits its turn if there i
 struct blkdev *blk_first(void);		/* the others by bd_next, the newest first */
 /* fn is called once for each disk, those that are there and those to come, in a thread.  At boot, one fn. */
 void	blk_listen(void (*fn)(struct blkdev *bd));
+/* In a thread, at the machine's end: caches of disks are written; one that takes too long is logged. */
+void	blk_flush_all(void);

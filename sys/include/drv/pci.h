@@ -16,6 +16,7 @@ struct pcidev {
 	struct pci_bar	pd_bar[PCI_BARS];	/* const */
 	const struct pci_cfg *pd_cfg;		/* const: its configuration space */
 	char		pd_name[16];		/* const: "pci0:1f.2" */
+	void		*pd_driver;		/* const once attached: the driver's, for pr_end */
 };
 
 struct pci_driver {
@@ -23,6 +24,8 @@ struct pci_driver {
 	bool		(*pr_match)(const struct pci_function *f);
 	/* In the thread, which ends when it returns.  Memory access is on, bus mastering off. */
 	void		(*pr_attach)(struct pcidev *pd);
+	/* In a thread: the power is about to go off; disks were flushed.  Or NULL. */
+	void		(*pr_end)(struct pcidev *pd);
 };
 extern const struct pci_driver *const pci_drivers[];	/* up to a NULL */
 

@@ -96,7 +96,8 @@ enum {
 uint32_t md_power_events(void);			/* MD_POWER_* since the last call */
 /*
  * The end.  `status` is what the machine's starter gets to see, `how` tells a collision apart.
- * After MD_OUT_RESTART a machine that nobody started begins anew.
+ * After MD_OUT_RESTART a machine that nobody started begins anew.  But for a panic and a hang
+ * it is asked for by a thread that may wait.
  */
 enum md_outcome { MD_OUT_EXIT, MD_OUT_SIGNAL, MD_OUT_PANIC, MD_OUT_HANG, MD_OUT_RESTART };
 _Noreturn void md_power_off_as(enum md_outcome how, int status);
