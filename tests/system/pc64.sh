@@ -28,6 +28,13 @@ pc -c 4 -- sh -c 'nproc; for i in 1 2 3 4; do (while :; do :; done) & done; slee
     >"$t/out" 2>/dev/null </dev/null
 same "four processors, all of them busy" "4 done" "$(echo $(cat "$t/out"))"
 
+# QEMU's log has the interrupts of local APICs: twenty seconds more of idleness bring none.
+for seconds in 1 21; do
+	QEMU_ARGS="-d trace:apic_local_deliver -D $t/idle$seconds" pc -c 2 -- sleep $seconds >"$t/out" 2>&1 </dev/null &
+done
+wait
+holds "an idle processor is left alone" [ "$(wc -l <"$t/idle21")" -lt $(($(wc -l <"$t/idle1") + 40)) ]
+
 boot_id() {
 	CPU=max,-rdrand,-rdseed pc -- cat /proc/sys/kernel/random/boot_id 2>/dev/null </dev/null
 }

@@ -239,7 +239,10 @@ md_kick(uint32_t cpu, uint32_t bits)
 		apic_send(pc->pc_apic, VEC_KICK);
 }
 
-/* After STI an interrupt waits for one more instruction: none is lost between the look and the sleep. */
+/*
+ * After STI an interrupt waits for one more instruction: none is lost between the look and the sleep.
+ * One without mail, as the last beat is, makes nobody busy.
+ */
 void
 md_idle(void)
 {
@@ -248,12 +251,11 @@ md_idle(void)
 	intr_off();
 	pc->pc_idle = true;
 	atomic_store(&pc->pc_outside, true);
-	if (atomic_load(&pc->pc_area->mailbox) == 0)
-		__asm__ volatile("sti\n\thlt" : : : "memory");
-	else
-		intr_on();
+	while (atomic_load(&pc->pc_area->mailbox) == 0)
+		__asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
 	atomic_store_explicit(&pc->pc_outside, false, memory_order_relaxed);
 	pc->pc_idle = false;
+	intr_on();
 	clock_busy(pc);
 }
 
