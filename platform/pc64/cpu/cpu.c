@@ -242,6 +242,7 @@ md_kick(uint32_t cpu, uint32_t bits)
 /*
  * After STI an interrupt waits for one more instruction: none is lost between the look and the sleep.
  * One without mail, as the last beat is, makes nobody busy.
+ * Who sleeps is in no space, so that nobody wakes it, and waits for it, to forget translations.
  */
 void
 md_idle(void)
@@ -251,8 +252,10 @@ md_idle(void)
 	intr_off();
 	pc->pc_idle = true;
 	atomic_store(&pc->pc_outside, true);
-	while (atomic_load(&pc->pc_area->mailbox) == 0)
+	while (atomic_load(&pc->pc_area->mailbox) == 0) {
+		mmu_leave(pc);
 		__asm__ volatile("sti\n\thlt\n\tcli" : : : "memory");
+	}
 	atomic_store_explicit(&pc->pc_outside, false, memory_order_relaxed);
 	pc->pc_idle = false;
 	intr_on();

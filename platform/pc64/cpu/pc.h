@@ -193,6 +193,7 @@ struct md_ram;
 void	mmu_setup(const struct md_ram *ram, uint32_t n);	/* tables that replace those of entry.S */
 paddr_t	mmu_root(void);
 void	mmu_enter(struct pc_cpu *pc, md_space_t s);	/* interrupts off */
+void	mmu_leave(struct pc_cpu *pc);		/* likewise: to be in no space */
 void	mmu_serve(struct pc_cpu *pc);		/* VEC_TLB */
 void	*mmu_io(uint64_t pa, uint64_t len);	/* at boot: registers; NULL: they cannot be there */
 const void *mmu_window(uint64_t pa, uint64_t len);	/* at boot: to read, until the next call; or NULL */

@@ -279,11 +279,14 @@ forget(md_space_t s, const struct md_range *r, size_t n)
 			__asm__ volatile("invlpg (%0)" : : "r"(r[i].va + off) : "memory");
 }
 
-static void
-leave_space(struct pc_cpu *pc)
+/* By the CPU itself, interrupts off or in an interrupt: nobody asks it about a space that it is not in. */
+void
+mmu_leave(struct pc_cpu *pc)
 {
-	atomic_store(&pc->pc_space, MD_NOSPACE);
+	if (atomic_load_explicit(&pc->pc_space, memory_order_relaxed) == MD_NOSPACE)
+		return;
 	__asm__ volatile("movq %0, %%cr3" : : "r"(md_v2p(root)) : "memory");
+	atomic_store(&pc->pc_space, MD_NOSPACE);
 }
 
 static void
@@ -305,7 +308,7 @@ serve(struct pc_cpu *pc)
 	} else if (atomic_load(&pc->pc_space) == request.space) {
 		pc->pc_tags[pc->pc_tag].t_gen = request.gen;
 		if (request.gone)
-			leave_space(pc);
+			mmu_leave(pc);
 		else
 			forget(request.space, request.ranges, request.count);
 	}
