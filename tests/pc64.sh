@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# pc64.sh - what a configuration of a PC in QEMU means; sourced, as tap.sh.
+# pc64.sh - for tests of a PC in QEMU; sourced, and tap.sh with it.
 # shellcheck shell=sh
+#
+#   begin WHAT
+#
+# It is skipped where there is no QEMU.  $t is a folder that goes with the test.
 #
 #   configure CPUS/MACHINE/FIRMWARE/DISK FILE
 #
@@ -9,6 +13,20 @@
 # belong to it; FILE is its disk, virtio, ahci or nvme, which is $DISK inside.
 #
 # Processors that QEMU's threads have to share spin for each other: 4 means no more than there are, but more than one.
+
+. tests/tap.sh
+
+begin() {
+	if ! command -v qemu-system-x86_64 >/dev/null; then
+		skip "$1" "no qemu-system-x86_64"
+		finish
+		exit
+	fi
+	t=$(mktemp -d)
+	trap 'rm -rf "$t"' EXIT
+	trap 'exit 130' INT TERM
+	export BUILD
+}
 
 configure() {
 	IFS=/ read -r CPUS MACHINE FIRMWARE DISK <<-E

@@ -6,24 +6,16 @@
 #
 #   BOOTS=100 MINUTES=30 CONFIGURATIONS="1/q35/seabios/virtio ..."
 set -u
-. tests/tap.sh
 . tests/pc64.sh
-if ! command -v qemu-system-x86_64 >/dev/null; then
-	skip "a PC in all configurations" "no qemu-system-x86_64"
-	finish
-	exit
-fi
-t=$(mktemp -d)
-trap 'rm -rf "$t"' EXIT
-trap 'exit 130' INT TERM
+begin "a PC in all configurations"
 boots=${BOOTS:-100}
 minutes=${MINUTES:-30}
 if [ -z "${CONFIGURATIONS:-}" ]; then
 	CONFIGURATIONS=$(for c in 1 4; do for m in q35 pc; do for f in seabios ovmf; do for d in virtio ahci nvme; do
 		echo "$c/$m/$f/$d"; done; done; done; done)
 fi
-PROGRAMS=$CONFIGURATIONS
-export BUILD CONFIGURATIONS PROGRAMS
+ONCE=
+export CONFIGURATIONS ONCE
 
 sh tests/system/pc64-matrix.sh >"$t/matrix" 2>&1
 status=$?

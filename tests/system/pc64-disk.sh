@@ -4,16 +4,10 @@
 # pc64-disk - NVMe and SATA disks of a PC in QEMU: what is written is in the host's file, on disks of many shapes, all
 # at once; and what comes of blocks that fail, of commands that are not answered, and of disks that are pulled out.
 set -u
-. tests/tap.sh
-if ! command -v qemu-system-x86_64 >/dev/null; then
-	skip "disks of a PC" "no qemu-system-x86_64"
-	finish
-	exit
-fi
-t=$(mktemp -d)
+. tests/pc64.sh
+begin "disks of a PC"
 jobs=
 trap 'kill $jobs 2>/dev/null; wait; rm -rf "$t"' EXIT
-trap 'exit 130' INT TERM
 pattern=$BUILD/guest/pattern
 {
 	cat "$BUILD/root.list"

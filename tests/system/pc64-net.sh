@@ -3,15 +3,8 @@
 #
 # pc64-net - network controllers: a gateway answers all that it is sent, and the link is followed.
 set -u
-. tests/tap.sh
-if ! command -v qemu-system-x86_64 >/dev/null; then
-	skip "network controllers" "no qemu-system-x86_64"
-	finish
-	exit
-fi
-t=$(mktemp -d)
-trap 'rm -rf "$t"' EXIT
-trap 'exit 130' INT TERM
+. tests/pc64.sh
+begin "network controllers"
 
 # talks CLAIM CPUS MACHINE DEVICE...
 talks() {

@@ -3,16 +3,8 @@
 #
 # pc64-odd - PCs that lack something or whose firmware lies: each works, or says in a sentence why it does not.
 set -u
-. tests/tap.sh
-if ! command -v qemu-system-x86_64 >/dev/null; then
-	skip "a PC" "no qemu-system-x86_64"
-	finish
-	exit
-fi
-t=$(mktemp -d)
-trap 'rm -rf "$t"' EXIT
-trap 'exit 130' INT TERM
-export BUILD
+. tests/pc64.sh
+begin "a PC"
 pc() {
 	sh scripts/run/pc64 --timeout=90s "$@" </dev/null 2>"$t/err"
 }

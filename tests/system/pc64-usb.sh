@@ -5,15 +5,8 @@
 # releases wait, those of an arrow counting twice: so a script types a little and sees it before it goes on.  What a
 # program is to read is typed when the program has begun: until then the shell has the terminal in its own mode.
 set -u
-. tests/tap.sh
-if ! command -v qemu-system-x86_64 >/dev/null; then
-	skip "USB keyboards" "no qemu-system-x86_64"
-	finish
-	exit
-fi
-t=$(mktemp -d)
-trap 'rm -rf "$t"' EXIT
-trap 'exit 130' INT TERM
+. tests/pc64.sh
+begin "USB keyboards"
 
 # at NAME CPUS MACHINE DEVICE...: a console where the script on standard input is typed; several at a time.
 at() {

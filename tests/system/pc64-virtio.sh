@@ -6,16 +6,9 @@
 # come; a console is a terminal, the system's if that is asked for.  With PCI, and without, as the command line
 # tells.
 set -u
-. tests/tap.sh
-if ! command -v qemu-system-x86_64 >/dev/null; then
-	skip "virtio" "no qemu-system-x86_64"
-	finish
-	exit
-fi
-t=$(mktemp -d)
-trap 'rm -rf "$t"' EXIT
-trap 'exit 130' INT TERM
-export BUILD MACHINE QEMU_ARGS
+. tests/pc64.sh
+begin "virtio"
+export MACHINE QEMU_ARGS
 pc() {
 	sh scripts/run/pc64 --timeout=90s -m 128M -a witness "$@" </dev/null
 }
