@@ -14,8 +14,9 @@ if [ -z "${CONFIGURATIONS:-}" ]; then
 	CONFIGURATIONS=$(for c in 1 4; do for m in q35 pc; do for f in seabios ovmf; do for d in virtio ahci nvme; do
 		echo "$c/$m/$f/$d"; done; done; done; done)
 fi
+PROGRAMS=$CONFIGURATIONS
 ONCE=
-export CONFIGURATIONS ONCE
+export CONFIGURATIONS PROGRAMS ONCE
 
 sh tests/system/pc64-matrix.sh >"$t/matrix" 2>&1
 status=$?
