@@ -15,8 +15,7 @@ if [ -z "${CONFIGURATIONS:-}" ]; then
 		echo "$c/$m/$f/$d"; done; done; done; done)
 fi
 PROGRAMS=$CONFIGURATIONS
-ONCE=
-export CONFIGURATIONS PROGRAMS ONCE
+export CONFIGURATIONS PROGRAMS
 
 sh tests/system/pc64-matrix.sh >"$t/matrix" 2>&1
 status=$?
