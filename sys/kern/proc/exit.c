@@ -219,6 +219,7 @@ part(struct lwp *l)
 {
 	usched_leave(l);
 	curthread->td_leave = NULL;
+	curthread->td_waits = NULL;
 	curthread->td_lwp = NULL;
 }
 

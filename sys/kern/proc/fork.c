@@ -367,6 +367,7 @@ thread_unmake(struct lwp *l)
 {
 	l->l_thread->td_lwp = NULL;
 	l->l_thread->td_leave = NULL;
+	l->l_thread->td_waits = NULL;
 	l->l_thread->td_fn = only_end;
 	lwkt_start(l->l_thread);
 }
