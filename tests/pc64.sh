@@ -12,6 +12,11 @@
 # As 4/q35/ovmf/ahci: MACHINE, FIRMWARE and QEMU_ARGS are set for scripts/run/pc64, whose options -c $CPUS and -m 256M
 # belong to it; FILE is its disk, virtio, ahci or nvme, which is $DISK inside.
 #
+#   each WHAT CONFIGURATION...
+#
+# Calls the function WHAT CONFIGURATION DIR for each; DIR is new, and of that name in $t/WHAT.  $JOBS go on beside each
+# other: two where there are two processors, unless told otherwise.
+#
 # Processors that QEMU's threads have to share spin for each other: 4 means no more than there are, but more than one.
 
 . tests/tap.sh
@@ -44,4 +49,24 @@ configure() {
 		;;
 	esac
 	export CPUS MACHINE FIRMWARE QEMU_ARGS
+}
+
+: "${JOBS:=$(nproc | awk '{ print ($1 < 2 ? 1 : 2) }')}"
+
+# DIR: of CONFIGURATION, for WHAT.
+dir() {	# WHAT CONFIGURATION
+	echo "$t/$1/$(echo "$2" | tr / -)"
+}
+
+each() {
+	what=$1
+	shift
+	mkdir "$t/$what"
+	for _ in $(seq "$JOBS"); do
+		for c; do
+			# Whoever makes it does it.
+			mkdir "$(dir "$what" "$c")" 2>/dev/null && "$what" "$c" "$(dir "$what" "$c")"
+		done &
+	done
+	wait
 }

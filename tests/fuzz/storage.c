@@ -113,8 +113,8 @@ nvme_step(struct nvq *q, const uint8_t *s)
 static void
 nvme_steps(const uint8_t *at, size_t n)
 {
-	struct storage_mem sq = { sq_mem, 0x1000, sizeof sq_mem };
-	struct storage_mem cq = { cq_mem, 0x2000, sizeof cq_mem };
+	struct dma_mem sq = { sq_mem, 0x1000, sizeof sq_mem };
+	struct dma_mem cq = { cq_mem, 0x2000, sizeof cq_mem };
 	static struct nvq q;
 	struct nvq_done d;
 
@@ -196,7 +196,7 @@ port_step(struct ahp *ap, const uint8_t *s)
 static void
 port_steps(const uint8_t *at, size_t n)
 {
-	struct storage_mem mem = { &port_mem, 0x100000, sizeof port_mem };
+	struct dma_mem mem = { &port_mem, 0x100000, sizeof port_mem };
 	struct ahci_caps caps = { 32, true, false };
 	struct ata_disk disk = { .ad_sectors = 1 << 20, .ad_sector_bytes = 512, .ad_flush = true };
 	static struct ahp ap;

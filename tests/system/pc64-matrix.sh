@@ -3,21 +3,20 @@
 #
 # pc64-matrix - what runs on the virtual kernel runs on a PC in QEMU, however that is made.
 #
-# In each configuration (tests/pc64.sh): the kernel's own tests, line by line, and a disk, whose bytes are inside
-# what they are outside, before and after it was written.  In those that PROGRAMS names, the programs of tests/user
-# against the host, but those in pc64.tsv: they take minutes.  (The suite "user" compares the virtual kernel with the
-# host.)  The six by default hold every pair of values; tests/long/pc64.sh has all, with programs in each.  Two go
-# on beside each other where there are two processors; what they found is told in order.
+# In each configuration (tests/pc64.sh): the kernel's own tests, line by line; a disk, whose bytes are inside what
+# they are outside, before and after it was written; and the programs of tests/user against the host, but those in
+# pc64.tsv.  (The suite "user" compares the virtual kernel with the host.)  user/bad_args takes as long as all others
+# and has nothing to do with devices: it runs in those that BAD_ARGS names.  The six by default hold every pair of
+# values; tests/long/pc64.sh has all.
 #
-#   CONFIGURATIONS="1/q35/seabios/virtio ..."  PROGRAMS="1/q35/seabios/virtio ..."  JOBS=2
+#   CONFIGURATIONS="1/q35/seabios/virtio ..."  BAD_ARGS="1/q35/seabios/virtio ..."  JOBS=2
 #   ORACLE=DIR (of scripts/run/user-tests)
 set -u
 . tests/pc64.sh
 begin "a PC, however made"
 : "${CONFIGURATIONS:=4/pc/ovmf/virtio 1/pc/ovmf/nvme 4/q35/ovmf/ahci 1/q35/seabios/virtio 4/q35/seabios/nvme
     1/pc/seabios/ahci}"
-: "${PROGRAMS:=1/q35/seabios/virtio}"
-: "${JOBS:=$(nproc | awk '{ print ($1 < 2 ? 1 : 2) }')}"
+: "${BAD_ARGS:=1/q35/seabios/virtio}"
 pattern=$BUILD/guest/pattern
 {
 	cat "$BUILD/root.list"
@@ -32,13 +31,17 @@ done >"$t/programs"
 kernel_tests() {	# COMMAND...
 	"$@" -q -m 256M -a ktest 2>&1 </dev/null | tr '\r' '\n' | grep -aE '^(not )?ok' | grep -v '^ok .* - pc_'
 }
-has_programs() {	# CONFIGURATION
-	case " $PROGRAMS " in *" $1 "*) ;; *) return 1 ;; esac
+# Their names, for user-tests.
+programs_of() {	# CONFIGURATION
+	case " $BAD_ARGS " in
+	*" $1 "*) cat "$t/programs" ;;
+	*) grep -v '^bad_args$' "$t/programs" ;;
+	esac
 }
-programs() {	# RUNNER, or - for the host's part
-	# shellcheck disable=SC2046
-	ORACLE=${ORACLE:-$t/host} BOOT_MAX=560 PROGRAM_MAX=200 \
-	    sh scripts/run/user-tests "$1" "$BUILD" $(cat "$t/programs") 2>&1
+programs() {	# RUNNER, or - for the host's part; NAME...
+	runner=$1
+	shift
+	ORACLE=${ORACLE:-$t/host} BOOT_MAX=560 PROGRAM_MAX=200 sh scripts/run/user-tests "$runner" "$BUILD" "$@" 2>&1
 }
 disk_sum() {	# FILE
 	sha256sum "$1" | cut -d ' ' -f 1
@@ -62,32 +65,22 @@ configuration() {
 		disk_sum "$2/file"
 	} >"$2/disk"
 	KERNEL=$BUILD/pc64/kernel-test.elf kernel_tests sh scripts/run/pc64 --timeout=300s -c "$CPUS" >"$2/kernel"
-	! has_programs "$1" || programs scripts/run/pc64 >"$2/programs"
-}
-# Takes what nobody has taken.
-worker() {
-	for c in $CONFIGURATIONS; do
-		d=$t/$(echo "$c" | tr / -)
-		mkdir "$d" 2>/dev/null && (configuration "$c" "$d")
-	done
+	# shellcheck disable=SC2046
+	programs scripts/run/pc64 $(programs_of "$1") >"$2/programs"
 }
 
 kernel_tests "$BUILD/bin/vkernel-test" -c 1 >"$t/vkernel"
-programs - >"$t/oracle"
-i=0
-while [ "$i" -lt "$JOBS" ]; do
-	i=$((i + 1))
-	worker &
-done
-wait
+# shellcheck disable=SC2046
+programs - $(cat "$t/programs") >"$t/oracle"
+# shellcheck disable=SC2086
+each configuration $CONFIGURATIONS
 holds "there is something to compare with" [ -s "$t/vkernel" ]
 for c in $CONFIGURATIONS; do
-	d=$t/$(echo "$c" | tr / -)
+	d=$(dir configuration "$c")
 	same "$c: kernel tests, as on the virtual kernel" "" "$(diff "$t/vkernel" "$d/kernel")"
 	same "$c: the disk's bytes, read and written" "$(cat "$d/disk.want")" "$(cat "$d/disk")"
-	has_programs "$c" || continue
-	same "$c: $(wc -l <"$t/programs") programs do as on the host" "" "$(grep -A 8 '^not ok' "$d/programs")"
-	holds "$c: and all of them ran" \
-	    [ "$(grep -cE '^(not )?ok' "$d/programs")" = "$(wc -l <"$t/programs")" ]
+	n=$(programs_of "$c" | wc -l)
+	same "$c: $n programs do as on the host" "" "$(grep -A 8 '^not ok' "$d/programs")"
+	holds "$c: and all of them ran" [ "$(grep -cE '^(not )?ok' "$d/programs")" = "$n" ]
 done
 finish

@@ -129,8 +129,8 @@ main(void)
 	wait(NULL);
 	fflush(NULL);
 	if (fork() == 0) {
-		ualarm(1000, 1000);
 		signal(SIGALRM, on_alarm);
+		ualarm(1000, 1000);
 		bad_mark(&a);
 	}
 	wait(&status);

@@ -132,7 +132,7 @@ ata_parse_identify(const uint8_t *sector, struct ata_disk *out)
 
 /* ---- Commands in memory. ---- */
 bool
-ahp_init(struct ahp *ap, const struct ahci_caps *caps, const struct storage_mem *mem)
+ahp_init(struct ahp *ap, const struct ahci_caps *caps, const struct dma_mem *mem)
 {
 	ASSERT(mem->pa % 1024 == 0 && mem->bytes >= sizeof(struct ahci_memory));
 	ASSERT(caps->ac_slots <= AHP_SLOTS);

@@ -186,7 +186,7 @@ struct ahp_done {
 };
 
 /* mem: a struct ahci_memory, aligned to 1024; zeroed here.  false: one slot, or out of reach. */
-bool	ahp_init(struct ahp *ap, const struct ahci_caps *caps, const struct storage_mem *mem);
+bool	ahp_init(struct ahp *ap, const struct ahci_caps *caps, const struct dma_mem *mem);
 /* What IDENTIFY said; before that nothing else can be asked.  Nothing may be in flight. */
 void	ahp_set_disk(struct ahp *ap, const struct ata_disk *disk);
 /*

@@ -230,7 +230,7 @@ prp_pages(const struct storage_seg *seg, size_t nseg)
 
 /* Whether n entries fit: the last of each list page but one points to the next. */
 static bool
-list_holds(const struct storage_mem *list, uint64_t n)
+list_holds(const struct dma_mem *list, uint64_t n)
 {
 	if (list == NULL)
 		return false;
@@ -243,7 +243,7 @@ list_holds(const struct storage_mem *list, uint64_t n)
 
 bool
 nvme_prp(struct nvme_sqe *e, const struct storage_seg *seg, size_t nseg,
-    const struct storage_mem *list)
+    const struct dma_mem *list)
 {
 	uint64_t left = prp_pages(seg, nseg), *entry, at = 0;
 
@@ -274,8 +274,8 @@ nvme_prp(struct nvme_sqe *e, const struct storage_seg *seg, size_t nseg,
 
 /* ---- A queue pair. ---- */
 void
-nvq_init(struct nvq *q, uint32_t id, uint32_t depth, const struct storage_mem *sq,
-    const struct storage_mem *cq)
+nvq_init(struct nvq *q, uint32_t id, uint32_t depth, const struct dma_mem *sq,
+    const struct dma_mem *cq)
 {
 	ASSERT(depth >= 2 && depth <= NVQ_DEPTH_MAX && (depth & (depth - 1)) == 0);
 	ASSERT(sq->pa % NVME_PAGE == 0 && sq->bytes >= depth * sizeof(struct nvme_sqe));

@@ -99,7 +99,7 @@ void	nvme_flush(struct nvme_sqe *e, uint32_t nsid);
  * false: misaligned, empty, or more than the list holds; *e is as it was.
  */
 bool	nvme_prp(struct nvme_sqe *e, const struct storage_seg *seg, size_t nseg,
-	    const struct storage_mem *list);
+	    const struct dma_mem *list);
 
 /* ---- A queue pair. ---- */
 struct nvq {
@@ -124,8 +124,8 @@ struct nvq_done {
 };
 
 /* depth: a power of two, 2 to NVQ_DEPTH_MAX; memory: page-aligned, depth entries, zeroed here. */
-void	nvq_init(struct nvq *q, uint32_t id, uint32_t depth, const struct storage_mem *sq,
-	    const struct storage_mem *cq);
+void	nvq_init(struct nvq *q, uint32_t id, uint32_t depth, const struct dma_mem *sq,
+	    const struct dma_mem *cq);
 /* false: full (depth - 1 commands).  *tail is for the submission doorbell. */
 bool	nvq_submit(struct nvq *q, const struct nvme_sqe *e, void *cookie, uint32_t *tail);
 /* The next completion; false: no more.  When nq_head moved, it is for the completion doorbell. */

@@ -5,6 +5,7 @@
  * Wire formats are little-endian, as our machines are.
  */
 #pragma once
+#include <core/pci/dma.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,13 +19,6 @@ enum storage_result {
 	STORAGE_MEDIUM,		/* it failed for good, the blocks or what holds them */
 	STORAGE_GONE,		/* there is nobody who could answer */
 	STORAGE_REFUSED,	/* the device does not do this */
-};
-
-/* Memory that both sides see, contiguous for the device; the caller's. */
-struct storage_mem {
-	void		*va;
-	uint64_t	pa;
-	size_t		bytes;
 };
 
 /* A piece of a transfer's data. */

@@ -473,12 +473,12 @@ port_bring_up(struct port *p)
 {
 	const uint64_t reach = p->p_ahci->a_caps.ac_wide ? UINT64_MAX : UINT32_MAX;
 	const char *what = "nothing that is known";
-	struct storage_mem mem;
+	struct dma_mem mem;
 	uint64_t fis;
 
 	if (dma_alloc(&p->p_mem, sizeof(struct memory), reach) != 0)
 		return false;
-	mem = (struct storage_mem){ p->p_mem.va, p->p_mem.pa, sizeof(struct ahci_memory) };
+	mem = (struct dma_mem){ p->p_mem.va, p->p_mem.pa, sizeof(struct ahci_memory) };
 	if (!ahp_init(&p->p_ahp, &p->p_ahci->a_caps, &mem))
 		return false;
 	port_set(p, AHCI_PXCLB, (uint32_t)mem.pa);

@@ -133,7 +133,7 @@ static bool
 put(struct queue *q, struct bio *b, uint32_t *tail)
 {
 	const uint64_t at = nvq_slot(&q->q_nvq) * LIST_BYTES;
-	const struct storage_mem list = { q->q_lists + at, q->q_lists_pa + at, LIST_BYTES };
+	const struct dma_mem list = { q->q_lists + at, q->q_lists_pa + at, LIST_BYTES };
 	const struct space *s = space_of(b);
 	struct nvme_sqe e;
 
@@ -363,8 +363,8 @@ static void
 queue_reset(struct queue *q, uint32_t id, uint32_t depth)
 {
 	const uint64_t half = sq_bytes(depth), bytes = depth * sizeof(struct nvme_cqe);
-	const struct storage_mem sq = { q->q_mem.va, q->q_mem.pa, half };
-	const struct storage_mem cq = { (uint8_t *)q->q_mem.va + half, q->q_mem.pa + half, bytes };
+	const struct dma_mem sq = { q->q_mem.va, q->q_mem.pa, half };
+	const struct dma_mem cq = { (uint8_t *)q->q_mem.va + half, q->q_mem.pa + half, bytes };
 
 	nvq_init(&q->q_nvq, id, depth, &sq, &cq);
 }

@@ -103,15 +103,19 @@ timerfd_arm(struct timerfd *tf)
 		timerfd_start(tf, now);
 }
 
-/* The periods since it fired; it runs again.  What a read may take is returned. */
+/* The periods up to now, its interrupt having come or not; it runs again.  What a read may take is returned. */
 static uint64_t
-timerfd_catch_up(struct timerfd *tf, bool take)
+timerfd_catch_up(struct timerfd *tf, nsec_t now, bool take)
 {
-	bool again;
+	bool again, late;
 	uint64_t ticks, missed;
-	nsec_t now = timerfd_now(tf);
 
 	ASSERT(lk_held_excl(&tf->tf_lk));
+	spin_lock(&tf->tf_spin);
+	late = tf->tf_next != 0 && tf->tf_next <= now && !tf->tf_expired;
+	spin_unlock(&tf->tf_spin);
+	if (late && timer_cancel(&tf->tf_timer))
+		timerfd_expire(tf);
 	spin_lock(&tf->tf_spin);
 	again = tf->tf_expired && tf->tf_interval != 0;
 	if (again) {
@@ -137,7 +141,7 @@ timerfd_take(struct timerfd *tf, uint64_t *ticks, int *error)
 
 	lk_excl(&tf->tf_lk);
 	canceled = atomic_exchange(&tf->tf_canceled, false);
-	*ticks = timerfd_catch_up(tf, true);
+	*ticks = timerfd_catch_up(tf, timerfd_now(tf), true);
 	lk_release(&tf->tf_lk);
 	*error = canceled ? ECANCELED : 0;
 	return canceled || *ticks != 0;
@@ -179,10 +183,9 @@ timerfd_poll(struct file *fp, struct pollnote *note)
 static void
 timerfd_state(struct timerfd *tf, nsec_t *left, nsec_t *interval)
 {
-	nsec_t now;
+	const nsec_t now = timerfd_now(tf);
 
-	(void)timerfd_catch_up(tf, false);
-	now = timerfd_now(tf);
+	(void)timerfd_catch_up(tf, now, false);
 	*left = tf->tf_next > now ? tf->tf_next - now : 0;
 	*interval = tf->tf_interval;
 }

@@ -353,7 +353,7 @@ static void
 start(uint32_t slots, uint32_t depth)
 {
 	struct ahci_caps caps = { .ac_slots = slots, .ac_queued = true, .ac_wide = true };
-	struct storage_mem m = { &mem, MEM_PA, sizeof mem };
+	struct dma_mem m = { &mem, MEM_PA, sizeof mem };
 	struct ata_disk disk;
 
 	memset(&port, 0, sizeof port);
@@ -651,8 +651,8 @@ static void
 requests_that_cannot_be_described_are_refused(void **state)
 {
 	struct ahci_caps narrow = { .ac_slots = 32 }, one = { .ac_slots = 1, .ac_wide = true };
-	struct storage_mem m = { &mem, MEM_PA, sizeof mem };
-	struct storage_mem high = { &mem, 1ull << 32, sizeof mem };
+	struct dma_mem m = { &mem, MEM_PA, sizeof mem };
+	struct dma_mem high = { &mem, 1ull << 32, sizeof mem };
 	struct storage_seg odd = { 1, 512 }, half = { 0, 511 }, none = { 0, 0 };
 	struct storage_seg wrap = { UINT64_MAX - 1, 512 };
 	struct storage_seg top = { (1ull << 32) - 512, 512 }, over = { (1ull << 32) - 510, 512 };

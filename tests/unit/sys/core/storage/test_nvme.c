@@ -34,7 +34,7 @@ rnd(uint32_t n)
 #define LIST_PAGES	3u
 
 static _Alignas(4096) uint64_t list_page[LIST_PAGES * LIST_ENTRIES];
-static const struct storage_mem list = { list_page, LIST_PA, sizeof list_page };
+static const struct dma_mem list = { list_page, LIST_PA, sizeof list_page };
 
 static uint64_t
 list_read(uint64_t pa)
@@ -136,7 +136,7 @@ data_pointers_say_exactly_the_bytes_asked(void **state)
 }
 
 static bool
-prp(const struct storage_seg *seg, size_t nseg, const struct storage_mem *l)
+prp(const struct storage_seg *seg, size_t nseg, const struct dma_mem *l)
 {
 	struct nvme_sqe e = { .se_prp1 = 42, .se_prp2 = 43 };
 	bool ok = nvme_prp(&e, seg, nseg, l);
@@ -153,12 +153,12 @@ misaligned_pieces_are_refused(void **state)
 	struct storage_seg hole[] = { { 0x1000, 512 }, { 0x2000, 512 } };
 	struct storage_seg late[] = { { 0x1000, 4096 }, { 0x2200, 512 } };
 	struct storage_seg two = { 0x1800, 4096 }, three = { 0x1800, 8192 };
-	struct storage_mem one = { list_page, LIST_PA, NVME_PAGE };
-	struct storage_mem empty = { list_page, LIST_PA, 8 };
-	struct storage_mem part = { list_page + 4, LIST_PA + 32, 64 };
+	struct dma_mem one = { list_page, LIST_PA, NVME_PAGE };
+	struct dma_mem empty = { list_page, LIST_PA, 8 };
+	struct dma_mem part = { list_page + 4, LIST_PA + 32, 64 };
 	struct storage_seg nine = { 0x10000, 9 * NVME_PAGE }, ten = { 0x10000, 10 * NVME_PAGE };
 	struct storage_seg most = { 0x10000, 513 * NVME_PAGE }, over = { 0x10000, 514 * NVME_PAGE };
-	struct storage_mem both = { list_page, LIST_PA, 2 * NVME_PAGE };
+	struct dma_mem both = { list_page, LIST_PA, 2 * NVME_PAGE };
 	struct storage_seg most2 = { 0, 1024 * NVME_PAGE }, over2 = { 0, 1025 * NVME_PAGE };
 
 	(void)state;
@@ -203,8 +203,8 @@ static struct { uint32_t nsid; bool submitted, done; } job[JOBS];
 static void
 start(uint32_t depth, uint32_t id)
 {
-	struct storage_mem sq = { sq_mem, 0x10000, depth * sizeof *sq_mem };
-	struct storage_mem cq = { cq_mem, 0x20000, depth * sizeof *cq_mem };
+	struct dma_mem sq = { sq_mem, 0x10000, depth * sizeof *sq_mem };
+	struct dma_mem cq = { cq_mem, 0x20000, depth * sizeof *cq_mem };
 
 	memset(&dev, 0, sizeof dev);
 	memset(job, 0, sizeof job);
