@@ -13,6 +13,8 @@ pc -- sh -c 'echo out; echo err >&2; exit 3' >"$t/out" 2>"$t/err" </dev/null
 same "status, output and errors" "3 out err" "$? $(cat "$t/out" "$t/err" | tr '\n' ' ' | sed 's/ $//')"
 head -c 70000 /dev/urandom >"$t/bytes"
 same "input, byte for byte" "$(sha256sum <"$t/bytes")" "$(pc -- sha256sum <"$t/bytes")"
+same "output after the end of the input, to somebody who is late" "$(seq 40000 | sha256sum)" \
+    "$(pc -- sh -c 'cat >/dev/null; seq 40000' <"$t/bytes" | { sleep 2; sha256sum; })"
 pc -q -a panic -- true >"$t/out" 2>"$t/err" </dev/null
 same "a panic's status" 120 $?
 holds "a panic has names and lines" grep -q 'boot_late+.*main.c:' "$t/err"
