@@ -90,13 +90,14 @@ one(const char *what, int clock)
 	t_say("at once: %d", (int)fired);
 	T(set(id, 10, 10, 0));
 	burn(0, 5);
-	T(fired);
+	T(fired >= 5);
 	T(set(id, 0, 0, 0));
 	fired = 0;
 	burn(30, 0);
 	t_say("off: %d, left %d", (int)fired, (int)left_ns(id));
 	T(set(id, 10, 0, 0));
 	T(syscall(SYS_timer_delete, id));
+	fired = 0;
 	burn(30, 0);
 	t_say("deleted: %d", (int)fired);
 }

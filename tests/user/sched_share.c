@@ -14,6 +14,7 @@
 #define ROAMS	200
 
 struct board {
+	_Atomic int	ready;
 	volatile int	start, stop;
 	volatile long	ms[8];
 };
@@ -32,6 +33,7 @@ own_ms(void)
 static void
 compete(int me, long until)
 {
+	board->ready++;
 	while (!board->start)
 		t_sleep_ms(1);
 	while (!board->stop) {
@@ -60,7 +62,7 @@ race(int n, int nice_of_last, long until)
 				t_need(setpriority(PRIO_PROCESS, 0, nice_of_last) == 0, "setpriority");
 			compete(i, until);
 		}
-	t_sleep_ms(50);
+	T_UNTIL(board->ready == n);
 	board->start = 1;
 	for (int i = 0; i < n; i++)
 		wait(NULL);

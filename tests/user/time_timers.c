@@ -177,8 +177,8 @@ intervals(void)
 	int64_t t0;
 
 	t_handle(SIGALRM, on_signal, SA_RESTART);
-	T(setitimer(ITIMER_REAL, &it, NULL));
 	t0 = t_now_ms();
+	T(setitimer(ITIMER_REAL, &it, NULL));
 	while (hits < 5)
 		t_sleep_ms(1);
 	T(t_now_ms() - t0 >= 48);
@@ -223,13 +223,13 @@ intervals(void)
 static void
 cpu_timers(void)
 {
-	struct itimerval it = { { 0, 0 }, { 0, 30000 } };
+	struct itimerval it = { { 0, 0 }, { 0, 150000 } };
 
 	t_handle(SIGVTALRM, on_signal, 0);
 	t_handle(SIGPROF, on_signal, 0);
 	hits = 0;
 	T(setitimer(ITIMER_VIRTUAL, &it, NULL));
-	t_sleep_ms(60);
+	t_sleep_ms(200);
 	t_say("no CPU, no SIGVTALRM: %d", (int)hits);
 	while (hits == 0)
 		;
