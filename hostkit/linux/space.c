@@ -17,17 +17,22 @@
  *       can write the slot; so each thread is taken by a signal that carries
  *       a random number, and the number arriving in the thread's own signal
  *       stack is the proof that it has left what it was doing.
- *   P3  A pid is used for a signal or a wait only under m_reap_lock and
- *       before the process is reaped: it cannot be anybody else's.
- *   P4  sp_dead is set once, before the process is killed or after it has
- *       been reaped, and whoever sleeps is woken after that.
+ *   P3  A pid is used for a signal or a wait only before the process is
+ *       reaped: it cannot be anybody else's.  A process that was killed is
+ *       reaped by whoever waits for that, the owner of the space; one that
+ *       dies by itself by hk_spaces_reap().  Both hold m_reap_lock then.
+ *   P4  sp_dead is set once, before the process is killed or with
+ *       m_reap_lock held when it has died, and whoever sleeps is woken after that.
  *   P5  Each slot that a space ever had costs a signal when the space is
  *       emptied, and a thread that ran elsewhere costs both host CPUs an
  *       interrupt.  So a CPU gets spaces that it had before, and threads come
  *       to the CPU that empties them.
+ *   P6  Nobody holds m_reap_lock while it waits.  A process ends when each of
+ *       its threads has run once more, and a host that has much else to do
+ *       can take seconds for that.
  *
  * Locking: sp_lock for the slots; m_pool_lock for pool and bare lists;
- * m_reap_lock for waiting.  hk_space_kill() needs none from its caller.
+ * m_reap_lock for pids.  hk_space_kill() needs none from its caller.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -97,22 +102,17 @@ wake_all(struct hk_space_rec *sp)
 	}
 }
 
-/* m_reap_lock held.  Wait for the process; `options` as for wait4.  True: it is gone. */
+/* Wait for the process; `options` as for waitid.  True: it has ended (or was never there). */
 static bool
-reap(struct hk_space_rec *sp, int options)
+await(long pid, int options)
 {
-	long pid = atomic_load(&sp->sp_pid);
-	long got;
+	siginfo_t si = { .si_signo = 0 };
+	long r;
 
-	if (pid == 0)
-		return true;
 	do {
-		got = HK_SYS4(SYS_wait4, pid, 0, options | __WALL, 0);
-	} while (got == -EINTR);
-	if (got == 0)
-		return false;
-	atomic_store(&sp->sp_pid, 0);
-	return true;
+		r = HK_SYS5(SYS_waitid, P_PID, pid, &si, options | WEXITED | __WALL, 0);
+	} while (r == -EINTR);
+	return r < 0 || si.si_signo != 0;
 }
 
 void
@@ -133,9 +133,18 @@ hk_space_kill(struct hk_space_rec *sp)
 void
 hk_space_kill_wait(struct hk_space_rec *sp)
 {
+	long pid;
+
 	ASSERT(atomic_load(&sp->sp_dead));
 	hk_lock(&hk_m.m_reap_lock);
-	(void)reap(sp, 0);
+	pid = atomic_load(&sp->sp_pid);
+	hk_unlock(&hk_m.m_reap_lock);
+	if (pid == 0)
+		return;
+	(void)await(pid, WNOWAIT);		/* it stays ours to reap: P3, P6 */
+	hk_lock(&hk_m.m_reap_lock);
+	(void)await(pid, 0);
+	atomic_store(&sp->sp_pid, 0);
 	hk_unlock(&hk_m.m_reap_lock);
 }
 
@@ -149,18 +158,19 @@ hk_spaces_reap(void)
 	hk_unlock(&hk_m.m_pool_lock);
 	for (i = 0; i < n; i++) {
 		struct hk_space_rec *sp = hk_m.m_space[i];
-		bool died;
+		long pid;
 
-		if (atomic_load(&sp->sp_pid) == 0)
+		if (atomic_load(&sp->sp_dead))
 			continue;
 		hk_lock(&hk_m.m_reap_lock);
-		died = atomic_load(&sp->sp_pid) != 0 && reap(sp, WNOHANG);
-		hk_unlock(&hk_m.m_reap_lock);
-		if (!died)
-			continue;
-		if (atomic_exchange(&sp->sp_dead, 1) == 0)
+		pid = atomic_load(&sp->sp_pid);
+		if (!atomic_load(&sp->sp_dead) && await(pid, WNOHANG)) {
+			atomic_store(&sp->sp_pid, 0);
+			atomic_store(&sp->sp_dead, 1);
 			atomic_fetch_add_explicit(&hk_m.n_killed, 1, memory_order_relaxed);
-		wake_all(sp);
+			wake_all(sp);
+		}
+		hk_unlock(&hk_m.m_reap_lock);
 	}
 }
 

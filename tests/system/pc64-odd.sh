@@ -108,6 +108,7 @@ done
 
 # ---- screens ----
 # screen BITS: one with all colours on it, of pixels of so many bits; of each colour the five highest are told.
+# The line is told first and then the screen; so when a title comes there, which shows nowhere, all before it is drawn.
 # A loader goes by the kernel's own wish, whatever its menu says: so a kernel is made that wishes for others.
 wish='\x14\x00\x00\x00\x00\x04\x00\x00\x00\x03\x00\x00'
 five=$(awk 'BEGIN { for (i = 0; i < 256; i++) printf "\\%03o", i - i % 8 }')
@@ -115,11 +116,10 @@ cat >"$t/script" <<'E'
 monitor HERE/mon
 expect #
 send for c in 0 1 2 3 4 5 6 7; do printf '\\033[0;3%d;4%dmdark\\033[1mbright' $c $((7 - c)); done\r
-send printf '\\033[0m'; echo dra''wn\r
+send printf '\\033[0m'; printf '\\033]2;dra''wn\\a'; read word; exit\r
 expect drawn
-expect #
 qemu screendump HERE/ppm
-send exit\r
+send \r
 E
 sed -i "s|HERE|$t|" "$t/script"
 screen() {

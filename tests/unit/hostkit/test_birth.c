@@ -4,10 +4,12 @@
  * and puts its filter on before anything else can matter: under births beside
  * faults, with a busy neighbour on the host's CPUs, exactly one task of a stub
  * has the mapper's filter alone, and every other has the strict one too.
+ * A stub whose end takes long holds up nobody but who waits for it.
  */
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,10 +222,64 @@ a_cpu_gets_a_space_that_it_had(void **state)
 	machine_run_with(&(struct hk_config){ .ncpu = 2, .ram_bytes = RAM_BYTES }, two_cpus_share_a_pool);
 }
 
+/* --------------------------------------------------------------- death - */
+
+static long (*real_call)(long, long, long, long, long, long, long);
+static long slow_pid;
+
+/* The host takes its time to end slow_pid: until step 2. */
+static long
+slow_end(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
+{
+	if (nr == SYS_waitid && a1 == slow_pid && (a3 & WNOHANG) == 0 && atomic_load(&step) == 0) {
+		atomic_store(&step, 1);
+		wait_for_step(2);
+	}
+	return real_call(nr, a0, a1, a2, a3, a4, a5);
+}
+
+static void
+ends_another(void *arg)
+{
+	wait_for_step(1);
+	hk_space_destroy(*(hk_space *)arg);
+	hk_spaces_reap();
+	atomic_store(&step, 2);
+	hk_cpu_stop();
+}
+
+static void
+one_cpu_waits_for_an_end(void)
+{
+	struct guest slow, other;
+
+	guest_make(&slow, CODE(toucher));
+	guest_make(&other, CODE(toucher));
+	slow_pid = atomic_load(&hk_space_rec(slow.g_space)->sp_pid);
+	hk_space_kill(hk_space_rec(slow.g_space));	/* not back to the pool */
+	hk_space_kill(hk_space_rec(other.g_space));
+	CHECK_EQ(hk_cpu_start(1, &machine_mailbox[1], 0, (uint64_t)(uintptr_t)machine_stack[1] + sizeof machine_stack[1],
+	    ends_another, &other.g_space), HK_OK);
+	hk_space_destroy(slow.g_space);
+	CHECK_EQ(atomic_load(&step), 2);
+}
+
+static void
+a_slow_end_holds_up_nobody_else(void **state)
+{
+	(void)state;
+	atomic_store(&step, 0);
+	real_call = hk_sysops.call;
+	hk_sysops.call = slow_end;
+	machine_run_with(&(struct hk_config){ .ncpu = 2, .ram_bytes = RAM_BYTES }, one_cpu_waits_for_an_end);
+	hk_sysops.call = real_call;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_slow_end_holds_up_nobody_else),
 		cmocka_unit_test(a_cpu_gets_a_space_that_it_had),
 		cmocka_unit_test(one_mapper_in_every_stub),
 	};

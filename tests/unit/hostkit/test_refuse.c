@@ -39,6 +39,7 @@ is_refusable(long nr)
 	case SYS_kill:
 	case SYS_tgkill:
 	case SYS_wait4:
+	case SYS_waitid:
 	case SYS_timer_delete:
 	case SYS_timer_settime:
 	case SYS_write:
