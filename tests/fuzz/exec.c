@@ -133,7 +133,9 @@ vm_mmap_named(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, ui
 	else
 		*addr = 0x7f0000000000;
 	fake_chance = fake_chance * 1664525u + 1013904223u;
-	return len == 0 || len > MD_USER_MAX ? EINVAL : fake_chance >> 27 == 0 ? ENOMEM : 0;
+	if (len == 0 || len > MD_USER_MAX)
+		return EINVAL;
+	return fake_chance >> 27 == 0 || !is_users(*addr, len) ? ENOMEM : 0;
 }
 
 int
