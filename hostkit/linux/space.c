@@ -23,6 +23,7 @@
  *       dies by itself by hk_spaces_reap().  Both hold m_reap_lock then.
  *   P4  sp_dead is set once, before the process is killed or with
  *       m_reap_lock held when it has died, and whoever sleeps is woken after that.
+ *       While it is clear there is a process: the pid is stored before and cleared after.
  *   P5  Each slot that a space ever had costs a signal when the space is
  *       emptied, and a thread that ran elsewhere costs both host CPUs an
  *       interrupt.  So a CPU gets spaces that it had before, and threads come
@@ -102,13 +103,14 @@ wake_all(struct hk_space_rec *sp)
 	}
 }
 
-/* Wait for the process; `options` as for waitid.  True: it has ended (or was never there). */
+/* Wait for the process; `options` as for waitid.  True: it has ended. */
 static bool
 await(long pid, int options)
 {
 	siginfo_t si = { .si_signo = 0 };
 	long r;
 
+	ASSERT(pid > 0);
 	do {
 		r = HK_SYS5(SYS_waitid, P_PID, pid, &si, options | WEXITED | __WALL, 0);
 	} while (r == -EINTR);
@@ -158,16 +160,14 @@ hk_spaces_reap(void)
 	hk_unlock(&hk_m.m_pool_lock);
 	for (i = 0; i < n; i++) {
 		struct hk_space_rec *sp = hk_m.m_space[i];
-		long pid;
 
 		if (atomic_load(&sp->sp_dead))
 			continue;
 		hk_lock(&hk_m.m_reap_lock);
-		pid = atomic_load(&sp->sp_pid);
-		if (!atomic_load(&sp->sp_dead) && await(pid, WNOHANG)) {
+		if (!atomic_load(&sp->sp_dead) && await(atomic_load(&sp->sp_pid), WNOHANG)) {
+			if (atomic_exchange(&sp->sp_dead, 1) == 0)
+				atomic_fetch_add_explicit(&hk_m.n_killed, 1, memory_order_relaxed);
 			atomic_store(&sp->sp_pid, 0);
-			atomic_store(&sp->sp_dead, 1);
-			atomic_fetch_add_explicit(&hk_m.n_killed, 1, memory_order_relaxed);
 			wake_all(sp);
 		}
 		hk_unlock(&hk_m.m_reap_lock);
@@ -453,8 +453,8 @@ stub_make(struct hk_space_rec *sp, uint32_t cpu)
 	pid = hk_zygote_clone(region);
 	if (pid < 0)
 		return hk_fail(hk_from_errno(pid), "no process for a space: %s", strerror((int)-pid));
-	atomic_store(&sp->sp_dead, 0);
 	atomic_store(&sp->sp_pid, (int32_t)pid);
+	atomic_store(&sp->sp_dead, 0);			/* P4 */
 	hk_place_answers((int32_t)pid);
 	hk_lock(&sp->sp_lock);
 	ok = hk_slot_make(sp, cpu);

@@ -152,6 +152,14 @@ one_mapper_in_every_stub(void **state)
 static _Atomic int step;
 
 static void
+start_second(void (*fn)(void *), void *arg)
+{
+	uint64_t stack = (uint64_t)(uintptr_t)machine_stack[1] + sizeof machine_stack[1];
+
+	CHECK_EQ(hk_cpu_start(1, &machine_mailbox[1], 0, stack, fn, arg), HK_OK);
+}
+
+static void
 wait_for_step(int n)
 {
 	while (atomic_load(&step) != n)
@@ -203,8 +211,7 @@ two_cpus_share_a_pool(void)
 	ok = hk_slot_make(sp, 1);
 	hk_unlock(&sp->sp_lock);
 	CHECK(ok);
-	CHECK_EQ(hk_cpu_start(1, &machine_mailbox[1], 0, (uint64_t)(uintptr_t)machine_stack[1] + sizeof machine_stack[1],
-	    second_cpu, &other.g_space), HK_OK);
+	start_second(second_cpu, &other.g_space);
 	wait_for_refill();
 	hk_space_destroy(first.g_space);
 	atomic_store(&step, 1);
@@ -258,10 +265,47 @@ one_cpu_waits_for_an_end(void)
 	slow_pid = atomic_load(&hk_space_rec(slow.g_space)->sp_pid);
 	hk_space_kill(hk_space_rec(slow.g_space));	/* not back to the pool */
 	hk_space_kill(hk_space_rec(other.g_space));
-	CHECK_EQ(hk_cpu_start(1, &machine_mailbox[1], 0, (uint64_t)(uintptr_t)machine_stack[1] + sizeof machine_stack[1],
-	    ends_another, &other.g_space), HK_OK);
+	start_second(ends_another, &other.g_space);
 	hk_space_destroy(slow.g_space);
 	CHECK_EQ(atomic_load(&step), 2);
+}
+
+static void
+looks_for_the_dead(void *arg)
+{
+	(void)arg;
+	while (atomic_load(&step) == 0)
+		hk_spaces_reap();
+	atomic_store(&step, 2);
+	hk_cpu_stop();
+}
+
+/* One record gets one process after the other, and somebody looks at it all the time. */
+static void
+births_beside_a_reaper(void)
+{
+	start_second(looks_for_the_dead, NULL);
+	for (long i = 0, n = times(2000); i < n; i++) {
+		struct hk_space_rec *sp;
+		hk_space space;
+
+		CHECK_EQ(hk_space_create(&space), HK_OK);
+		sp = hk_space_rec(space);
+		CHECK(!atomic_load(&sp->sp_dead) && atomic_load(&sp->sp_pid) > 0);
+		hk_space_kill(sp);
+		hk_space_destroy(space);
+	}
+	atomic_store(&step, 1);
+	wait_for_step(2);
+}
+
+static void
+the_just_born_are_not_dead(void **state)
+{
+	(void)state;
+	atomic_store(&step, 0);
+	machine_run_with(&(struct hk_config){ .ncpu = 2, .ram_bytes = RAM_BYTES, .pool_low = 1, .pool_high = 1 },
+	    births_beside_a_reaper);
 }
 
 static void
@@ -280,6 +324,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_slow_end_holds_up_nobody_else),
+		cmocka_unit_test(the_just_born_are_not_dead),
 		cmocka_unit_test(a_cpu_gets_a_space_that_it_had),
 		cmocka_unit_test(one_mapper_in_every_stub),
 	};
