@@ -270,20 +270,27 @@ md_spin(uint32_t *turns)
 	__builtin_ia32_pause();
 }
 
+/*
+ * A processor answers at once, unless it is a virtual one that waits for its
+ * own turn.  Those that do not have a second together, and a moment each.
+ */
 bool
 md_cpu_inspect(uint32_t cpu, struct md_ktrap *out)
 {
+	static uint32_t patience_us = 1000000;
 	struct pc_cpu *pc = pc_cpus[cpu];
 	uint64_t seen = atomic_load(&pc->pc_where_seen);
+	uint32_t us;
 
 	apic_send_nmi(pc->pc_apic);
-	for (uint32_t us = 0; us < 20000; us += 10) {
+	for (us = 0; us < rt_max(patience_us, 20000u); us += 10) {
 		if (atomic_load(&pc->pc_where_seen) != seen) {
 			*out = pc->pc_where;
 			return true;
 		}
 		clock_wait_us(10);
 	}
+	patience_us -= rt_min(patience_us, us);
 	return false;
 }
 
