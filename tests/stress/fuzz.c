@@ -62,6 +62,7 @@
 #define CALLS	(sizeof calls / sizeof calls[0])
 #define OURS	2000			/* our own user, so that root in a box may send us no signals */
 #define SLACK	(256u << 10)
+#define ENDS	12000			/* looks, 5 ms apart: a loaded host takes long to end a process, not for ever */
 
 /* Shared by all of a round. */
 struct worker { pid_t pid; pid_t tid[THREADS]; };
@@ -633,15 +634,15 @@ one_round(uint32_t steps, bool jail)
 	for (int n = 0; waitpid(pid, NULL, WNOHANG) == 0; n++) {
 		if (n == 2000)
 			kill(pid, SIGKILL);
-		if (n == 4000)
+		if (n == 2000 + ENDS)
 			failed("a box does not end");
 		nanosleep(&little, NULL);
 	}
 	now->steps = 0;
-	for (int n = 0; sweep(n == 2000) > 0; n++) {
+	for (int n = 0; sweep(n == ENDS) > 0; n++) {
 		while (waitpid(-1, NULL, WNOHANG | __WALL) > 0)
 			continue;
-		if (n == 2000)
+		if (n == ENDS)
 			failed("a process does not end");
 		nanosleep(&little, NULL);
 	}
