@@ -124,12 +124,14 @@ nothing(int sig)
 
 static mqd_t shared;
 
+/* When the first thread waits. */
 static void *
 later(void *what)
 {
 	char buf[10];
 
 	t_sleep_ms(20);
+	T_UNTIL(t_state(getpid()) == 'S');
 	if (what != NULL)
 		t_need(mq_send(shared, what, strlen(what), 5) == 0, "mq_send");
 	else
