@@ -154,13 +154,13 @@ sleeps(void)
 	T(t_now_ms() - t0 < 1000);
 	T_SYS(nanosleep, &bad, NULL);
 	T_SYS(nanosleep, &neg, NULL);
+	t0 = t_now_ms();
 	clock_gettime(CLOCK_MONOTONIC, &at);
 	at.tv_nsec += 30000000;
 	if (at.tv_nsec >= 1000000000) {
 		at.tv_nsec -= 1000000000;
 		at.tv_sec++;
 	}
-	t0 = t_now_ms();
 	T_SYS(clock_nanosleep, CLOCK_MONOTONIC, 1, &at, NULL);
 	T(t_now_ms() - t0 >= 29);
 	T_SYS(clock_nanosleep, CLOCK_MONOTONIC, 1, &at, NULL);
