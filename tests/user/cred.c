@@ -167,7 +167,7 @@ kill_rights(void)
 		for (;;)
 			pause();
 	}
-	t_sleep_ms(20);
+	t_until_asleep(pid);
 	static const uid_t ids_[] = { 70, 71, 72, 73 };
 	for (size_t i = 0; i < T_COUNT(ids_); i++)
 		if (t_child("kill from another user") == 0) {

@@ -130,8 +130,7 @@ later(void *what)
 {
 	char buf[10];
 
-	t_sleep_ms(20);
-	T_UNTIL(t_state(getpid()) == 'S');
+	t_until_asleep(getpid());
 	if (what != NULL)
 		t_need(mq_send(shared, what, strlen(what), 5) == 0, "mq_send");
 	else

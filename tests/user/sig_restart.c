@@ -21,31 +21,13 @@ on_signal(int sig)
 }
 
 static void
-until_parent_sleeps(void)
-{
-	char path[32], text[256], *state;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)getppid());
-	do {
-		t_sleep_ms(2);
-		fd = open(path, O_RDONLY);
-		n = read(fd, text, sizeof text - 1);
-		close(fd);
-		text[n > 0 ? n : 0] = '\0';
-		state = strrchr(text, ')');
-	} while (state == NULL || strncmp(state, ") S", 3) != 0);
-}
-
-static void
 interrupt_parent(void)
 {
-	until_parent_sleeps();
+	t_until_asleep(getppid());
 	kill(getppid(), SIGUSR1);
 	while (*hits == 0 && !ignored)
 		t_sleep_ms(1);
-	until_parent_sleeps();
+	t_until_asleep(getppid());
 }
 
 static pid_t

@@ -44,7 +44,7 @@ suspend(void)
 		sigdelset(&only, SIGUSR2);
 		if (fork() == 0) {
 			kill(getppid(), SIGUSR1);
-			t_sleep_ms(20);
+			t_until_asleep(getppid());
 			kill(getppid(), SIGUSR2);
 			_exit(0);
 		}
@@ -89,7 +89,7 @@ timed_wait(void)
 	T_SYS(rt_sigtimedwait, &set, 8, &zero, 8);
 	T_SYS(rt_sigtimedwait, &set, NULL, &zero, 8);
 	if (fork() == 0) {
-		t_sleep_ms(20);
+		t_until_asleep(getppid());
 		kill(getppid(), SIGTERM);
 		_exit(0);
 	}
@@ -97,7 +97,7 @@ timed_wait(void)
 	T_SYS(rt_sigtimedwait, &set, &si, NULL, 8);
 	wait(NULL);
 	if (fork() == 0) {
-		t_sleep_ms(20);
+		t_until_asleep(getppid());
 		kill(getppid(), SIGUSR2);
 		_exit(0);
 	}

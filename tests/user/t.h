@@ -234,6 +234,14 @@ t_state(pid_t pid)
 	return p == NULL ? '?' : p[2];
 }
 
+/* Wait until a process, or one thread by its number, sleeps in the call that it is about to make. */
+__attribute__((unused)) static void
+t_until_asleep(pid_t id)
+{
+	t_sleep_ms(20);
+	T_UNTIL(t_state(id) == 'S');
+}
+
 /* Install a handler; the mask while it runs holds nothing else. */
 __attribute__((unused)) static void
 t_handle(int sig, void (*fn)(int), int flags)

@@ -142,12 +142,15 @@ waited_for(void)
 	t_say("taken by those who waited: %ld", all);
 }
 
+static _Atomic pid_t reader;
+
 static void *
 unblocked_reader(void *arg)
 {
 	char c;
 
 	(void)arg;
+	reader = gettid();
 	return (void *)(intptr_t)(read(barrier_pipe[0], &c, 1) < 0 ? errno : 0);
 }
 
@@ -165,7 +168,8 @@ routed(void)
 	pthread_create(&t, NULL, unblocked_reader, NULL);
 	target = t;
 	block(SIGUSR2);
-	t_sleep_ms(20);
+	T_UNTIL(reader != 0);
+	t_until_asleep(reader);
 	kill(getpid(), SIGUSR2);
 	pthread_join(t, &v);
 	t_say("routed: %s, taken %ld, by others %ld", t_errno((int)(intptr_t)v), (long)taken, (long)wrong_thread);

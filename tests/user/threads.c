@@ -44,12 +44,17 @@ on_signal(int sig)
 	hits++;
 }
 
+static _Atomic pid_t reader;
+
 static void *
 blocked(void *arg)
 {
 	char c;
 	int *p = arg;
-	ssize_t n = read(p[0], &c, 1);
+	ssize_t n;
+
+	reader = gettid();
+	n = read(p[0], &c, 1);
 
 	return (void *)(intptr_t)(n < 0 ? errno : n);
 }
@@ -104,7 +109,8 @@ main(void)
 	t_need(pipe(p) == 0, "pipe");
 	t_handle(SIGUSR1, on_signal, 0);
 	pthread_create(&t[0], NULL, blocked, p);
-	t_sleep_ms(30);
+	T_UNTIL(reader != 0);
+	t_until_asleep(reader);
 	T(pthread_kill(t[0], SIGUSR1));
 	pthread_join(t[0], &v);
 	t_say("the thread's read: %s, handler ran %d", t_errno((int)(intptr_t)v), (int)hits);

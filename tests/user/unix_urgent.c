@@ -264,7 +264,7 @@ told(void)
 	put("b", MSG_OOB);
 	T(urgent);
 	if ((pid = fork()) == 0) {
-		t_sleep_ms(30);
+		t_until_asleep(getppid());
 		_exit(send(s[0], "c", 1, MSG_OOB) != 1);
 	}
 	p = (struct pollfd){ s[1], POLLPRI, 0 };
@@ -276,7 +276,7 @@ told(void)
 	get("urgent", 20, MSG_OOB);
 	signal(SIGURG, SIG_DFL);
 	if ((pid = fork()) == 0) {
-		t_sleep_ms(30);
+		t_until_asleep(getppid());
 		_exit(send(s[0], "d", 1, MSG_OOB) != 1 || (t_sleep_ms(30), send(s[0], "e", 1, 0)) != 1);
 	}
 	T(recv(s[1], buf, 20, 0));	/* the urgent byte does not end the wait */

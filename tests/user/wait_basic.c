@@ -162,7 +162,7 @@ interrupted(void)
 	t_handle(SIGUSR1, on_signal, 0);
 	killer = fork();
 	if (killer == 0) {
-		t_sleep_ms(30);
+		t_until_asleep(getppid());
 		kill(getppid(), SIGUSR1);
 		_exit(0);
 	}
@@ -171,9 +171,9 @@ interrupted(void)
 	t_handle(SIGUSR1, on_signal, SA_RESTART);
 	killer = fork();
 	if (killer == 0) {
-		t_sleep_ms(30);
+		t_until_asleep(getppid());
 		kill(getppid(), SIGUSR1);
-		t_sleep_ms(30);
+		t_until_asleep(getppid());
 		close(p[1]);
 		_exit(0);
 	}
