@@ -41,7 +41,7 @@ programs_of() {	# CONFIGURATION
 programs() {	# RUNNER, or - for the host's part; NAME...
 	runner=$1
 	shift
-	ORACLE=${ORACLE:-$t/host} BOOT_MAX=560 PROGRAM_MAX=200 sh scripts/run/user-tests "$runner" "$BUILD" "$@" 2>&1
+	ORACLE=${ORACLE:-$t/host} sh scripts/run/user-tests "$runner" "$BUILD" "$@" 2>&1
 }
 disk_sum() {	# FILE
 	sha256sum "$1" | cut -d ' ' -f 1

@@ -124,7 +124,7 @@ static const struct { const char *calls, *arg, *value, *why; } differs[] = {
 	{ "mmap mremap", "len new_len", "2^31-1 2^31 2^32-1 2^32", "how much memory there is" },
 	{ "shmget", "size", "2^31-1 2^31 2^32-1 2^32 2^63-1 2^63", "how much memory there is" },
 	{ "flock", "fd", "null 2^32", "who else has it" },
-	{ "prlimit64 setrlimit", "resource", "0", "a second of CPU time is the limit then" },
+	{ "prlimit64 setrlimit", "resource", "0 2^32 2^63", "a second of CPU time is the limit then" },
 	{ "syslog", "type", "3", "Linux's dmesg_restrict" },
 	{ "clone", "flags", "1", "SIGSTOP when its child ends, which is soon" },
 	{ "poll epoll_wait epoll_pwait", "timeout", "2 3 4 5 7 8 11 16 31 64 65 1000",

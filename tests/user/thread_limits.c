@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fork and thread bombs up to RLIMIT_NPROC: needs: root, to become a user that has nothing else. */
+/* Fork and thread bombs up to RLIMIT_NPROC: needs: root, to become a user that has nothing else, not even this test
+ * run once more beside it. */
 #include "t.h"
 #include <pthread.h>
 
 #define LIMIT	24
-#define USER	54321
+#define USER	(100000 + (unsigned)getpid())
 
 static _Atomic int go;
 
