@@ -10,6 +10,6 @@ wait $p; kill -0 $s && echo alive
 seq 100000 | sort -r | tail -n 1'
 for c in 1 4 16; do
 	same "four want all of it on $c processors" '137 137 137 137 alive 1 ' \
-	    "$("$VKERNEL" -c $c -m 128M --timeout=60s -- sh -c "$hungry" </dev/null 2>/dev/null | tr '\n' ' ')"
+	    "$("$VKERNEL" -c $c -m 128M --timeout=200s -- sh -c "$hungry" </dev/null 2>/dev/null | tr '\n' ' ')"
 done
 finish

@@ -14,7 +14,7 @@ session() {
 	claim=$1
 	want=$2
 	shift 2
-	"$pty" "$v" --timeout=40s "$@" >"$t/out" 2>"$t/err"
+	"$pty" "$v" --timeout=200s "$@" >"$t/out" 2>"$t/err"
 	got=$?
 	same "$claim" "$want" "$got"
 	[ "$got" = "$want" ] || { cat "$t/err"; tail -n 5 "$t/out"; echo; } | tr -d '\r' | sed 's/^/# /'
