@@ -220,13 +220,13 @@ errors(void)
 	T(make(5));
 	T(make(12));
 	t_handle(SIGALRM, on_alarm, 0);
-	setitimer(ITIMER_REAL, &(struct itimerval){ .it_value = { 0, 30000 } }, NULL);
+	t_alarms(30);
 	ts = (struct timespec){ 5, 0 };
 	T(syscall(SYS_clock_nanosleep, 2, 0, &ts, &rem));
 	t_say("missing: %d", rem.tv_sec == 4);
-	setitimer(ITIMER_REAL, &(struct itimerval){ .it_value = { 0, 30000 } }, NULL);
 	ts.tv_sec += 1000;
 	T(syscall(SYS_clock_nanosleep, 2, TIMER_ABSTIME, &ts, &rem));
+	t_alarms(0);
 }
 
 int

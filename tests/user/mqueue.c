@@ -142,7 +142,6 @@ static void
 waiting(void)
 {
 	struct timespec past = { 1, 0 }, bad = { 0, 1000000000 }, neg = { -1, 0 }, soon;
-	struct itimerval it = { .it_value = { 0, 20000 } };
 	char buf[10] = "";
 	pthread_t t;
 	mqd_t q = shared = mq_open("/t-one", O_RDWR);
@@ -157,8 +156,9 @@ waiting(void)
 	soon.tv_nsec %= 1000000000;
 	T(mq_timedreceive(q, buf, 10, NULL, &soon));
 	t_handle(SIGALRM, nothing, 0);
-	setitimer(ITIMER_REAL, &it, NULL);
+	t_alarms(20);
 	T(mq_receive(q, buf, 10, NULL));
+	t_alarms(0);
 	pthread_create(&t, NULL, later, "given");
 	T(mq_receive(q, buf, 10, NULL));
 	t_say("%s", buf);
@@ -167,8 +167,9 @@ waiting(void)
 		T(mq_timedsend(q, "full", 4, 1, &past));
 	T(mq_timedsend(q, "full", 4, 1, &past));
 	T(mq_timedsend(q, "full", 4, 1, &bad));
-	setitimer(ITIMER_REAL, &it, NULL);
+	t_alarms(20);
 	T(mq_send(q, "full", 4, 1));
+	t_alarms(0);
 	pthread_create(&t, NULL, later, NULL);
 	T(mq_send(q, "urgent", 6, 9));
 	pthread_join(t, NULL);

@@ -177,9 +177,9 @@ waiting(void)
 	T(epoll_wait(ep, &ev, 1, 0));
 	t_need(waitpid(pid, &status, 0) == pid, "wait");
 	t_handle(SIGALRM, on_alarm, 0);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 10000 }, { 0, 10000 } }, NULL);
+	t_alarms(10);
 	show(fd);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 0 } }, NULL);
+	t_alarms(0);
 	close(ep), close(fd);
 }
 

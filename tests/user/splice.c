@@ -187,10 +187,10 @@ chain(void)
 	close(in), close(out), close(q[0]);
 	t_need(pipe(p) == 0 && pipe(q) == 0, "pipe");
 	t_handle(SIGALRM, on_alarm, 0);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 10000 }, { 0, 10000 } }, NULL);
+	t_alarms(10);
 	T(splice(p[0], NULL, q[1], NULL, 1, 0));
 	T(tee(p[0], q[1], 1, 0));
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 0 } }, NULL);
+	t_alarms(0);
 	T(splice(p[0], NULL, q[1], NULL, 1, SPLICE_F_NONBLOCK));
 	close(p[0]), close(p[1]), close(q[0]), close(q[1]);
 }

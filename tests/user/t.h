@@ -217,6 +217,13 @@ t_now_ms(void)
 	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
 }
 
+/* SIGALRM every so many ms until t_alarms(0): a wait is interrupted, though the first may come too early. */
+__attribute__((unused)) static void
+t_alarms(int ms)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, ms * 1000 }, { 0, ms * 1000 } }, NULL);
+}
+
 /* 'R' while a child runs or could, 'S' when it waits, 'Z' when it has ended: the state of /proc. */
 __attribute__((unused)) static char
 t_state(pid_t pid)

@@ -171,9 +171,9 @@ waiting(void)
 	T(n);
 	t_need(waitpid(pid, NULL, 0) == pid, "wait");
 	t_handle(SIGALRM, on_alarm, 0);
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 10000 }, { 0, 10000 } }, NULL);
+	t_alarms(10);
 	T(read(fd, &n, 8));
-	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 0 } }, NULL);
+	t_alarms(0);
 	close(fd);
 }
 
