@@ -174,7 +174,7 @@ struct hk_cpu_rec {
 	uint32_t		w_kick;		/* the kick being watched */
 	uint32_t		w_runs;		/* c_place_runs at the last heartbeat */
 	uint32_t		w_asleep;	/* heartbeats that found the guest asleep, or the mailbox unread */
-	uint64_t		w_cpu_ns;	/* CPU time of the stub when first seen */
+	uint64_t		w_cpu_ns;	/* CPU time of its thread when first seen */
 	uint64_t		w_own_ns;	/* CPU time of the CPU's own thread at the last heartbeat */
 	uint64_t		w_used_ns;	/* what it used since it was asked, or since it answered */
 	uint32_t		w_yields;	/* c_yields at the last heartbeat */

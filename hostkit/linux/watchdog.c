@@ -8,7 +8,7 @@
  * wrong moment.  So a kick that is not answered is watched.
  *
  * What counts is never the clock on the wall.  A guest that runs is judged by
- * the CPU time of its stub since the kick was first seen here; a guest that
+ * the CPU time of its thread since the kick was first seen here; a guest that
  * sleeps, which an honest one does not do while kicked, by the heartbeats of
  * this file during which it slept.  A guest that waits for a host CPU is
  * innocent, and while this process is stopped nothing is counted at all.
@@ -36,7 +36,8 @@
 #define BEAT_NS		1000000000ull
 #define BEAT_FAST_NS	100000000ull
 #define BEAT_BUSY_NS	150000000ull	/* while a guest computes without a stop */
-#define CPU_MAX_NS	100000000ull	/* per thread of the stub */
+#define CPU_MAX_NS	100000000ull
+#define USER_HZ		100u		/* ticks of /proc in a second */
 #define ASLEEP_MAX	5u		/* heartbeats */
 #define ASK_NS		500000000ull	/* used by a CPU, of which it is not known that it lives */
 #define STUCK_NS	1000000000ull	/* used by a CPU that was asked */
@@ -65,12 +66,18 @@ hk_space_time(hk_space id)
 	return cpu_time(CLOCK_OF_PROCESS(atomic_load(&sp->sp_pid)));
 }
 
-/* Is the guest thread in an interruptible sleep?  Running, runnable, stopped and traced ones are not. */
+/* A thread of a stub, as the host sees it. */
+struct task {
+	char		t_state;	/* 'S': sleeps; not one that runs, could run, is stopped or traced */
+	uint64_t	t_cpu_ns;	/* by ticks of 10 ms */
+};
+
 static bool
-is_asleep(int32_t pid, int32_t tid)
+look_at_task(int32_t pid, int32_t tid, struct task *out)
 {
 	char text[256];
 	const char *p;
+	unsigned long user, sys;
 	long fd, n;
 
 	snprintf(text, sizeof text, "/proc/%d/task/%d/stat", pid, tid);
@@ -83,44 +90,43 @@ is_asleep(int32_t pid, int32_t tid)
 		return false;
 	text[n] = '\0';
 	p = strrchr(text, ')');
-	return p != NULL && p[1] == ' ' && p[2] == 'S';
+	if (p == NULL || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &out->t_state,
+	    &user, &sys) != 3)
+		return false;
+	out->t_cpu_ns = (user + sys) * (1000000000ull / USER_HZ);
+	return true;
 }
 
-static uint32_t
-live_slots(const struct hk_space_rec *sp)
-{
-	uint32_t cpu, n = 0;
-
-	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++)
-		n += sp->sp_slot[cpu].sl_live;
-	return n;
-}
-
-/* The kick `kick` of this CPU's guest is not answered yet. */
+/*
+ * The kick `kick` of this CPU's guest is not answered yet.  Only its own thread is judged: others of the
+ * stub may run while this one waits for a host CPU.
+ */
 static void
 watch_kick(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, uint32_t kick)
 {
 	struct hk_slot *s = hk_slot_of(sp, cpu);
 	const int32_t pid = atomic_load(&sp->sp_pid), tid = sp->sp_slot[cpu].sl_tid;
-	uint64_t cpu_ns = cpu_time(CLOCK_OF_PROCESS(pid));
+	struct task t;
 
-	if (c->w_kick != kick) {
-		c->w_kick = kick;
-		c->w_asleep = 0;
-		c->w_cpu_ns = cpu_ns;
-		return;
-	}
 	if (atomic_load(&s->s_state) == ST_STOPPED) {
 		/* Answered; the CPU's thread has not run yet, or was not woken. */
 		atomic_store(&s->s_vksleep, 0);
 		hk_futex_wake(&s->s_vksleep, 1);
 		return;
 	}
-	if (cpu_ns > c->w_cpu_ns && cpu_ns - c->w_cpu_ns > CPU_MAX_NS * live_slots(sp)) {
+	if (!look_at_task(pid, tid, &t))
+		return;
+	if (c->w_kick != kick) {
+		c->w_kick = kick;
+		c->w_asleep = 0;
+		c->w_cpu_ns = t.t_cpu_ns;
+		return;
+	}
+	if (t.t_cpu_ns > c->w_cpu_ns + CPU_MAX_NS) {
 		hk_space_kill(sp);
 		return;
 	}
-	if (!is_asleep(pid, tid))
+	if (t.t_state != 'S')
 		return;
 	atomic_store(&s->s_kreq, 1);
 	(void)HK_SYS3(SYS_tgkill, pid, tid, STUB_SIG_KICK);

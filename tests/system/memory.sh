@@ -12,4 +12,12 @@ for c in 1 4 16; do
 	same "four want all of it on $c processors" '137 137 137 137 alive 1 ' \
 	    "$("$VKERNEL" -c $c -m 128M --timeout=200s -- sh -c "$hungry" </dev/null 2>/dev/null | tr '\n' ' ')"
 done
+# While what those had is on its way back, others want a little.
+others='for k in 1 2 3; do
+	(for i in 1 2 3 4 5 6 7 8 9 10; do /bin/true || echo killed; usleep 20000; done) & p="$p $!"
+done
+for i in 1 2 3 4; do tail /dev/zero & p="$p $!"; done
+wait $p; echo end'
+same "nobody else is ended meanwhile" end \
+    "$("$VKERNEL" -c 4 -m 64M --timeout=200s -- sh -c "$others" </dev/null 2>/dev/null)"
 finish

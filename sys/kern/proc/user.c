@@ -44,6 +44,7 @@ proc_current_space(void)
  * all memory more; at OOM_NEVER it does not go at all.
  */
 #define OOM_NEVER	(-1000)
+#define WORTH		8	/* nobody is killed for so many times what comes back by itself */
 
 struct victim {
 	struct proc	*proc;		/* held */
@@ -121,6 +122,8 @@ proc_oom_kill(void)
 	struct victim v = { NULL, 0, 0, false };
 
 	(void)proc_foreach_any(weigh, &v);
+	/* Whose space is nobody's any more is none of them, and the machine may take long to forget it. */
+	v.leaving |= v.proc != NULL && vm_returning() > (uint64_t)v.pages / WORTH;
 	if (v.leaving && v.proc != NULL)
 		proc_drop(v.proc);
 	if (v.leaving || v.proc == NULL)

@@ -829,14 +829,25 @@ drop_entries(struct vmspace *vs)
  * pages go.  An entry that is gone while its pages still stand is harmless:
  * nobody is inside the space.
  */
+static _Atomic uint64_t returning;	/* pages, about, of spaces that are being dropped */
+
+uint64_t
+vm_returning(void)
+{
+	return atomic_load_explicit(&returning, memory_order_relaxed);
+}
+
 void
 vmspace_drop(struct vmspace *vs)
 {
 	uint32_t old = atomic_fetch_sub_explicit(&vs->vs_refs, 1, memory_order_acq_rel);
+	uint64_t pages;
 
 	ASSERT(old > 0);
 	if (old > 1)
 		return;
+	pages = vm_resident(vs);
+	atomic_fetch_add_explicit(&returning, pages, memory_order_relaxed);
 	drop_entries(vs);
 	entries_free(&vs->vs_dead);
 	if (vs->vs_space != MD_NOSPACE)
@@ -845,6 +856,7 @@ vmspace_drop(struct vmspace *vs)
 	pmap_destroy(vs, false);
 	anonfam_drop(vs->vs_fam);
 	kfree(vs);
+	atomic_fetch_sub_explicit(&returning, pages, memory_order_relaxed);
 }
 
 void
