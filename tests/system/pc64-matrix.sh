@@ -14,7 +14,7 @@
 set -u
 . tests/pc64.sh
 begin "a PC, however made"
-: "${CONFIGURATIONS:=4/pc/ovmf/virtio 1/pc/ovmf/nvme 4/q35/ovmf/ahci 1/q35/seabios/virtio 4/q35/seabios/nvme
+: "${CONFIGURATIONS:=1/q35/seabios/virtio 4/pc/ovmf/virtio 1/pc/ovmf/nvme 4/q35/ovmf/ahci 4/q35/seabios/nvme
     1/pc/seabios/ahci}"
 : "${BAD_ARGS:=1/q35/seabios/virtio}"
 pattern=$BUILD/guest/pattern

@@ -84,7 +84,7 @@ one(const char *what, int clock)
 	t_say("asleep: %d", (int)fired);
 	burn(0, 1);
 	t_say("then: %d, not before: %d, nor much later: %d", (int)fired, used_ns(clock) - before >= 50000000,
-	    used_ns(clock) - before < 300000000);
+	    used_ns(clock) - before < 1500000000);	/* what a busy host takes away is in it, too */
 	t_say("left at last: %d", (int)left_ns(id));
 	T(set(id, 1, 0, TIMER_ABSTIME));	/* long over */
 	t_say("at once: %d", (int)fired);
