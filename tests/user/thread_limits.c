@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fork and thread bombs up to RLIMIT_NPROC: needs: root, to become a user that has nothing else, not even this test
- * run once more beside it. */
+/*
+ * Fork and thread bombs up to RLIMIT_NPROC: needs: root, to become a user that has nothing else, not even this
+ * test run once more beside it.
+ */
 #include "t.h"
 #include <pthread.h>
 
