@@ -155,6 +155,13 @@ struct hk_place_seen {
 
 enum hk_cpu_state { HK_CPU_NONE, HK_CPU_STARTING, HK_CPU_RUNNING, HK_CPU_STOPPED, HK_CPU_FAILED };
 
+/* watchdog.c: a thread of a stub that does not answer. */
+struct hk_suspect {
+	bool		q_seen;
+	uint64_t	q_cpu_ns;	/* its CPU time when first seen */
+	uint64_t	q_asleep_ns;	/* heartbeats that found it asleep */
+};
+
 /* Where cpu.c and run.c meet.  Guard: the CPU's own host thread, atomics excepted. */
 struct hk_cpu_rec {
 	_Atomic(_Atomic uint32_t *) c_mailbox;	/* the caller's word, or NULL.  Constant while the CPU runs */
@@ -173,8 +180,7 @@ struct hk_cpu_rec {
 	/* watchdog.c: main thread only */
 	uint32_t		w_kick;		/* the kick being watched */
 	uint32_t		w_runs;		/* c_place_runs at the last heartbeat */
-	uint32_t		w_asleep;	/* heartbeats that found the guest asleep, or the mailbox unread */
-	uint64_t		w_cpu_ns;	/* CPU time of its thread when first seen */
+	struct hk_suspect	w_suspect;	/* who has not answered it */
 	uint64_t		w_own_ns;	/* CPU time of the CPU's own thread at the last heartbeat */
 	uint64_t		w_used_ns;	/* what it used since it was asked, or since it answered */
 	uint32_t		w_yields;	/* c_yields at the last heartbeat */
@@ -330,6 +336,13 @@ void	hk_cpu_tell_stuck(struct hk_cpu_rec *c);
 void	hk_serve_poke(void);
 
 /* ---------------------------------------------------- watchdog.c ------- */
+
+/*
+ * A look at a thread of a stub that has not answered, since_ns after the last
+ * one; *q is all zero before the first.  True: it does not want to.  It has
+ * slept too long, or used too much CPU time, since the first look.
+ */
+bool	hk_is_guilty(struct hk_suspect *q, int32_t pid, int32_t tid, uint64_t since_ns);
 
 /*
  * The main thread's heartbeat: once a second, sooner if the last call said

@@ -18,8 +18,8 @@ int32_t	hk_batch_clone(struct hk_space_rec *sp, uint32_t cpu);
 /* batch.c: the stub has just been made: nothing is pending. */
 void	hk_batch_reset(struct hk_space_rec *sp);
 
-/* run.c: wait for the stop of a thread that this CPU does not run.  False: dead. */
-bool	hk_slot_wait(struct hk_space_rec *sp, struct hk_slot *s);
+/* run.c: wait for the stop of a thread that no CPU runs.  False: dead, or hk_is_guilty. */
+bool	hk_slot_wait(struct hk_space_rec *sp, uint32_t cpu);
 
 /* run.c: a thread that waits in the call gate moves into a signal frame, where fpu.c finds the rest.  False: dead. */
 bool	hk_slot_ungate(struct hk_space_rec *sp, uint32_t cpu);

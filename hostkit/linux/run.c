@@ -41,7 +41,6 @@
 #include "host.h"
 
 #define SLOT_WAIT_NS	1000000000ull
-#define SLOT_WAITS_MAX	10
 #define UNGATE_NS	100000000ull
 #define PLACE_RUNS	256u		/* runs between two looks at the clock for placing's sake */
 
@@ -152,19 +151,22 @@ guest_wait(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, struct h
 }
 
 bool
-hk_slot_wait(struct hk_space_rec *sp, struct hk_slot *s)
+hk_slot_wait(struct hk_space_rec *sp, uint32_t cpu)
 {
-	int late = 0;
+	struct hk_slot *s = hk_slot_of(sp, cpu);
+	struct hk_suspect who = { .q_seen = false };
 
 	while (atomic_load_explicit(&s->s_state, memory_order_acquire) != ST_STOPPED) {
-		if (atomic_load(&sp->sp_dead) || late == SLOT_WAITS_MAX)
+		if (atomic_load(&sp->sp_dead))
 			return false;
 		atomic_store(&s->s_vksleep, 1);
 		if (atomic_load(&s->s_state) == ST_STOPPED || atomic_load(&sp->sp_dead))
 			continue;
 		if (hk_futex_wait(&s->s_vksleep, 1, SLOT_WAIT_NS) == -ETIMEDOUT) {
-			late++;
 			hk_spaces_reap();
+			if (hk_is_guilty(&who, atomic_load(&sp->sp_pid), sp->sp_slot[cpu].sl_tid, SLOT_WAIT_NS) &&
+			    atomic_load(&s->s_state) != ST_STOPPED)
+				return false;
 		}
 	}
 	atomic_store_explicit(&s->s_vksleep, 0, memory_order_relaxed);

@@ -249,7 +249,7 @@ hk_slot_make(struct hk_space_rec *sp, uint32_t cpu)
 	sl->sl_fs = 0;
 	sl->sl_gs = 0;
 	sl->sl_gate = false;
-	if (!hk_slot_wait(sp, s) || !is_birth(s, hk_slot_va(cpu))) {
+	if (!hk_slot_wait(sp, cpu) || !is_birth(s, hk_slot_va(cpu))) {
 		hk_space_kill(sp);
 		return false;
 	}
@@ -365,7 +365,7 @@ space_clean(struct hk_space_rec *sp)
 	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++) {
 		if (!sp->sp_slot[cpu].sl_live)
 			continue;
-		if (!hk_slot_wait(sp, hk_slot_of(sp, cpu)))
+		if (!hk_slot_wait(sp, cpu))
 			return false;
 		if (!proof_arrived(hk_slot_of(sp, cpu), hk_slot_va(cpu), number[cpu]))
 			return false;

@@ -11,7 +11,8 @@
  * the CPU time of its thread since the kick was first seen here; a guest that
  * sleeps, which an honest one does not do while kicked, by the heartbeats of
  * this file during which it slept.  A guest that waits for a host CPU is
- * innocent, and while this process is stopped nothing is counted at all.
+ * innocent, and while this process is stopped nothing is counted at all.  The
+ * same holds for a thread that is being born or taken back (hk_slot_wait).
  *
  * A CPU is judged likewise.  When one has used some CPU time all are asked,
  * by a bit that means nothing, and one that takes it lives.  Who does not,
@@ -38,7 +39,7 @@
 #define BEAT_BUSY_NS	150000000ull	/* while a guest computes without a stop */
 #define CPU_MAX_NS	100000000ull
 #define USER_HZ		100u		/* ticks of /proc in a second */
-#define ASLEEP_MAX	5u		/* heartbeats */
+#define ASLEEP_MAX_NS	5000000000ull
 #define ASK_NS		500000000ull	/* used by a CPU, of which it is not known that it lives */
 #define STUCK_NS	1000000000ull	/* used by a CPU that was asked */
 #define CREDIT_NS	250000000ull	/* of one heartbeat */
@@ -98,15 +99,32 @@ look_at_task(int32_t pid, int32_t tid, struct task *out)
 }
 
 /*
- * The kick `kick` of this CPU's guest is not answered yet.  Only its own thread is judged: others of the
- * stub may run while this one waits for a host CPU.
+ * Only the thread itself is judged: others of the stub may run while this one waits for a host CPU.  Where
+ * the host does not show its threads (no /proc), they are taken to sleep.
  */
+bool
+hk_is_guilty(struct hk_suspect *q, int32_t pid, int32_t tid, uint64_t since_ns)
+{
+	struct task t = { .t_state = 'S' };
+	bool shown = look_at_task(pid, tid, &t);
+
+	if (shown && !q->q_seen) {
+		q->q_seen = true;
+		q->q_cpu_ns = t.t_cpu_ns;
+		return false;
+	}
+	if (t.t_state == 'S')
+		q->q_asleep_ns += since_ns;
+	return (shown && t.t_cpu_ns > q->q_cpu_ns + CPU_MAX_NS) || q->q_asleep_ns >= ASLEEP_MAX_NS;
+}
+
+/* The kick `kick` of this CPU's guest is not answered yet. */
 static void
 watch_kick(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, uint32_t kick)
 {
 	struct hk_slot *s = hk_slot_of(sp, cpu);
 	const int32_t pid = atomic_load(&sp->sp_pid), tid = sp->sp_slot[cpu].sl_tid;
-	struct task t;
+	bool guilty;
 
 	if (atomic_load(&s->s_state) == ST_STOPPED) {
 		/* Answered; the CPU's thread has not run yet, or was not woken. */
@@ -114,24 +132,22 @@ watch_kick(struct hk_cpu_rec *c, struct hk_space_rec *sp, uint32_t cpu, uint32_t
 		hk_futex_wake(&s->s_vksleep, 1);
 		return;
 	}
-	if (!look_at_task(pid, tid, &t))
-		return;
 	if (c->w_kick != kick) {
 		c->w_kick = kick;
-		c->w_asleep = 0;
-		c->w_cpu_ns = t.t_cpu_ns;
-		return;
+		c->w_suspect = (struct hk_suspect){ .q_seen = false };
 	}
-	if (t.t_cpu_ns > c->w_cpu_ns + CPU_MAX_NS) {
+	guilty = hk_is_guilty(&c->w_suspect, pid, tid, BEAT_FAST_NS);
+	/* It may have answered while this thread did not run, and computed since. */
+	if (atomic_load(&c->c_kick) != kick)
+		return;
+	if (guilty) {
 		hk_space_kill(sp);
 		return;
 	}
-	if (t.t_state != 'S')
-		return;
-	atomic_store(&s->s_kreq, 1);
-	(void)HK_SYS3(SYS_tgkill, pid, tid, STUB_SIG_KICK);
-	if (++c->w_asleep >= ASLEEP_MAX * (uint32_t)(BEAT_NS / BEAT_FAST_NS))
-		hk_space_kill(sp);
+	if (c->w_suspect.q_asleep_ns > 0) {
+		atomic_store(&s->s_kreq, 1);
+		(void)HK_SYS3(SYS_tgkill, pid, tid, STUB_SIG_KICK);
+	}
 }
 
 /* A guest that has not stopped since the last heartbeat: its CPU's thread may want to judge its place. */

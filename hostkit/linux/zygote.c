@@ -37,7 +37,7 @@
 #define MFD_EXEC	0x10u
 #endif
 
-enum { FD_HIGH = 3 /* beyond those that the stub will have */, WAIT_NS = 250000000, WAITS_MAX = 120 };
+enum { FD_HIGH = 3 /* beyond those that the stub will have */, WAIT_NS = 250000000 };
 
 static _Atomic uint32_t *
 zyg_word(size_t off)
@@ -175,21 +175,17 @@ static bool
 zygote_answer(uint32_t seq, int *status)
 {
 	uint32_t done;
-	int i;
 
-	for (i = 0; i < WAITS_MAX; i++) {
+	for (;;) {
 		done = atomic_load_explicit(zyg_word(Z_DONE), memory_order_acquire);
 		if (done == seq)
 			return true;
-		if (hk_futex_wait(zyg_word(Z_DONE), done, WAIT_NS) != -ETIMEDOUT)
-			i--;		/* a signal or a change: only time counts */
-		else if (HK_SYS4(SYS_wait4, hk_m.m_zyg_pid, status, WNOHANG | __WALL, 0) == hk_m.m_zyg_pid) {
+		if (hk_futex_wait(zyg_word(Z_DONE), done, WAIT_NS) == -ETIMEDOUT &&
+		    HK_SYS4(SYS_wait4, hk_m.m_zyg_pid, status, WNOHANG | __WALL, 0) != 0) {
 			hk_m.m_zyg_pid = 0;
 			return false;
 		}
 	}
-	*status = 0;
-	return false;
 }
 
 static hk_result

@@ -41,7 +41,7 @@ as_host() {
 		tap_result ok "$1"
 	else
 		tap_result not "$1"
-		diff "$t/want" "$t/got" | head -n 12 | sed 's/^/# /'
+		diff "$t/want" "$t/got" | head -n 60 | sed 's/^/# /'
 	fi
 }
 

@@ -6,10 +6,7 @@
  * the design, each with the ways to vary it that were cheap.
  */
 #include <signal.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "hk_int.h"
 #include "hk_stub.h"
 #include "machine.h"
@@ -594,66 +591,6 @@ gate_undone(void)
 	honest();
 }
 
-/* ------------------------------------------------------- who is innocent */
-
-/*
- * One of two threads of a space is not run by the host, here because it is traced, and so does not answer
- * its kick.  The other computes, which is no fault of the first one's.
- */
-GUEST(computes, "1: jmp 1b");
-
-static struct guest pair;
-static _Atomic uint32_t second_runs;
-
-static void
-second_computes(void *unused)
-{
-	struct hk_frame f = pair.g_frame;
-
-	(void)unused;
-	atomic_store(&second_runs, 1);
-	CHECK_EQ(hk_run(1, pair.g_space, &f), HK_INTR);
-	hk_cpu_stop();
-}
-
-static void
-traces_first(void *unused)
-{
-	const struct hk_space_rec *sp = hk_m.m_space[pair.g_space];
-	pid_t tid;
-	int status;
-	uint64_t t0;
-
-	(void)unused;
-	while (atomic_load(&second_runs) == 0 || (tid = sp->sp_slot[0].sl_tid) == 0 ||
-	    hk_space_time(pair.g_space) < 20000000)
-		usleep(1000);
-	CHECK_EQ(ptrace(PTRACE_SEIZE, tid, 0, 0), 0);
-	CHECK_EQ(ptrace(PTRACE_INTERRUPT, tid, 0, 0), 0);
-	CHECK_EQ(waitpid(tid, &status, __WALL), tid);
-	hk_post(0, HK_BIT_USER);
-	t0 = hk_space_time(pair.g_space);
-	while (hk_space_time(pair.g_space) - t0 < 1500000000)
-		usleep(10000);
-	CHECK_EQ(ptrace(PTRACE_DETACH, tid, 0, 0), 0);
-	hk_cpu_stop();
-}
-
-static void
-who_waits_for_the_host(void)
-{
-	guest_make(&pair, CODE(computes));
-	atomic_store(&second_runs, 0);
-	CHECK_EQ(hk_cpu_start(1, &machine_mailbox[1], 0,
-	    (uint64_t)(uintptr_t)machine_stack[1] + sizeof machine_stack[1], second_computes, NULL), HK_OK);
-	CHECK_EQ(hk_cpu_start(2, &machine_mailbox[2], 0,
-	    (uint64_t)(uintptr_t)machine_stack[2] + sizeof machine_stack[2], traces_first, NULL), HK_OK);
-	CHECK_EQ(hk_run(0, pair.g_space, &pair.g_frame), HK_INTR);
-	hk_post(1, HK_BIT_USER);
-	usleep(200000);
-	hk_space_destroy(pair.g_space);
-}
-
 static void test_borrowed_calls(void **s) { (void)s; machine_run(borrowed_calls); }
 static void test_wild_jumps(void **s) { (void)s; machine_run(wild_jumps); }
 static void test_stub_pages(void **s) { (void)s; machine_run(stub_pages); }
@@ -666,7 +603,6 @@ static void test_sleep_for_ever(void **s) { (void)s; machine_run(sleep_for_ever)
 static void test_leftovers(void **s) { (void)s; machine_run(leftovers); }
 static void test_liars(void **s) { (void)s; machine_run(liars); }
 static void test_gate_undone(void **s) { (void)s; machine_run_cpus(2, gate_undone); }
-static void test_who_waits_for_the_host(void **s) { (void)s; machine_run_cpus(3, who_waits_for_the_host); }
 
 int
 main(void)
@@ -684,7 +620,6 @@ main(void)
 		cmocka_unit_test(test_leftovers),
 		cmocka_unit_test(test_liars),
 		cmocka_unit_test(test_gate_undone),
-		cmocka_unit_test(test_who_waits_for_the_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
