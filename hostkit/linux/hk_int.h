@@ -158,7 +158,8 @@ enum hk_cpu_state { HK_CPU_NONE, HK_CPU_STARTING, HK_CPU_RUNNING, HK_CPU_STOPPED
 /* watchdog.c: a thread of a stub that does not answer. */
 struct hk_suspect {
 	bool		q_seen;
-	uint64_t	q_cpu_ns;	/* its CPU time when first seen */
+	uint64_t	q_cpu_ns;	/* its CPU time when last seen */
+	uint64_t	q_used_ns;	/* of that since first seen, as far as it counts */
 	uint64_t	q_asleep_ns;	/* heartbeats that found it asleep */
 };
 
@@ -343,6 +344,8 @@ void	hk_serve_poke(void);
  * slept too long, or used too much CPU time, since the first look.
  */
 bool	hk_is_guilty(struct hk_suspect *q, int32_t pid, int32_t tid, uint64_t since_ns);
+/* The same for what was seen: its state in /proc, its CPU time. */
+bool	hk_suspect_count(struct hk_suspect *q, char state, uint64_t cpu_ns, uint64_t since_ns);
 
 /*
  * The main thread's heartbeat: once a second, sooner if the last call said

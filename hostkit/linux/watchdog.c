@@ -13,6 +13,8 @@
  * this file during which it slept.  A guest that waits for a host CPU is
  * innocent, and while this process is stopped nothing is counted at all.  The
  * same holds for a thread that is being born or taken back (hk_slot_wait).
+ * A host that is a virtual machine itself may charge a thread with what was
+ * stolen from it; so what counts for one heartbeat has a limit.
  *
  * A CPU is judged likewise.  When one has used some CPU time all are asked,
  * by a bit that means nothing, and one that takes it lives.  Who does not,
@@ -37,7 +39,8 @@
 #define BEAT_NS		1000000000ull
 #define BEAT_FAST_NS	100000000ull
 #define BEAT_BUSY_NS	150000000ull	/* while a guest computes without a stop */
-#define CPU_MAX_NS	100000000ull
+#define CPU_MAX_NS	300000000ull
+#define CPU_CREDIT_NS	100000000ull	/* of one look: clocks that jump prove nothing */
 #define USER_HZ		100u		/* ticks of /proc in a second */
 #define ASLEEP_MAX_NS	5000000000ull
 #define ASK_NS		500000000ull	/* used by a CPU, of which it is not known that it lives */
@@ -76,7 +79,7 @@ struct task {
 static bool
 look_at_task(int32_t pid, int32_t tid, struct task *out)
 {
-	char text[256];
+	char text[256], state;
 	const char *p;
 	unsigned long user, sys;
 	long fd, n;
@@ -91,11 +94,25 @@ look_at_task(int32_t pid, int32_t tid, struct task *out)
 		return false;
 	text[n] = '\0';
 	p = strrchr(text, ')');
-	if (p == NULL || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &out->t_state,
+	if (p == NULL || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state,
 	    &user, &sys) != 3)
 		return false;
+	out->t_state = state;
 	out->t_cpu_ns = (user + sys) * (1000000000ull / USER_HZ);
 	return true;
+}
+
+bool
+hk_suspect_count(struct hk_suspect *q, char state, uint64_t cpu_ns, uint64_t since_ns)
+{
+	uint64_t used = q->q_seen && cpu_ns > q->q_cpu_ns ? cpu_ns - q->q_cpu_ns : 0;
+
+	if (q->q_seen && state == 'S')
+		q->q_asleep_ns += since_ns;
+	q->q_used_ns += used < CPU_CREDIT_NS ? used : CPU_CREDIT_NS;
+	q->q_cpu_ns = cpu_ns;
+	q->q_seen = true;
+	return q->q_used_ns >= CPU_MAX_NS || q->q_asleep_ns >= ASLEEP_MAX_NS;
 }
 
 /*
@@ -105,17 +122,10 @@ look_at_task(int32_t pid, int32_t tid, struct task *out)
 bool
 hk_is_guilty(struct hk_suspect *q, int32_t pid, int32_t tid, uint64_t since_ns)
 {
-	struct task t = { .t_state = 'S' };
-	bool shown = look_at_task(pid, tid, &t);
+	struct task t = { .t_state = 'S', .t_cpu_ns = q->q_cpu_ns };
 
-	if (shown && !q->q_seen) {
-		q->q_seen = true;
-		q->q_cpu_ns = t.t_cpu_ns;
-		return false;
-	}
-	if (t.t_state == 'S')
-		q->q_asleep_ns += since_ns;
-	return (shown && t.t_cpu_ns > q->q_cpu_ns + CPU_MAX_NS) || q->q_asleep_ns >= ASLEEP_MAX_NS;
+	(void)look_at_task(pid, tid, &t);
+	return hk_suspect_count(q, t.t_state, t.t_cpu_ns, since_ns);
 }
 
 /* The kick `kick` of this CPU's guest is not answered yet. */

@@ -110,6 +110,35 @@ late_to_be_emptied(void)
 	CHECK_EQ(atomic_load(&hk_m.n_killed), killed);
 }
 
+/* ---------------------------------------------------- the judge himself */
+
+/* Looks, 100 ms apart, until he is guilty who is in this state and uses so much in each.  0: never. */
+static uint32_t
+looks_until_guilty(char state, uint64_t used_ms, uint64_t at_once_ms)
+{
+	struct hk_suspect q = { .q_seen = false };
+	uint64_t cpu_ns = 5000000000u;
+
+	for (uint32_t i = 1; i <= 1000; i++) {
+		if (hk_suspect_count(&q, state, cpu_ns, 100000000))
+			return i;
+		cpu_ns += used_ms * 1000000 + (i == 7 ? at_once_ms * 1000000 : 0);
+	}
+	return 0;
+}
+
+static void
+test_what_counts(void **s)
+{
+	(void)s;
+	assert_int_equal(looks_until_guilty('R', 0, 0), 0);		/* waits for a host CPU */
+	assert_int_equal(looks_until_guilty('R', 0, 60000), 0);		/* its clock jumped */
+	assert_int_equal(looks_until_guilty('R', 100, 0), 4);		/* computes */
+	assert_int_equal(looks_until_guilty('R', 10, 0), 31);
+	assert_int_equal(looks_until_guilty('S', 0, 0), 51);		/* sleeps: 5 s */
+	assert_int_equal(looks_until_guilty('t', 0, 0), 0);		/* is traced, or stopped */
+}
+
 static void test_late_to_answer(void **s) { (void)s; machine_run_cpus(3, late_to_answer); }
 static void test_late_to_be_emptied(void **s) { (void)s; machine_run_cpus(2, late_to_be_emptied); }
 
@@ -117,6 +146,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_counts),
 		cmocka_unit_test(test_late_to_answer),
 		cmocka_unit_test(test_late_to_be_emptied),
 	};
