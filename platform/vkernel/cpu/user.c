@@ -87,7 +87,7 @@ det_user_run(struct md_uframe *uf, md_space_t s)
 {
 	_Atomic uint32_t *mailbox = &((struct md_percpu *)md_percpu())->mailbox;
 	enum hk_stop stop = HK_INTR;
-	struct spinner mark = { .sp_last = UINT64_MAX };
+	struct spinner spinner = { .sp_last = UINT64_MAX };
 
 	md_point(MD_PT_ENTER, uf->uf_regs.rip);
 	if (atomic_load(mailbox) != 0)
@@ -98,7 +98,7 @@ det_user_run(struct md_uframe *uf, md_space_t s)
 	while (stop == HK_INTR && atomic_load(mailbox) == 0) {
 		stop = hk_run(DET_HOST_CPU, s, (struct hk_frame *)(void *)uf);
 		if ((atomic_load(&det_outside) & HK_BIT_TIMER) != 0 && stop == HK_INTR)
-			look_at_spinner(s, &mark);
+			look_at_spinner(s, &spinner);
 		det_take_outside();
 	}
 	if (stop != HK_HOSTILE && stop != HK_DEAD)

@@ -823,12 +823,6 @@ drop_entries(struct vmspace *vs)
 	    vs->vs_locked == 0);
 }
 
-/*
- * The reverse maps first: as long as somebody may follow one to this space,
- * the machine must be there to be told.  Then the machine forgets, then the
- * pages go.  An entry that is gone while its pages still stand is harmless:
- * nobody is inside the space.
- */
 static _Atomic uint64_t returning;	/* pages, about, of spaces that are being dropped */
 
 uint64_t
@@ -837,6 +831,12 @@ vm_returning(void)
 	return atomic_load_explicit(&returning, memory_order_relaxed);
 }
 
+/*
+ * The reverse maps first: as long as somebody may follow one to this space,
+ * the machine must be there to be told.  Then the machine forgets, then the
+ * pages go.  An entry that is gone while its pages still stand is harmless:
+ * nobody is inside the space.
+ */
 void
 vmspace_drop(struct vmspace *vs)
 {

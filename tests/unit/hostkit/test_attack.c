@@ -7,7 +7,6 @@
  */
 #include <signal.h>
 #include <sys/syscall.h>
-#include "hk_int.h"
 #include "hk_stub.h"
 #include "machine.h"
 

@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "hk_int.h"
-#include "hk_stub.h"
 #include "machine.h"
 
 /*
