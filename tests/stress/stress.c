@@ -36,6 +36,7 @@
 #include <sys/mount.h>
 #include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
@@ -289,6 +290,29 @@ orphans(void)
 		}
 	}
 	MUST(errno == ECHILD && seen == 6 + 2 * (1 + 2 + 3));
+}
+
+/* Children that their parent traces end while it waits: it buries each at once. */
+static void
+traced(void)
+{
+	int status, ended = 0;
+
+	for (int i = 0; i < 6; i++) {
+		for (int k = 1; k <= 3; k++) {
+			if (must_fork() != 0)
+				continue;
+			MUST(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+			dawdle();
+			_exit(k);
+		}
+		dawdle();
+		while (waitpid(-1, &status, 0) > 0) {
+			MUST(WIFEXITED(status));
+			ended += WEXITSTATUS(status);
+		}
+	}
+	MUST(errno == ECHILD && ended == 6 * (1 + 2 + 3));
 }
 
 /* ------------------------------------------------------------- threads -- */
@@ -2047,7 +2071,8 @@ static const struct {
 	const char	*name;
 	void		(*run)(void);
 } all[] = {
-	{ "tree", tree }, { "orphans", orphans }, { "threads", threads }, { "requeue", requeue }, { "timers", timers },
+	{ "tree", tree }, { "orphans", orphans }, { "traced", traced }, { "threads", threads },
+	{ "requeue", requeue }, { "timers", timers },
 	{ "descriptors", descriptors }, { "pipes", pipes }, { "memory", memory }, { "remap", remap },
 	{ "signals", signals }, { "names", names }, { "layers", layers }, { "exec", exec },
 	{ "dirs", dirs }, { "fds", fds },

@@ -338,6 +338,7 @@ become_zombie(struct proc *p, struct lwp *l)
 	bool gone, kept;
 
 	lwp_account(l, time_now(), false);
+	proc_hold(p);			/* l's reference goes with l, as soon as its tracer has heard */
 	part(l);
 	spin_lock(&proc_tree);
 	if (was_link(p))
@@ -356,6 +357,7 @@ become_zombie(struct proc *p, struct lwp *l)
 	proc_tell_ended(p);
 	if (gone)
 		proc_remove(p);
+	proc_drop(p);
 	return kept;
 }
 
