@@ -317,7 +317,9 @@ node_create(struct mount *mp, const struct pnode *like, enum v_type type, struct
 		return ENOMEM;
 	*n = *like;
 	error = vnode_create(mp, type, &procfs_ops, n, out);
-	if (error != 0)
+	if (error == 0)
+		lk_init(&(*out)->v_lk, LR_ptree_vnode);
+	else
 		kfree(n);
 	return error;
 }

@@ -26,7 +26,6 @@
 	L(kmsg_reader, 0)	/* file/memdev: /dev/kmsg's place */	\
 	L(procfs_text, 0)	/* a procfs file's text */		\
 	L(procfs_load, 0)	/* procfs: load averages */		\
-	L(disk, MANY)		/* file/disk: a disk's tables; then the list of slices */	\
 	L(mount, 0)		/* the mount table */			\
 	L(overlay3_rename, 0)	/* as the next six, of an overlay that has an overlay2 as a layer */	\
 	L(overlay3_vnode, MANY)							\
@@ -37,6 +36,8 @@
 	L(overlay_rename, 0)	/* as `rename`, of an overlay */	\
 	L(overlay_vnode, MANY)	/* as `vnode`, of an overlay: it uses other filesystems' names */	\
 	L(overlay_copy, 0)	/* an overlay's file: copying it up */	\
+	L(ptree_vnode, MANY)	/* as `vnode`, of procfs and sysfs: what they show is others' */	\
+	L(disk, MANY)		/* file/disk: a disk's tables; then the list of slices */	\
 	L(rename, 0)		/* a mount: renames between its directories */	\
 	L(vnode, MANY)		/* v_lk: parents before children, else by address */	\
 	L(pipe, 0)								\
