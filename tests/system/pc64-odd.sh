@@ -116,6 +116,7 @@ cat >"$t/script" <<'E'
 monitor HERE/mon
 expect #
 send for c in 0 1 2 3 4 5 6 7; do printf '\\033[0;3%d;4%dmdark\\033[1mbright' $c $((7 - c)); done\r
+expect #
 send printf '\\033[0m'; printf '\\033]2;dra''wn\\a'; read word; exit\r
 expect drawn
 qemu screendump HERE/ppm

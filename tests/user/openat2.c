@@ -73,7 +73,7 @@ show(int dir, const char *path, uint64_t flags, uint64_t resolve)
 
 static const char *const paths[] = {
 	"file", ".", "in", "in/file", "in/../file", "in/../../file", "..", "../file", "../root/file", "/",
-	"/file", "/tmp", "abs", "rel", "up", "out", "self", "deep", "loop", "dirlink/file", "dirlink/",
+	"/file", "/etc", "abs", "rel", "up", "out", "self", "deep", "loop", "dirlink/file", "dirlink/",
 	"outlink/file", "missing", "in/missing", "mnt", "mnt/x", "mnt/..", "mnt/../file", "magic",
 	"magic/file", "magicfile", "magicfile/..", "file/x", "abs2/file", "in/../in/../in/../in/file", "tmnt", "mnt/out",
 };
