@@ -19,7 +19,7 @@
 #   helpers   tests/system/*.c, each a host program that a test uses
 #   explore_bugs  names of the copies that tests/unit/explore makes
 #
-# Knobs: O=DIR  CC=clang  V=1  SANITIZE=undefined|address|thread  T=name
+# Knobs: O=DIR  CC=clang  V=1  DEBUG=1  SANITIZE=undefined|address|thread  T=name
 # Configuration is which lists are linked, never an #ifdef.
 
 MAKEFLAGS	+= --no-builtin-rules --no-builtin-variables
@@ -87,8 +87,23 @@ ubsan_trap	:= $(ubsan) $(if $(findstring clang,$(CC)),-fsanitize-trap=undefined,
 san_kern	:= $(ubsan_trap)
 san_host	:= $(if $(findstring clang,$(CC)),$(ubsan_trap),$(ubsan) -fno-sanitize-recover=undefined)
 endif
+# Addresses.  The unit tests have the compiler's own runtime; the kernel has ours, sys/kern/debug/asan.c, which knows its
+# allocators and its stacks, and the host code of its images has none.  With clang: the unit tests only.
+kernel_script	:= vkernel/image/kernel.ld
 ifneq ($(filter address,$(SANITIZE)),)
 san_unit	:= -fsanitize=address
+ifeq ($(findstring clang,$(CC)),)
+asan_shadow	:= 0x100000000000
+asan_told	:= -DKERNEL_ASAN -DASAN_SHADOW=$(asan_shadow)ull -DLWKT_STACK_BYTES=65536u -DBOOT_STACK_BYTES=65536
+san_kern	+= $(asan_told) -fsanitize=kernel-address -fasan-shadow-offset=$(asan_shadow) --param asan-globals=1 \
+		   --param asan-stack=1 --param asan-instrumentation-with-call-threshold=1000000 \
+		   -fsanitize-address-use-after-scope
+kern		+= sys/kern/debug/asan.c
+kerntest	+= tests/kernel/planted_asan.c
+launch		+= platform/vkernel/asan/shadow.c
+kernel_ld	:= --wrap=memcpy --wrap=memmove --wrap=memset
+kernel_script	:= $(O)/image/kernel.ld
+endif
 endif
 # Data races between the kernel's CPUs: platform/vkernel/tsan.  Addresses must be ones that its runtime follows, and
 # its functions run on the kernel's stacks.  Hostkit, its signals and the stubs are outside.
@@ -142,7 +157,10 @@ gen_kern_o	:= $(patsubst $(O)/gen/%.c,$(O)/obj/gen/%.o,$(gen_kern))
 kern_o		:= $(call ko,$(kern)) $(gen_kern_o)
 kerntest_o	:= $(call ko,$(kerntest))
 hostkit_o	:= $(call ho,$(hostkit))
-launch_o	:= $(call ho,$(launch))
+# Host code of the images: not instrumented where that of the unit tests is.
+ih		= $(patsubst %.c,$(O)/obj/$(if $(san_unit),image,host)/%.o,$(filter %.c,$(1))) $(call ho,$(filter %.S,$(1)))
+launch_o	:= $(call ih,$(launch))
+image_lib	:= $(O)/$(if $(san_unit),image,lib)/libhostkit.a
 unit_bin	:= $(patsubst tests/unit/%.c,$(O)/unit/%,$(unit))
 example_bin	:= $(patsubst hostkit/examples/%.c,$(O)/examples/%,$(wildcard hostkit/examples/*.c))
 user_bin	:= $(patsubst tests/user/%.c,$(O)/user/%,$(user)) $(patsubst tests/user/%.c,$(O)/user/%_glibc,$(user_glibc))
@@ -158,13 +176,17 @@ $(O)/obj/kern/%.o: %.c $(O)/flags | $(gen_h)
 
 $(O)/obj/kern/sys/core/rt/string.o $(O)/obj/pc64/sys/core/rt/string.o: kernflags += -fno-builtin
 
+# The address sanitizer's runtime, which looks at what nobody else may.
+$(O)/obj/kern/sys/kern/debug/asan.o: san_kern := $(asan_told) -fno-tree-loop-distribute-patterns
+$(O)/obj/image/platform/vkernel/asan/shadow.o: hostflags += -DASAN_SHADOW=$(asan_shadow)ull
+
 $(O)/obj/kern/%.o: %.S $(O)/flags | $(gen_h)
 	@mkdir -p $(@D)
 	$(call say,KAS,$<)
 	$(Q)$(CC) $(kernflags) $(call incof,$<) -c -o $@ $<
 
 # The same sources for a PC: linked in the top 2 GiB of addresses, with that platform's headers.
-pc64_files	:= $(filter-out platform/%,$(kern)) $(pc64)
+pc64_files	:= $(filter-out platform/% sys/kern/debug/asan.c,$(kern)) $(pc64)
 $(O)/obj/pc64/%.o: %.c $(O)/flags | $(gen_h)
 	@mkdir -p $(@D)
 	$(call say,PCC,$<)
@@ -213,6 +235,22 @@ $(O)/obj/host/%.o: %.S $(O)/flags
 	$(call say,AS,$<)
 	$(Q)$(CC) $(hostflags) -c -o $@ $<
 
+$(O)/obj/image/%.o: %.c $(O)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(hostflags) $(san_host) -c -o $@ $<
+
+$(O)/image/libhostkit.a: $(call ih,$(hostkit))
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# Constructors tell the address sanitizer of global variables: they stay, under a name by which the launcher's link
+# finds them and the check of what can change does not.  What would be called at the end goes.
+$(O)/image/kernel.ld: vkernel/image/kernel.ld Makefile
+	@mkdir -p $(@D)
+	$(Q)sed 's|/DISCARD/.*|/DISCARD/ : { *(.fini_array) }\n\t.init_array.00099 : { *(.init_array .init_array.*) }|' $< >$@
+
 $(O)/lib/libhostkit.a: $(hostkit_o)
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
@@ -251,7 +289,7 @@ $(O)/user/%_glibc: tests/user/%.c $(O)/flags
 	$(Q)$(CC) $(warn) -O1 -g -D_GNU_SOURCE -static -MD -MP -MF $@.d -o $@ $< -lpthread
 
 $(O)/guest/%: tests/guest/%.c $(O)/flags
-	$(call musl,-O1)
+	$(call musl,-O1 -fno-omit-frame-pointer)
 
 $(O)/stress/%: tests/stress/%.c $(O)/flags | $(gen_calls)
 	$(call musl,-O1 $(incgen))
@@ -298,10 +336,10 @@ $(O)/explore/%/explore: $(explored) $(wildcard tests/unit/explore/*) $(explored_
 # table from it -> names checked and localised -> linked with launcher, library
 # and libc at fixed addresses.  $(1): image name; $(2): its objects.
 define image
-$(O)/image/$(1)/kernel1.o: $(2) vkernel/image/kernel.ld $(lists) Makefile
+$(O)/image/$(1)/kernel1.o: $(2) $(kernel_script) $(lists) Makefile
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$$(Q)$(LD) -r $(kernel_ld) -T vkernel/image/kernel.ld -o $$@ $(2)
+	$$(Q)$(LD) -r $(kernel_ld) -T $(kernel_script) -o $$@ $(2)
 
 $(O)/image/$(1)/symtab.o: $(O)/image/$(1)/kernel1.o scripts/gen/mksymtab.awk
 	$$(call say,SYMTAB,$$@)
@@ -313,17 +351,17 @@ $(O)/image/$(1)/symtab.o: $(O)/image/$(1)/kernel1.o scripts/gen/mksymtab.awk
 $(O)/image/$(1)/kernel.o: $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o vkernel/image/exports \
     scripts/check/symbols.sh scripts/check/hk.sym
 	$$(call say,KERNEL,$$@)
-	$$(Q)$(LD) -r -T vkernel/image/kernel.ld -o $$(@D)/kernel2.o $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o
+	$$(Q)$(LD) -r -T $(kernel_script) -o $$(@D)/kernel2.o $(O)/image/$(1)/kernel1.o $(O)/image/$(1)/symtab.o
 	$$(Q)sh scripts/check/symbols.sh -w scripts/check/hk.sym$(kernel_sym) $$(@D)/kernel2.o
 	$$(Q)awk '/^hk_/ { print $$$$1, "hostside_" $$$$1 }' scripts/check/hk.sym >$$(@D)/hostside.syms
 	$$(Q)$(OBJCOPY) --keep-global-symbols=vkernel/image/exports --redefine-syms=$$(@D)/hostside.syms $$(@D)/kernel2.o $$@
 
-$(O)/bin/$(1): $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vkernel/image/hostside.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a \
+$(O)/bin/$(1): $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vkernel/image/hostside.o $(O)/image/$(1)/kernel.o $(image_lib) \
     vkernel/image/vkernel.ld
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
 	$$(Q)$(CC) $(link) $(no_pie) -g $(san_host) -Wl,-T,vkernel/image/vkernel.ld -Wl,-z,noexecstack -o $$@ \
-	    $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vkernel/image/hostside.o $(O)/image/$(1)/kernel.o $(O)/lib/libhostkit.a -lpthread
+	    $(launch_o) $(O)/obj/host/vkernel/image/root.o $(O)/obj/host/vkernel/image/hostside.o $(O)/image/$(1)/kernel.o $(image_lib) -lpthread
 endef
 $(eval $(call image,vkernel,$(kern_o)))
 $(eval $(call image,vkernel-test,$(kern_o) $(kerntest_o)))
@@ -357,7 +395,8 @@ $(O)/pc64/$(1).symtab.o: $(O)/pc64/$(1).o scripts/gen/mksymtab.awk
 
 $(O)/pc64/$(1).elf: $(O)/pc64/$(1).o $(O)/pc64/$(1).symtab.o platform/pc64/boot/pc64.ld
 	$$(call say,LINK,$$@)
-	$$(Q)$(LD) -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments -T platform/pc64/boot/pc64.ld -o $$@ $$(filter %.o,$$^)
+	$$(Q)$(LD) -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments --build-id \
+	    -T platform/pc64/boot/pc64.ld -o $$@ $$(filter %.o,$$^)
 endef
 $(eval $(call pc64_image,kernel,$(pc64_o)))
 $(eval $(call pc64_image,kernel-test,$(pc64_o) $(call po,$(kerntest) $(pc64test))))
@@ -398,15 +437,14 @@ $(O)/gen/include/gen/version.h: FORCE
 $(launch_o): | $(O)/gen/include/gen/version.h
 
 # Lists what was read for this build, not for those of tests/long inside it.
-deps		:= find $(O) \( -path $(O)/asan -o -path $(O)/tsan -o -path $(O)/ubsan \) -prune -o -name '*.d' -print
+deps		:= find $(O) \( -path $(O)/asan -o -path $(O)/tsan -o -path $(O)/ubsan -o -path $(O)/careful -o -path $(O)/silent \) -prune -o -name '*.d' -print
 
 # ----------------------------------------------------------------- targets --
 .PHONY: all kernel-objects unit user helpers explorers fuzz programs setup setup-run setup-bench setup-long \
 	run test test-unit test-long check bench clean help FORCE
 
 tool_bin	:= $(patsubst vkernel/tools/%.c,$(O)/tools/%,$(tools))
-# The sanitizer of addresses is for the unit tests: an image has addresses of its own.
-images		:= $(if $(filter address,$(SANITIZE)),,$(O)/bin/vkernel $(O)/bin/vkernel-test)
+images		:= $(if $(and $(san_unit),$(findstring clang,$(CC))),,$(O)/bin/vkernel $(O)/bin/vkernel-test)
 
 ## all          the vkernel command, the hostkit library, and what they need (default)
 all: kernel-objects $(tool_bin) $(O)/lib/libhostkit.a $(example_bin) $(images)
@@ -520,7 +558,7 @@ clean:
 
 ## help         this text
 help:
-	@echo 'usage: make [TARGET] [O=DIR] [CC=clang] [V=1] [SANITIZE=undefined|address|thread] [T=NAME]'
+	@echo 'usage: make [TARGET] [O=DIR] [CC=clang] [V=1] [DEBUG=1] [SANITIZE=undefined|address|thread] [T=NAME]'
 	@sed -n 's/^## /  /p' Makefile
 
 -include $(shell $(deps) 2>/dev/null)

@@ -57,6 +57,7 @@
 #define NEVER		UINT64_MAX
 #define HOST_STACK_MAX	(64u << 20)	/* a host thread's own stack is not larger */
 #define INSPECT_NS	1000000000u
+#define SAMPLE_HZ_MAX	10000u
 #define IDLE_SPIN	20000u		/* HK_F_SPIN: about 50 us of looking before sleeping */
 
 void	hk_stack_enter(uint64_t top, void (*entry)(void *), void *arg, uint64_t *saved);
@@ -224,6 +225,55 @@ interrupted(const struct hk_cpu_rec *c, const ucontext_t *uc)
 	};
 }
 
+void
+hk_on_sample(const _Atomic uint32_t *hz, void (*handler)(const struct hk_trap *))
+{
+	hk_m.m_sample_hz = hz;
+	atomic_store(&hk_m.m_on_sample, handler);
+}
+
+void
+hk_cpu_sample_rates(void)
+{
+	uint32_t hz;
+	uint64_t ns;
+
+	if (atomic_load(&hk_m.m_on_sample) == NULL)
+		return;
+	hz = atomic_load_explicit(hk_m.m_sample_hz, memory_order_relaxed);
+	ns = hz == 0 ? 0 : hz < SAMPLE_HZ_MAX ? 1000000000u / hz : 1000000000u / SAMPLE_HZ_MAX;
+	for (uint32_t cpu = 0; cpu < hk_m.m_ncpu; cpu++) {
+		struct hk_cpu_rec *c = &hk_m.m_cpu[cpu];
+		struct timespec each = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+		struct itimerspec its = { .it_interval = each, .it_value = each };
+
+		if (atomic_load(&c->c_state) != HK_CPU_RUNNING ||
+		    atomic_exchange_explicit(&c->c_sample_ns, ns, memory_order_relaxed) == ns)
+			continue;
+		HK_SYS3(SYS_timer_settime, c->c_sample_id, 0, &its);
+	}
+}
+
+/* Half of the time between two, so that one that comes a little early counts. */
+static void
+take_sample(struct hk_cpu_rec *c, const struct hk_trap *at)
+{
+	uint64_t ns = atomic_load_explicit(&c->c_sample_ns, memory_order_relaxed), now;
+	_Atomic uint32_t *sleeps = atomic_load_explicit(&c->c_wait, memory_order_relaxed);
+	void (*on_sample)(const struct hk_trap *) = atomic_load(&hk_m.m_on_sample);
+
+	if (ns == 0 || on_sample == NULL)
+		return;
+	now = hk_clock_mono();
+	if (now < c->c_sample_at)
+		return;
+	c->c_sample_at = now + ns / 2;
+	if (atomic_load_explicit(&c->c_space, memory_order_relaxed) >= 0)
+		hk_post(c->c_index, HK_BIT_SAMPLE);
+	else if (sleeps == NULL)
+		on_sample(at);
+}
+
 /*
  * Anybody may send this signal, and of two that come together the host
  * delivers one: so it says "look" and nothing else.
@@ -247,6 +297,7 @@ on_timer(int signo, siginfo_t *si, void *uc)
 	}
 	if (atomic_exchange(&c->c_stuck, false) && on_stuck != NULL)
 		on_stuck(&at);
+	take_sample(c, &at);
 }
 
 void
@@ -395,15 +446,37 @@ open_signals(void)
 	HK_SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &set, 0, 8);
 }
 
+/* A timer that signals the CPU's thread; *id -1: none.  0 or -errno. */
+static long
+timer_make(const struct hk_cpu_rec *c, int32_t *id)
+{
+	struct sigevent sev;
+
+	memset(&sev, 0, sizeof(sev));
+	sev.sigev_notify = SIGEV_THREAD_ID;
+	sev.sigev_signo = HK_SIGNO_TIMER;
+	sev._sigev_un._tid = c->c_hosttid;
+	*id = -1;
+	return HK_SYS3(SYS_timer_create, CLOCK_MONOTONIC, &sev, id);
+}
+
+static void
+timers_delete(const struct hk_cpu_rec *c)
+{
+	if (c->c_timer_id >= 0)
+		HK_SYS1(SYS_timer_delete, c->c_timer_id);
+	if (c->c_sample_id >= 0)
+		HK_SYS1(SYS_timer_delete, c->c_sample_id);
+}
+
 /* Give the calling thread what a CPU needs.  0 or -errno; on failure nothing is left. */
 static long
 dress(struct hk_cpu_rec *c, uint64_t gsbase)
 {
-	struct sigevent sev;
 	stack_t ss = { .ss_size = SIGSTACK_BYTES };
-	int timer_id = -1;
 	long r;
 
+	c->c_timer_id = c->c_sample_id = -1;
 	r = HK_SYS5(SYS_mmap, 0, SIGSTACK_BYTES, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	if (r < 0)
@@ -413,22 +486,14 @@ dress(struct hk_cpu_rec *c, uint64_t gsbase)
 	r = HK_SYS1(SYS_sigaltstack, &ss);
 	if (r < 0)
 		goto undo_stack;
-	memset(&sev, 0, sizeof(sev));
-	sev.sigev_notify = SIGEV_THREAD_ID;
-	sev.sigev_signo = HK_SIGNO_TIMER;
-	sev._sigev_un._tid = c->c_hosttid;
-	r = HK_SYS3(SYS_timer_create, CLOCK_MONOTONIC, &sev, &timer_id);
-	if (r < 0)
-		goto undo_altstack;
-	c->c_timer_id = timer_id;
-	r = HK_SYS2(SYS_arch_prctl, ARCH_SET_GS, gsbase);
-	if (r < 0)
-		goto undo_timer;
-	return 0;
-
-undo_timer:
-	HK_SYS1(SYS_timer_delete, timer_id);
-undo_altstack:
+	r = timer_make(c, &c->c_timer_id);
+	if (r == 0)
+		r = timer_make(c, &c->c_sample_id);
+	if (r == 0)
+		r = HK_SYS2(SYS_arch_prctl, ARCH_SET_GS, gsbase);
+	if (r == 0)
+		return 0;
+	timers_delete(c);
 	ss.ss_flags = SS_DISABLE;
 	HK_SYS1(SYS_sigaltstack, &ss);
 undo_stack:
@@ -441,7 +506,7 @@ undress(struct hk_cpu_rec *c)
 {
 	stack_t ss = { .ss_flags = SS_DISABLE };
 
-	HK_SYS1(SYS_timer_delete, c->c_timer_id);
+	timers_delete(c);
 	HK_SYS1(SYS_sigaltstack, &ss);
 	HK_SYS2(SYS_munmap, c->c_sigstack, SIGSTACK_BYTES);
 }
@@ -543,6 +608,7 @@ hk_cpu_start(uint32_t cpu, _Atomic uint32_t *mailbox, uint64_t gsbase, uint64_t 
 	c->c_trapped = false;
 	atomic_store(&c->c_timer_want, NEVER);
 	atomic_store(&c->c_timer_armed, NEVER);
+	atomic_store(&c->c_sample_ns, 0);
 	atomic_store(&c->c_state, HK_CPU_STARTING);
 	atomic_store(&c->c_mailbox, mailbox);
 	error = hk_sysops.thread(cpu_main, &s, &c->c_thread);
@@ -605,6 +671,7 @@ hk_cpus_fini(void)
 	if (atomic_load(&trap_handler) != NULL)
 		hk_on_trap(NULL);
 	hk_on_stuck(NULL);
+	hk_on_sample(NULL, NULL);
 }
 
 /* -------------------------------------------------------------- clocks -- */

@@ -198,6 +198,9 @@ struct hk_cpu_rec {
 	_Atomic uint32_t	c_inspect;	/* 1: somebody wants c_seen; 2: it is there.  cpu.c */
 	struct hk_trap		c_seen;		/* the handler's, until c_inspect is 2 */
 	_Atomic bool		c_stuck;	/* its thread is to call m_on_stuck */
+	int32_t			c_sample_id;	/* the host's name of the timer for samples */
+	_Atomic uint64_t	c_sample_ns;	/* between two samples; 0: none.  The main thread's */
+	uint64_t		c_sample_at;	/* not before this.  The handler's */
 	uint64_t		c_thread;	/* handle for join */
 	uint64_t		c_sigstack;	/* address of the signal stack */
 	uint64_t		c_host_rsp;	/* the host thread's own stack, while it runs on the caller's */
@@ -249,6 +252,8 @@ struct hk_machine {
 	/* cpu.c */
 	struct hk_cpu_rec	m_cpu[HK_CPU_MAX];
 	void			(*_Atomic m_on_stuck)(const struct hk_trap *);	/* NULL: nobody wants to know */
+	void			(*_Atomic m_on_sample)(const struct hk_trap *);	/* likewise */
+	const _Atomic uint32_t	*m_sample_hz;	/* constant once m_on_sample is set */
 	/* figures, each as in struct hk_stats */
 	_Atomic uint64_t	n_made, n_recycled, n_killed, n_maps, n_unmaps, n_protects, n_evictions;
 };
@@ -331,6 +336,8 @@ extern _Thread_local uint64_t hk_host_stack;
 void	hk_place_follow(struct hk_space_rec *sp, uint32_t cpu);
 /* sp_lock held.  Nobody is inside: all its threads come to the host CPU of the calling CPU, if that is one. */
 void	hk_place_gather(struct hk_space_rec *sp);
+/* Main thread, at each heartbeat: arm or stop the CPUs' timers for samples, if that was changed. */
+void	hk_cpu_sample_rates(void);
 /* Make the CPU's thread call m_on_stuck where it is. */
 void	hk_cpu_tell_stuck(struct hk_cpu_rec *c);
 /* Wake the main thread's loop so that it calls hk_spaces_refill() and hk_watchdog() soon.  Any thread. */

@@ -84,7 +84,7 @@ check_host(uint64_t *map_count)
 static hk_result
 check_config(const struct hk_config *cfg)
 {
-	const uint32_t known = HK_F_SPIN | HK_F_NO_HUGE | HK_F_NO_PLACE | HK_F_TRAP_TSC;
+	const uint32_t known = HK_F_SPIN | HK_F_NO_HUGE | HK_F_NO_PLACE | HK_F_TRAP_TSC | HK_F_STAY;
 
 	if (made)
 		return hk_fail(HK_INVAL, "there is one machine per process and it exists already");

@@ -10,7 +10,8 @@
  *
  * Invariants
  *   I1  the signals of `taken` are blocked in every thread from hk_init() on
- *       and are read from one signalfd: no handler of ours runs for them.
+ *       and are read from one signalfd: no handler of ours runs for them,
+ *       but for an interrupt's, which a debugger may keep for itself.
  *   I2  there is one reaper, this thread.
  *   I3  exit_status is set once, by the first who asks.
  *   I4  a pending signal bit is set before HK_BIT_SIGNAL is posted.
@@ -156,11 +157,43 @@ suspend(void)
 	HK_SYS2(SYS_kill, HK_SYS0(SYS_getpid), SIGSTOP);
 }
 
+static volatile sig_atomic_t came;
+
+static void
+on_interrupt(int signo)
+{
+	(void)signo;
+	came = 1;
+}
+
+/*
+ * A debugger interrupts us by SIGINT, and sees what is delivered, not what is read from a descriptor.  So it
+ * is delivered once more, in this thread; the debugger keeps it, or we have it.
+ */
+static bool
+is_kept(int signo)
+{
+	struct sigaction sa = { .sa_handler = on_interrupt }, old;
+	sigset_t one;
+
+	sigemptyset(&one);
+	sigaddset(&one, signo);
+	came = 0;
+	sigaction(signo, &sa, &old);
+	HK_SYS3(SYS_tgkill, HK_SYS0(SYS_getpid), HK_SYS0(SYS_gettid), signo);
+	HK_SYS4(SYS_rt_sigprocmask, SIG_UNBLOCK, &one, 0, 8);
+	HK_SYS4(SYS_rt_sigprocmask, SIG_BLOCK, &one, 0, 8);
+	sigaction(signo, &old, NULL);
+	return came == 0;
+}
+
 static void
 take_signal(int signo)
 {
 	uint32_t bit = 0;
 
+	if (signo == SIGINT && is_kept(signo))
+		return;
 	if (signo == SIGCHLD)
 		hk_spaces_reap();
 	else if (signo == SIGTSTP)
@@ -261,7 +294,7 @@ hk_exit(int status)
 
 	atomic_compare_exchange_strong(&exit_status, &none, status);
 	hk_serve_poke();
-	if (hk_cpu_self() != NULL)
+	if (hk_cpu_self() != NULL && (hk_m.m_flags & HK_F_STAY) == 0)
 		hk_cpu_stop();
 	for (;;)
 		HK_SYS2(SYS_ppoll, NULL, 0);	/* the main thread ends the process */

@@ -286,6 +286,7 @@ hk_watchdog(void)
 	uint64_t next = watch_mail();
 	uint32_t cpu;
 
+	hk_cpu_sample_rates();
 	for (cpu = 0; cpu < hk_m.m_ncpu; cpu++) {
 		uint64_t wish = watch_cpu(&hk_m.m_cpu[cpu], cpu);
 

@@ -25,6 +25,16 @@ struct kmem_cpu {
 };
 
 /* What sys/vm keeps per CPU: mycpu->c_vm. */
+/* kmem/debug.c: freed objects that nobody gets yet, the oldest at kq_head. */
+#define KMEM_QUEUE		256u
+#define KMEM_QUEUE_BYTES	(256u << 10)
+struct kmem_freed { void *p; size_t room; };
+struct kmem_queue {
+	uint32_t	kq_head, kq_n;
+	size_t		kq_bytes;
+	struct kmem_freed kq_object[KMEM_QUEUE];
+};
+
 struct vm_cpu {
 	struct list	v_pages;	/* [cpu] free single pages, newest first */
 	figure_t	v_npages;	/* [cpu] */
@@ -32,6 +42,7 @@ struct vm_cpu {
 	figure_t	v_anon, v_cache, v_shmem;
 	figure_t	v_kmem_pages;	/* [cpu] likewise, of large objects */
 	struct kmem_cpu	v_kmem[KMEM_CLASSES];	/* [cpu] */
+	struct kmem_queue *v_freed;	/* [cpu] NULL: kmem_debug is off */
 	uint64_t	v_kstack[KSTACK_CACHE];	/* [cpu] mapped stacks, newest last */
 	uint32_t	v_nkstack;	/* [cpu] */
 	_Atomic uint32_t v_usection;	/* [atomic: owner writes] odd inside a section that uses a translation */
@@ -45,6 +56,7 @@ uint64_t kstack_trim(void);
 uint64_t kmem_trim(void);
 uint64_t page_cache_trim(void);
 void	kstack_init(void);
+void	kmem_debug_init(void);		/* before anything is allocated */
 
 /* Free a page that is nobody's any more (refs 0). */
 void	page_free(struct page *pg);

@@ -62,6 +62,7 @@ enum {
 	HK_F_NO_HUGE	= 1u << 1,	/* never collapse RAM into huge pages */
 	HK_F_NO_PLACE	= 1u << 2,	/* leave host CPU affinity alone */
 	HK_F_TRAP_TSC	= 1u << 3,	/* a guest's RDTSC and RDTSCP are HK_TRAPs (general protection, 13) */
+	HK_F_STAY	= 1u << 4,	/* a CPU that calls hk_exit() keeps its stack: no hk_fini() */
 };
 
 struct hk_config {
@@ -128,6 +129,7 @@ void	hk_ram_release(uint64_t pa, size_t len);
 #define HK_BIT_SIGNAL	(1u << 2)	/* hk_signals() is not zero */
 #define HK_BIT_BEAT	(1u << 3)	/* nothing: that the mailbox is emptied shows that the CPU lives */
 #define HK_BIT_FILES	(1u << 4)	/* hk_files_done() has something */
+#define HK_BIT_SAMPLE	(1u << 6)	/* hk_on_sample(): a guest was met */
 #define HK_BIT_USER	(1u << 8)	/* first bit that is free */
 
 /*
@@ -187,6 +189,15 @@ void	hk_on_trap(void (*handler)(const struct hk_trap *));
  * signal met (as hk_cpu_inspect() tells it), and returns.  NULL: nobody is watched.
  */
 void	hk_on_stuck(void (*handler)(const struct hk_trap *));
+
+/*
+ * While *hz is not zero each CPU's thread is interrupted about so often a
+ * second, from at most a second after the change on.  A CPU that idles is left
+ * alone; one whose guest runs gets HK_BIT_SAMPLE, so that hk_run() returns
+ * soon; else the handler is called as that of hk_on_stuck() is.  Once, before
+ * the first CPU starts.
+ */
+void	hk_on_sample(const _Atomic uint32_t *hz, void (*handler)(const struct hk_trap *));
 
 /*
  * Where is CPU `cpu` right now?  Its rip, rsp and rbp, taken by a signal after

@@ -10,8 +10,11 @@
  *
  * Another processor begins in the trampoline, copied to a page below 1 MiB,
  * in real mode, and goes to long mode with tables that mmu.c's root is part of.
+ *
+ * Nobody called what calls C here: debuggers end there.
  */
 #include "../cpu/gate.h"
+	.cfi_sections .debug_frame
 #define BASE		0xffffffff80000000
 #define PHYS(x)		((x) - BASE)
 #define CR4_PAE		0x20
@@ -114,10 +117,13 @@ early_stack_end:
 
 	.text
 high:
+	.cfi_startproc
+	.cfi_undefined %rip
 	leaq	boot_stack + 32768(%rip), %rsp
 	xorl	%ebp, %ebp
 	call	boot_main		/* (uint32_t magic, uint64_t info) */
 	ud2
+	.cfi_endproc
 
 /* ------------------------------------------------ the other processors -- */
 /* Copied to a page below 1 MiB; what follows trampoline_args is filled in for each. */
@@ -180,7 +186,10 @@ trampoline_end:
 	.text
 	.globl	boot_arrive
 boot_arrive:
+	.cfi_startproc
+	.cfi_undefined %rip
 	movq	%rcx, %cr3
 	call	cpu_arrive
 	ud2
+	.cfi_endproc
 	.section .note.GNU-stack, "", @progbits

@@ -21,8 +21,11 @@
  *       mapped so high that what follows its SYSCALL is not in the lower half.
  *   G4  Flags on entry: by SYSCALL the mask clears them; by a gate the
  *       processor clears IF and TF, and we the rest (AC, DF, NT).
+ *
+ * While C serves a trap, debuggers find who was interrupted by TRAPPED.
  */
 #include "gate.h"
+	.cfi_sections .debug_frame
 
 /* struct md_regs up to rdi, and what trap doors leave below the vector. */
 .macro	PUSH_REGS rax=%rax
@@ -41,6 +44,30 @@
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+.endm
+
+/* %rbp is a struct trap_frame: from it the registers of who was interrupted. */
+.macro	TRAPPED
+	.cfi_startproc
+	.cfi_signal_frame
+	.cfi_def_cfa %rbp, 0
+	.cfi_offset %r15, 0
+	.cfi_offset %r14, 8
+	.cfi_offset %r13, 16
+	.cfi_offset %r12, 24
+	.cfi_offset %rbp, 32
+	.cfi_offset %rbx, 40
+	.cfi_offset %r11, 48
+	.cfi_offset %r10, 56
+	.cfi_offset %r9, 64
+	.cfi_offset %r8, 72
+	.cfi_offset %rax, 80
+	.cfi_offset %rcx, 88
+	.cfi_offset %rdx, 96
+	.cfi_offset %rsi, 104
+	.cfi_offset %rdi, 112
+	.cfi_offset %rip, 136
+	.cfi_offset %rsp, 160
 .endm
 
 	.text
@@ -231,9 +258,11 @@ trap_in_kernel:
 	cld
 	movq	%rsp, %rdi
 	movq	%rsp, %rbp
+	TRAPPED
 	andq	$-16, %rsp
 	call	trap_kernel_mode	/* (struct trap_frame *) */
 	movq	%rbp, %rsp
+	.cfi_endproc
 	RESTORE
 	iretq
 	.size	trap_common, . - trap_common
@@ -257,9 +286,11 @@ trap_anywhere:
 	wrmsr
 	movq	%rsp, %rdi
 	movq	%rsp, %rbp
+	TRAPPED
 	andq	$-16, %rsp
 	call	trap_any_mode		/* (struct trap_frame *, struct pc_cpu *) */
 	movq	%rbp, %rsp
+	.cfi_endproc
 	movl	$0xc0000101, %ecx
 	movl	%ebx, %eax
 	movq	%rbx, %rdx

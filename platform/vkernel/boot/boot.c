@@ -6,6 +6,7 @@
  * it, and starts CPU 0 in vk_entry() with the per-CPU area and the stack that
  * vk_image names.  There is nothing to probe: the machine is described.
  */
+#include <abi/debug.h>
 #include <abi/vkboot.h>
 #include <core/rt/rt.h>
 #include <hk/hk.h>
@@ -89,8 +90,10 @@ vk_entry(void *arg)
 	};
 	if ((b->b_flags & VKB_DETERMINISTIC) != 0)
 		det_init(b->b_seed);
-	else
+	else {
 		hk_on_stuck(cpu_stuck);
+		hk_on_sample(&md_sample.ds_hz, cpu_sample);
+	}
 	hk_on_trap(host_trap);
 	kmain();
 }

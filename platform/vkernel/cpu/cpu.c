@@ -12,7 +12,7 @@
 #include "cpu.h"
 
 _Static_assert(MD_INTR_TIMER == HK_BIT_TIMER && MD_INTR_CHR == HK_BIT_STREAM && MD_INTR_POWER == HK_BIT_SIGNAL &&
-    MD_INTR_BEAT == HK_BIT_BEAT && MD_INTR_FS == HK_BIT_FILES &&
+    MD_INTR_BEAT == HK_BIT_BEAT && MD_INTR_FS == HK_BIT_FILES && MD_INTR_SAMPLE == HK_BIT_SAMPLE &&
     MD_INTR_IPI >= HK_BIT_USER, "mailbox bits mean the same on both sides");
 _Static_assert(MD_POWER_OFF == HK_SIG_TERM && MD_POWER_INT == HK_SIG_INT && MD_POWER_HUP == HK_SIG_HUP &&
     MD_POWER_QUIT == HK_SIG_QUIT && MD_POWER_WINCH == HK_SIG_WINCH, "likewise");
@@ -88,6 +88,14 @@ cpu_stuck(const struct hk_trap *t)
 	struct md_ktrap k = in_kernel(t);
 
 	stuck_kernel(&k);
+}
+
+void
+cpu_sample(const struct hk_trap *t)
+{
+	struct md_ktrap at = { .kt_rip = t->rip, .kt_rsp = t->rsp, .kt_rbp = t->rbp, .kt_addr = t->addr };
+
+	sample_kernel(&at, in_kernel(t).kt_rbp);
 }
 
 void

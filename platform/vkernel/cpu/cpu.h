@@ -4,3 +4,4 @@
 #include <hk/hk.h>
 
 void	cpu_stuck(const struct hk_trap *t);	/* for hk_on_stuck() */
+void	cpu_sample(const struct hk_trap *t);	/* for hk_on_sample() */

@@ -6,7 +6,10 @@
  * places, then the other side's is popped.  The kernel is compiled without
  * vector and x87 registers, so the general ones are all there is.  rbp is
  * pushed last: word MD_CTX_RBP (0) of a saved stack is the frame pointer.
+ *
+ * What debuggers are told goes to .debug_frame, where that of C functions is: a PC's image has no .eh_frame.
  */
+	.cfi_sections .debug_frame
 	.text
 	.globl	md_ctx_switch
 	.type	md_ctx_switch, @function
@@ -32,9 +35,12 @@ md_ctx_switch:				/* (uint64_t *save_sp, uint64_t load_sp) */
 	.globl	md_ctx_start
 	.type	md_ctx_start, @function
 md_ctx_start:
+	.cfi_startproc
+	.cfi_undefined %rip			/* nobody called it: debuggers end here */
 	xorl	%ebp, %ebp
 	movq	%r12, %rdi
 	call	*%rbx
 	ud2
+	.cfi_endproc
 	.size	md_ctx_start, . - md_ctx_start
 	.section .note.GNU-stack, "", @progbits

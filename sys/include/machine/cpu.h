@@ -17,6 +17,7 @@
 #define MD_INTR_BEAT	(1u << 3)	/* nothing: while it is there the CPU has not shown that it lives */
 #define MD_INTR_FS	(1u << 4)	/* a file-request device has answered */
 #define MD_INTR_DEV	(1u << 5)	/* a device behind a bus: drv/pci.h */
+#define MD_INTR_SAMPLE	(1u << 6)	/* this CPU was to be sampled, and ran a program */
 #define MD_INTR_IPI	(1u << 8)
 
 /* How the kernel's per-CPU area begins. */
@@ -117,5 +118,14 @@ _Noreturn void trap_kernel(const struct md_ktrap *t);
  * not answer, have used more than a second of their own time without a look at their mailbox.
  */
 void	stuck_kernel(const struct md_ktrap *t);
+/*
+ * Up, in the middle of anything that CPU may do, and it goes on there: a sample of it.
+ * In code of the machine's own [kt_rsp, kt_addr) is its stack there, and `rbp` the
+ * kernel's frame that called it; else kt_addr is 0.
+ */
+void	sample_kernel(const struct md_ktrap *t, uint64_t rbp);
+/* Up: how often they are wanted (abi/debug.h); a machine may do without. */
+struct debug_sample;
+extern struct debug_sample md_sample;
 /* Up: nothing will ever go on.  `why` is said before what all threads wait for. */
 _Noreturn void hang_kernel(const char *why);

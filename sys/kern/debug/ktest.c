@@ -76,12 +76,12 @@ ktest_figure(const char *name, nsec_t took, uint64_t operations)
 }
 
 void
-ktest_run(const char *name, bool bench)
+ktest_run(const char *name, enum ktest_kind kind)
 {
 	uint32_t n = 0, bad = 0;
 
 	for (const struct ktest *const *t = __ktests_start; t < __ktests_end; t++) {
-		if ((*t)->kt_bench != bench || (name[0] != '\0' && strcmp(name, (*t)->kt_name) != 0))
+		if ((*t)->kt_kind != kind || (name[0] != '\0' && strcmp(name, (*t)->kt_name) != 0))
 			continue;
 		failures = 0;
 		(*t)->kt_fn();
@@ -92,4 +92,15 @@ ktest_run(const char *name, bool bench)
 	say("1..%u\n", n);
 	report_end();
 	md_power_off(bad == 0 && n > 0 ? 0 : 1);
+}
+
+bool
+ktest_plant(const char *name)
+{
+	for (const struct ktest *const *t = __ktests_start; t < __ktests_end; t++)
+		if ((*t)->kt_kind == KTEST_PLANT && strcmp(name, (*t)->kt_name) == 0) {
+			(*t)->kt_fn();
+			return true;
+		}
+	return false;
 }

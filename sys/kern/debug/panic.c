@@ -12,19 +12,22 @@
 #include <machine/cpu.h>
 #include <stdatomic.h>
 #include <sys/debug/bootarg.h>
+#include <sys/debug/callers.h>
 #include <sys/debug/frames.h>
 #include <sys/debug/kprint.h>
 #include <sys/debug/report.h>
 #include <sys/debug/symtab.h>
+#include <sys/lwkt/ktr.h>
 #include <sys/lwkt/thread.h>
 #include <sys/lwkt/token.h>
 
 #define FRAMES_MAX	32
+#define EVENTS		32		/* the last ones, told */
 #define EXIT_PANIC	120
 #define EXIT_HANG	121
 
 extern _Atomic bool kprint_to_console;
-static _Atomic uint32_t panicking;
+_Atomic uint32_t panicking;
 
 static void
 print_pc(uint64_t pc, bool is_return)
@@ -38,22 +41,42 @@ print_pc(uint64_t pc, bool is_return)
 		kprintf("  %#llx\n", (unsigned long long)pc);
 }
 
+void
+callers_print(const uint64_t *pc, uint32_t n)
+{
+	for (uint32_t i = 0; i < n && pc[i] != 0; i++)
+		print_pc(pc[i], true);
+}
+
 static void
 backtrace(uint64_t rbp, uint64_t low, uint64_t high)
 {
 	uint64_t pc[FRAMES_MAX];
-	uint32_t n = frames_walk(rbp, low, high, pc, FRAMES_MAX);
 
-	for (uint32_t i = 0; i < n; i++)
-		print_pc(pc[i], true);
+	callers_print(pc, frames_walk(rbp, low, high, pc, FRAMES_MAX));
+}
+
+/* The boot stack is not from the stack allocator: be content with its vicinity. */
+static uint64_t
+stack_of_current(uint64_t rbp)
+{
+	struct thread *td = curthread;
+
+	return td->td_stack != 0 ? td->td_stack : rbp;
+}
+
+uint32_t
+callers_from(const void *frame, uint64_t *pc, uint32_t max)
+{
+	uint64_t rbp = (uint64_t)frame, low = stack_of_current(rbp);
+
+	return frames_walk(rbp, low, low + LWKT_STACK_BYTES, pc, max);
 }
 
 static void
 backtrace_current(uint64_t rbp)
 {
-	struct thread *td = curthread;
-	/* The boot stack is not from the stack allocator: be content with its vicinity. */
-	uint64_t low = td->td_stack != 0 ? td->td_stack : rbp;
+	uint64_t low = stack_of_current(rbp);
 
 	backtrace(rbp, low, low + LWKT_STACK_BYTES);
 }
@@ -107,6 +130,49 @@ other_cpus(void)
 	}
 }
 
+/* One operand of an event, by its kind in abi/ktr.h. */
+static void
+print_operand(char what, uint64_t v)
+{
+	struct symtab_pos at;
+
+	if (what == 'f' && symtab_lookup(v, &at))
+		kprintf(" %s", at.sp_func);
+	else if (what == 'x')
+		kprintf(" %.8s", (const char *)&v);
+	else if (what == 'i')
+		kprintf(" %u, the pair's number %u", (uint32_t)(v >> 32), (uint32_t)v);
+	else if (what == 'f' || what == 'a')
+		kprintf(" %#llx", (unsigned long long)v);
+	else if (what != '-')
+		kprintf(" %llu", (unsigned long long)v);
+}
+
+static void
+print_event(const struct ktr_event *e, uint32_t cpu, void *arg)
+{
+	uint64_t now = *(uint64_t *)arg;
+	char what[2];
+	const char *text = ktr_text(e->ke_type, what);
+
+	if (text == NULL)
+		return;
+	kprintf("  -%llu cpu %u thread %u: %s", (unsigned long long)(now - e->ke_stamp), cpu, e->ke_thread,
+	    text);
+	print_operand(what[0], e->ke_b);
+	print_operand(what[1], e->ke_c);
+	kprintf("\n");
+}
+
+static void
+last_events(void)
+{
+	uint64_t now = ktr_stamp();
+
+	kprintf("last events, and how many ticks ago:\n");
+	ktr_last(EVENTS, print_event, &now);
+}
+
 static void
 begin(void)
 {
@@ -127,6 +193,7 @@ begin(void)
 static _Noreturn void
 finish(enum md_outcome how, int status)
 {
+	last_events();
 	other_cpus();
 	kprintf("other threads:\n");
 	lwkt_foreach(other_thread, NULL);

@@ -826,6 +826,7 @@ int
 procfs_init(void)
 {
 	proc_add_hooks(&hooks);
+	proc_set_sampled(procfs_sampled);
 	procfs_root_init();
 	fs_register(&procfs_fs);
 	return vfs_mount_boot("proc", "proc");

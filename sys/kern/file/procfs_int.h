@@ -74,6 +74,7 @@ int	procfs_partitions(struct pbuf *b, const struct pnode *n);
 int	procfs_maps(struct pbuf *b, const struct pnode *n);
 int	procfs_smaps(struct pbuf *b, const struct pnode *n);
 int	procfs_smaps_rollup(struct pbuf *b, const struct pnode *n);
+void	procfs_sampled(struct proc *p);		/* proc_set_sampled()'s */
 /* /proc/PID/map_files: the first mapping of something at or after `from`; EACCES, ENOENT: there is none. */
 int	procfs_map_next(const struct pnode *dir, uaddr_t from, struct pnode *out);
 int	procfs_map_named(const struct pnode *dir, const char *name, size_t len, struct pnode *out);

@@ -23,6 +23,7 @@
 #include <core/rt/rt.h>
 #include <sys/ipc/ipc.h>
 #include <sys/proc/cred.h>
+#include <sys/proc/sample.h>
 #include <sys/proc/vdso.h>
 #include <sys/vm/kmem.h>
 
@@ -61,19 +62,13 @@ keep_region(const struct vm_region *r, void *arg)
 }
 
 static int
-maps_get(const struct pnode *n, uaddr_t from, struct maps *m)
+maps_of(struct proc *p, uaddr_t from, struct maps *m)
 {
-	struct proc *p;
-	int error = procfs_look_at(n, &p);
-
 	memset(m, 0, sizeof *m);
-	if (error != 0)
-		return error;
 	token_get(&p->p_tok);
 	m->stack = p->p_stack_start;
 	token_release(&p->p_tok);
 	m->vs = procfs_space_of(p);
-	proc_drop(p);
 	if (m->vs == NULL)
 		return 0;
 	m->r = kmalloc_array(REGIONS_MAX, sizeof *m->r, KM_WAIT);
@@ -82,6 +77,21 @@ maps_get(const struct pnode *n, uaddr_t from, struct maps *m)
 	vm_foreach(m->vs, from, keep_region, m);
 	vm_brk(m->vs, &m->brk);
 	return 0;
+}
+
+static int
+maps_get(const struct pnode *n, uaddr_t from, struct maps *m)
+{
+	struct proc *p;
+	int error = procfs_look_at(n, &p);
+
+	if (error != 0) {
+		memset(m, 0, sizeof *m);
+		return error;
+	}
+	error = maps_of(p, from, m);
+	proc_drop(p);
+	return error;
 }
 
 static void
@@ -197,6 +207,27 @@ procfs_maps(struct pbuf *b, const struct pnode *n)
 	b->pb_from = m.next;
 	maps_put(&m);
 	return error;
+}
+
+void
+procfs_sampled(struct proc *p)
+{
+	struct label l;
+	struct maps m;
+	uaddr_t from = 0;
+
+	do {
+		int error = maps_of(p, from, &m);
+
+		for (uint32_t i = 0; error == 0 && i < m.n; i++) {
+			if ((m.r[i].prot & PROT_EXEC) == 0)
+				continue;
+			label_of(&m, &m.r[i], &l);
+			sample_map(m.r[i].start, m.r[i].end, m.r[i].off, l.text);
+		}
+		from = m.next;
+		maps_put(&m);
+	} while (from != 0);
 }
 
 /* -------------------------------------------------------------- map_files -- */

@@ -22,6 +22,7 @@
 #include <sys/init/init.h>
 #include <sys/ipc/ipc.h>
 #include <sys/lwkt/ipi.h>
+#include <sys/lwkt/ktr.h>
 #include <sys/lwkt/thread.h>
 #include <sys/net/socket.h>
 #include <sys/proc/proc.h>
@@ -112,9 +113,11 @@ boot_late(void *arg)
 	if (boot_arg("panic", NULL, 0))
 		panic("asked for by a boot argument");
 	if (boot_arg("ktest", test, sizeof test))
-		ktest_run(test, false);
+		ktest_run(test, KTEST_TEST);
 	if (boot_arg("kbench", test, sizeof test))
-		ktest_run(test, true);
+		ktest_run(test, KTEST_BENCH);
+	if (boot_arg("plant", test, sizeof test) && !ktest_plant(test))
+		refuse("no bug has this name:", test, 0);
 	vdso_init();
 	error = proc_create_first(init_main, NULL);
 	if (error != 0)
@@ -153,6 +156,19 @@ start_cpus(const uint64_t stack_top[CPU_MAX])
 			panic("cpu %u cannot be started", i);
 }
 
+static void
+start_ktr(void)
+{
+	char text[8] = "";
+	uint32_t n = 0;
+
+	(void)boot_arg("ktr", text, sizeof text);
+	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
+		n = n * 10 + (uint32_t)(*p - '0');
+	if (ktr_start(n != 0 ? n : KTR_EVENTS) != 0)
+		panic("no memory for events");
+}
+
 _Noreturn void
 kmain(void)
 {
@@ -167,6 +183,7 @@ kmain(void)
 	vm_phys_init();
 	vm_kmem_init();
 	lwkt_set_needs(&(struct lwkt_needs){ kstack_alloc, kstack_free, mem_for_ever, timeout_arm, timeout_disarm });
+	start_ktr();
 	make_cpus(stack_top);
 	vm_map_init();
 	proc_init();

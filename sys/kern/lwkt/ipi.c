@@ -31,6 +31,7 @@
 #include <core/ipi/ring.h>
 #include <stdatomic.h>
 #include <sys/lwkt/ipi.h>
+#include <sys/lwkt/ktr.h>
 
 #include "lwkt_int.h"
 
@@ -49,11 +50,13 @@ static uint32_t entries;			/* const after boot */
 /* ------------------------------------------------------------ answering -- */
 
 static void
-run_ring(struct ipi_cpu *me, struct ipi_ring *r, bool choosy)
+run_ring(struct ipi_cpu *me, uint32_t from, bool choosy)
 {
+	struct ipi_ring *r = me->i_ring[from];
 	struct ipi_entry e;
 
 	while (ring_take(r, choosy, &e)) {
+		ktr(KTR_IPI_RUN, (uint64_t)e.fn, (uint64_t)from << 32 | (r->r_head - 1));
 		md_point(MD_PT_RING, (uint64_t)e.fn);
 		me->i_depth++;
 		if (me->i_depth > me->i_deepest)
@@ -75,7 +78,7 @@ ipi_interrupt(struct cpu *c)
 		    atomic_exchange_explicit(&me->i_from[w], 0, memory_order_acq_rel);
 
 		for (; from != 0; from &= from - 1)
-			run_ring(me, me->i_ring[w * 64 + (uint32_t)__builtin_ctzll(from)], choosy);
+			run_ring(me, w * 64 + (uint32_t)__builtin_ctzll(from), choosy);
 	}
 }
 
@@ -117,10 +120,13 @@ wait_for_room(struct cpu *to, struct ipi_ring *r, uint32_t most)
 static void
 put(struct cpu *to, struct ipi_ring *r, const struct ipi_entry *e)
 {
+	uint64_t stamp;		/* before it can be run */
+
 	if (mycpu->c_ipi->i_depth == 0 && ring_used(r) > entries / 2)
 		wait_for_room(to, r, entries / 4);
-	while (!ring_put(r, e))
+	for (stamp = ktr_stamp(); !ring_put(r, e); stamp = ktr_stamp())
 		wait_for_room(to, r, entries - 1);
+	ktr_at(stamp, KTR_IPI_SEND, (uint64_t)e->fn, (uint64_t)to->c_id << 32 | (r->r_tail - 1));
 	md_point(MD_PT_RING, (uint64_t)e->fn);
 }
 

@@ -25,4 +25,9 @@ void	gap_resume(struct cpu *c, nsec_t since);
 /* Take this CPU's mailbox bits and run their handlers until it is empty.  In a critical section. */
 void	intr_dispatch(struct cpu *c);
 
+/* The boot CPU's first ring; and one as ktr_start() wished, with what the CPU had in it.  ENOMEM. */
+void	ktr_boot(struct cpu *c);
+int	ktr_init_cpu(struct cpu *c);
+void	ktr_name(const struct thread *td);
+
 extern struct lwkt_needs lwkt_needs;

@@ -20,6 +20,7 @@
 #include <abi/errno.h>
 #include <machine/cpu.h>
 #include <stdatomic.h>
+#include <sys/lwkt/ktr.h>
 #include <sys/lwkt/port.h>
 #include <sys/lwkt/thread.h>
 
@@ -48,6 +49,7 @@ put_queue(struct port *p, struct msg *m)
 	if (!refuse) {
 		if ((flags & MSG_DONE) == 0)
 			atomic_fetch_or_explicit(&m->m_flags, MSG_QUEUED, memory_order_relaxed);	/* M3 */
+		ktr(KTR_MSG_SEND, (uint64_t)m, (uint64_t)p);
 		list_push_back((flags & MSG_PRIO) != 0 ? &p->p_prio : &p->p_queue, &m->m_link);
 		wake_one(&p->p_waitq);		/* inside: who gets the message may end the port */
 	}
@@ -63,6 +65,7 @@ port_init_put(struct port *p, int (*put)(struct port *, struct msg *),
 	list_init(&p->p_queue);
 	list_init(&p->p_prio);
 	waitq_init(&p->p_waitq);
+	p->p_taker = NULL;
 	p->p_put = put;
 	p->p_abort = abort;
 	p->p_arg = arg;
@@ -116,7 +119,7 @@ port_call_until(struct port *p, struct msg *m, nsec_t deadline, uint32_t flags)
 	struct port answer;
 	int r, error;
 
-	port_init(&answer);
+	port_init_put(&answer, put_queue, NULL, m);	/* m: for debuggers */
 	begin(m, p, &answer, MSG_SYNC);
 	r = p->p_put(p, m);
 	if (r != PORT_ASYNC) {
@@ -152,7 +155,9 @@ port_get(struct port *p)
 	if (m == NULL)
 		m = list_first(&p->p_queue, struct msg, m_link);
 	if (m != NULL) {
+		ktr(KTR_MSG_TAKE, (uint64_t)m, (uint64_t)p);
 		list_remove(&m->m_link);
+		p->p_taker = curthread;
 		atomic_fetch_and_explicit(&m->m_flags, ~MSG_QUEUED, memory_order_relaxed);	/* M3 */
 	}
 	spin_unlock(&p->p_spin);
@@ -180,6 +185,7 @@ msg_reply(struct msg *m, int error)
 
 	ASSERT((flags & MSG_DONE) == 0);		/* M2 */
 	m->m_error = error;
+	ktr(KTR_MSG_REPLY, (uint64_t)m, (uint32_t)error);
 	if ((flags & MSG_SYNC) != 0) {
 		/* *m and *r are the caller's stack: nothing of them may be touched after the unlock. */
 		spin_lock(&r->p_spin);

@@ -34,15 +34,16 @@
 #include <abi/errno.h>
 #include <stdatomic.h>
 #include <sys/debug/kprint.h>
+#include <sys/lwkt/ktr.h>
 #include <sys/lwkt/spin.h>
 
 #include "lwkt_int.h"
 
 struct lwkt_needs lwkt_needs;
 uint32_t cpu_count;
-static struct cpu *cpus[CPU_MAX];	/* const after boot */
+struct cpu *cpus[CPU_MAX];		/* const after boot */
 static struct spin all_spin = SPIN_INIT(threads);
-static struct list all_threads = LIST_INIT(all_threads);	/* [all_spin] */
+struct list all_threads = LIST_INIT(all_threads);	/* [all_spin] */
 static _Atomic uint64_t last_id;
 static void (*idle_hook)(void);		/* const after boot */
 
@@ -64,6 +65,8 @@ lwkt_make_cpu(uint32_t id, struct cpu **out, uint64_t *stack_top)
 		return ENOMEM;			/* at boot: nobody goes on */
 	c->c_self = c;
 	c->c_id = id;
+	if (ktr_init_cpu(c) != 0)
+		return ENOMEM;
 	lwkt_boot_cpu(c, idle, stack);
 	*out = c;
 	*stack_top = stack + LWKT_STACK_BYTES;
@@ -113,6 +116,8 @@ lwkt_boot_cpu(struct cpu *c, struct thread *idle, uint64_t stack)
 		list_init(&c->c_runq[p]);
 	list_init(&c->c_reap);
 	c->c_watch = md_deterministic ? CPU_WATCH_POINTS : 0;
+	if (c->c_ktr == NULL)
+		ktr_boot(c);
 	rt_snprintf(name, sizeof name, "idle%u", c->c_id);
 	thread_init(idle, c, stack, LWKT_PRI_IDLE, name);
 	td_become(idle, TD_RUNNING);
@@ -121,6 +126,7 @@ lwkt_boot_cpu(struct cpu *c, struct thread *idle, uint64_t stack)
 	if (c->c_id >= cpu_count)
 		cpu_count = c->c_id + 1;
 	all_insert(idle);
+	ktr_name(idle);
 }
 
 /* ---------------------------------------------------------- run queue -- */
@@ -198,6 +204,7 @@ lwkt_switch_bare(void)
 	}
 	next->td_crit++;					/* T3: until it is out of here itself */
 	figure_add(&c->c_switches, 1);
+	ktr(KTR_SWITCH, next->td_id, td->td_state);
 	c->c_left = td->td_state == TD_MOVING ? td : NULL;
 	c->c_curthread = next;
 	td_become(next, TD_RUNNING);
@@ -288,6 +295,7 @@ lwkt_create_on(uint32_t cpu, void (*fn)(void *), void *arg, uint32_t pri, const 
 	td->td_arg = arg;
 	md_ctx_make(&td->td_sp, top, thread_main, td);
 	all_insert(td);
+	ktr_name(td);
 	*out = td;
 	return 0;
 }
@@ -308,6 +316,7 @@ lwkt_exit(void)
 	list_remove(&td->td_alllink);
 	spin_unlock(&all_spin);
 	crit_enter();
+	ktr(KTR_END, td->td_id, 0);
 	td_become(td, TD_EXITED);
 	list_push_back(&td->td_cpu->c_reap, &td->td_runlink);	/* T5: freed by whoever runs next on this CPU */
 	lwkt_switch();
@@ -349,6 +358,7 @@ wake_here(struct thread *td)
 	}
 	if ((td->td_flags & TDF_INTERRUPTIBLE) != 0 && td->td_waits != NULL && td->td_waits(td))
 		return;
+	ktr(KTR_READY, td->td_id, 0);
 	runq_insert(mycpu, td);
 }
 
@@ -358,6 +368,7 @@ wake_there(struct thread *td, struct cpu *c)
 {
 	struct thread *first = atomic_load_explicit(&c->c_wakeups, memory_order_relaxed);
 
+	ktr(KTR_WAKE, td->td_id, c->c_id);
 	do {
 		td->td_wakenext = first;
 	} while (!atomic_compare_exchange_weak_explicit(&c->c_wakeups, &first, td,
@@ -433,6 +444,7 @@ lwkt_migrate(uint32_t cpu)
 	if (cpu == mycpuid)
 		return;
 	crit_enter();
+	ktr(KTR_MIGRATE, td->td_id, cpu);
 	td->td_dest = cpu_find(cpu);
 	td_become(td, TD_MOVING);
 	lwkt_switch();
@@ -475,6 +487,7 @@ rest(struct cpu *c)
 {
 	nsec_t since = gap_pause(c);
 
+	ktr(KTR_IDLE, md_now(), 0);
 	md_idle();
 	gap_resume(c, since);
 }

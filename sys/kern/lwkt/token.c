@@ -30,6 +30,7 @@
  */
 #include <stdatomic.h>
 #include <sys/debug/kprint.h>
+#include <sys/lwkt/ktr.h>
 #include <sys/lwkt/token.h>
 
 #include "lwkt_int.h"
@@ -200,9 +201,11 @@ token_get(struct token *t)
 	ASSERT(td->td_crit == 0);
 	if (token_try(t))
 		return;
+	ktr(KTR_TOKEN_WAIT, (uint64_t)t, 0);
 	if (spin_for(t, td)) {
 		contended(t, false);
 		td->td_tok[td->td_ntok++] = t;
+		ktr(KTR_TOKEN_GOT, (uint64_t)t, 0);
 		return;
 	}
 	contended(t, true);
@@ -210,6 +213,7 @@ token_get(struct token *t)
 	token_release_all(td);
 	td->td_tok[td->td_ntok++] = t;
 	token_reacquire_all(td);
+	ktr(KTR_TOKEN_GOT, (uint64_t)t, 0);
 	crit_exit();
 }
 

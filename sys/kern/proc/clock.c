@@ -145,8 +145,11 @@ proc_alarm_taken(void)
 static void
 watch_locked(struct proc *p)
 {
-	p->p_cpu_limit = p->p_itimer[VIRTUAL][0] != 0 || p->p_itimer[PROF][0] != 0 || p->p_ncputimers > 0 ||
-	    p->p_rlimit[RLIMIT_CPU][0] != RLIM_INFINITY;
+	if (p->p_itimer[VIRTUAL][0] != 0 || p->p_itimer[PROF][0] != 0 || p->p_ncputimers > 0 ||
+	    p->p_rlimit[RLIMIT_CPU][0] != RLIM_INFINITY)
+		atomic_fetch_or(&p->p_border, PB_CPU);
+	else
+		atomic_fetch_and(&p->p_border, ~PB_CPU);
 }
 
 void

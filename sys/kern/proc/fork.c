@@ -265,7 +265,7 @@ inherit(struct proc *p, struct proc *c, uint64_t flags)
 	spin_unlock(&p->p_sig);
 	if ((flags & CLONE_CLEAR_SIGHAND) != 0)
 		sig_exec(c);
-	c->p_cpu_limit = p->p_rlimit[RLIMIT_CPU][0] != RLIM_INFINITY;
+	c->p_border = p->p_rlimit[RLIMIT_CPU][0] != RLIM_INFINITY ? PB_CPU : 0;
 }
 
 static int

@@ -96,6 +96,10 @@ void	sig_chld_info(struct proc *p, int code, struct k_siginfo *info);
 /* sigframe.c */
 int	sigframe_push(struct lwp *l, int sig, const struct k_siginfo *info, const struct k_sigaction *act, sigset_t old);
 
+/* sample.c */
+void	sample_init(void);
+void	sample_tell(struct proc *p);		/* PB_SAMPLED */
+
 /* cred.c */
 void	cred_renew(struct lwp *l);		/* l takes what its process has */
 

@@ -533,7 +533,7 @@ try_enter(struct lwp *l)
 		slice_ends(us, l);
 	if (us->us_user != l && !l->l_us.queued)
 		claim(us, l);
-	if (l->l_proc->p_cpu_limit && us->us_when == NSEC_NEVER)
+	if ((l->l_proc->p_border & PB_CPU) != 0 && us->us_when == NSEC_NEVER)
 		timer_by(us, time_now() + CPU_LOOK_NS);
 	user = us->us_user == l;
 	atomic_store_explicit(&l->l_us.waiting, !user, memory_order_relaxed);

@@ -71,6 +71,7 @@ proc_init(void)
 	vm_set_current(proc_current_space);
 	vm_set_oom(proc_oom_kill, proc_oom_dying);
 	usched_init();
+	sample_init();
 	ucount_init();
 }
 

@@ -316,7 +316,7 @@ may_pass(struct lwp *l)
 
 	return (atomic_load_explicit(&c->c_mailbox, memory_order_relaxed) | c->c_watch) == 0 &&
 	    c->c_runmask >> LWKT_PRI_USER == 0 && !work_waits(l) && l->l_uf.uf_regs.rip < RIP_MAX &&
-	    !l->l_proc->p_cpu_limit && usched_is_user(l) && (l->l_rseq == 0 || l->l_rseq_cpu == c->c_id);
+	    l->l_proc->p_border == 0 && usched_is_user(l) && (l->l_rseq == 0 || l->l_rseq_cpu == c->c_id);
 }
 
 /*
@@ -338,8 +338,10 @@ border(struct lwp *l)
 			fault_signal(l, SIGSEGV, SI_KERNEL, 0);
 			continue;
 		}
-		if (l->l_proc->p_cpu_limit)
+		if ((l->l_proc->p_border & PB_CPU) != 0)
 			proc_cpu_check(l);
+		if ((l->l_proc->p_border & PB_SAMPLED) != 0)
+			sample_tell(l->l_proc);
 		lwkt_poll();
 		if ((mycpu->c_runmask >> LWKT_PRI_USER) != 0)
 			lwkt_yield();

@@ -14,13 +14,15 @@
  * Anything bigger is a run of whole pages, cut to length: the first page's
  * pg_index says how many.
  *
- * With `kmem_debug` among the kernel's arguments free objects hold a
- * pattern, which is checked when they are handed out again.
+ * With `kmem_debug` among the kernel's arguments a guard stands behind each
+ * object, and what is freed is kept for a while (debug.c).
  *
  * Locking: a class is touched only by its CPU, in a critical section,
  * except for kc_remote.
  */
 #include <core/rt/rt.h>
+#include <sys/debug/asan.h>
+#include <sys/debug/bootarg.h>
 #include <sys/vm/kmem.h>
 #include "../vm_int.h"
 #include "kmem_int.h"
@@ -53,16 +55,19 @@ kmem_cpu_setup(struct cpu *c, struct vm_cpu *v)
 		kc->kc_remote = NULL;
 		kc->kc_used = 0;
 	}
+	if (kmem_debug)
+		v->v_freed = kmem_queue_make(c->c_id == 0);
 }
 
 void
 vm_kmem_init(void)
 {
-	kmem_debug_init();
+	page_poison = boot_arg("page_poison", NULL, 0);
 	kstack_init();
 }
 
-static void
+/* UNWATCHED here and below: the first word of a free object is nobody's for the address sanitizer. */
+ASAN_UNWATCHED static void
 slab_push(struct page *pg, void *obj)
 {
 	*(uint64_t *)obj = pg->pg_index;
@@ -75,14 +80,13 @@ slab_make(struct kmem_cpu *kc, struct page *pg)
 {
 	char *base = page_va(pg);
 
+	asan_poison(base, PAGE_BYTES, ASAN_FREED);
 	page_flags_set(pg, PG_SLAB);
 	pg->pg_owner = kc;
 	pg->pg_index = 0;
 	pg->pg_serial = 0;
-	for (uint32_t i = PAGE_BYTES / kc->kc_size; i-- > 0;) {
-		kmem_poison_new(base + i * kc->kc_size, kc->kc_size);
+	for (uint32_t i = PAGE_BYTES / kc->kc_size; i-- > 0;)
 		slab_push(pg, base + i * kc->kc_size);
-	}
 	list_push_front(&kc->kc_partial, &pg->pg_link);
 	kc->kc_empty++;
 }
@@ -97,7 +101,7 @@ slab_release(struct kmem_cpu *kc, struct page *pg)
 	page_drop(pg);
 }
 
-static void *
+ASAN_UNWATCHED static void *
 slab_get(struct kmem_cpu *kc)
 {
 	struct page *pg = list_first(&kc->kc_partial, struct page, pg_link);
@@ -129,7 +133,7 @@ slab_put(struct kmem_cpu *kc, struct page *pg, void *obj)
 }
 
 /* Objects that other CPUs freed come home. */
-static void
+ASAN_UNWATCHED static void
 slab_collect(struct kmem_cpu *kc)
 {
 	void *obj = atomic_exchange_explicit(&kc->kc_remote, NULL, memory_order_acquire);
@@ -169,7 +173,6 @@ small_alloc(size_t bytes, uint32_t flags)
 	}
 	figure_add(&kc->kc_used, 1);
 	crit_exit();
-	kmem_check(obj, class_size[k]);
 	return obj;
 }
 
@@ -196,45 +199,73 @@ large_alloc(size_t bytes, uint32_t flags)
 	return page_va(pg);
 }
 
+/* Bytes that are the object's, as many as were asked for or more. */
+static size_t
+room_of(const void *p)
+{
+	const struct page *pg = page_of(page_trunc(md_v2p(p)));
+
+	return (page_flags(pg) & PG_LARGE) != 0 ? pg->pg_index << PAGE_SHIFT :
+	    ((const struct kmem_cpu *)pg->pg_owner)->kc_size;
+}
+
+/* What to allocate for so many bytes.  There is nothing larger than a block: such an object has no guard. */
+static size_t
+room_for(size_t bytes)
+{
+	size_t room = kmem_guard_room(bytes);
+
+	if (!kmem_debug || bytes > BLOCK_BYTES)
+		return bytes;
+	return page_round(room) < BLOCK_BYTES ? room : BLOCK_BYTES;
+}
+
+static bool
+is_guarded(const void *p)
+{
+	return kmem_debug && room_of(p) != BLOCK_BYTES;
+}
+
 void *
 kmalloc(size_t bytes, uint32_t flags)
 {
+	size_t room = room_for(bytes);
 	void *p = NULL;
 
 	if (!vm_should_fail())
-		p = bytes <= SMALL_MAX ? small_alloc(bytes, flags) : large_alloc(bytes, flags);
+		p = room <= SMALL_MAX ? small_alloc(room, flags) : large_alloc(room, flags);
+	if (p != NULL && is_guarded(p))
+		kmem_guard_set(p, bytes, room_of(p), __builtin_frame_address(0));
 	if (p != NULL && (flags & KM_ZERO) != 0)
 		memset(p, 0, bytes);
 	return p;
 }
 
-void
-kfree(void *p)
+/* Nobody's any more: figures do not count what waits in a queue of debug.c. */
+static void
+count_out(const void *p)
 {
-	struct kmem_cpu *kc;
-	struct page *pg;
+	struct page *pg = page_of(page_trunc(md_v2p(p)));
+	struct vm_cpu *v = vm_mycpu();
 
-	if (p == NULL)
-		return;
-	pg = page_of(page_trunc(md_v2p(p)));
+	if ((page_flags(pg) & PG_LARGE) != 0)
+		figure_add(&v->v_kmem_pages, -(int64_t)pg->pg_index);
+	else
+		figure_add(&v->v_kmem[class_of[((struct kmem_cpu *)pg->pg_owner)->kc_size / 16]].kc_used, -1);
+}
+
+ASAN_UNWATCHED static void
+release(void *p)
+{
+	struct page *pg = page_of(page_trunc(md_v2p(p)));
+	struct kmem_cpu *kc = pg->pg_owner;
+
 	if ((page_flags(pg) & PG_LARGE) != 0) {
 		uint64_t n = pg->pg_index;
 
-		ASSERT(((uint64_t)p & PAGE_MASK) == 0);
 		page_flags_set(pg, 0);
-		crit_enter();
-		figure_add(&vm_mycpu()->v_kmem_pages, -(int64_t)n);
-		crit_exit();
 		page_drop_run(pg, n);
-		return;
-	}
-	ASSERT((page_flags(pg) & PG_SLAB) != 0);
-	kc = pg->pg_owner;
-	ASSERT(((uint64_t)p & PAGE_MASK) % kc->kc_size == 0);
-	kmem_poison(p, kc->kc_size);
-	crit_enter();
-	figure_add(&vm_mycpu()->v_kmem[class_of[kc->kc_size / 16]].kc_used, -1);
-	if (kc->kc_cpu == mycpuid) {
+	} else if (kc->kc_cpu == mycpuid) {
 		slab_put(kc, pg, p);
 	} else {
 		void *head = atomic_load_explicit(&kc->kc_remote, memory_order_relaxed);
@@ -244,6 +275,26 @@ kfree(void *p)
 		while (!atomic_compare_exchange_weak_explicit(&kc->kc_remote, &head, p,
 		    memory_order_release, memory_order_relaxed));
 	}
+}
+
+void
+kfree(void *p)
+{
+	struct page *pg;
+
+	if (p == NULL)
+		return;
+	pg = page_of(page_trunc(md_v2p(p)));
+	ASSERT((page_flags(pg) & (PG_LARGE | PG_SLAB)) != 0);
+	ASSERT(((uint64_t)p & PAGE_MASK) % ((page_flags(pg) & PG_LARGE) != 0 ? PAGE_BYTES : room_of(p)) == 0);
+	if (is_guarded(p))
+		kmem_guard_freed(p, room_of(p), __builtin_frame_address(0));
+	crit_enter();
+	count_out(p);
+	if (is_guarded(p))
+		p = kmem_queue_put(vm_mycpu()->v_freed, p, room_of(p));
+	if (p != NULL)
+		release(p);
 	crit_exit();
 }
 
@@ -272,8 +323,11 @@ uint64_t
 kmem_trim(void)
 {
 	uint64_t pages = 0;
+	void *freed;
 
 	crit_enter();
+	while (kmem_debug && (freed = kmem_queue_take(vm_mycpu()->v_freed)) != NULL)
+		release(freed);
 	for (uint32_t k = 0; k < KMEM_CLASSES; k++) {
 		struct kmem_cpu *kc = &vm_mycpu()->v_kmem[k];
 

@@ -11,10 +11,13 @@
  * A stack is one physical run: its first page is remembered per slot, since
  * the machine's map cannot be asked.
  *
+ * What runs on a stack that was given back, or looks there at its thread, the address sanitizer finds.
+ *
  * Bound: KSTACK_SLOTS stacks.  Locking: ks_spin; the caches by their CPU.
  */
 #include <core/rt/rt.h>
 #include <machine/boot.h>
+#include <sys/debug/asan.h>
 #include <sys/lwkt/spin.h>
 #include <sys/vm/kmem.h>
 #include "../vm_int.h"
@@ -92,6 +95,7 @@ stack_map(size_t bytes)
 	if (md_kmap(slot_stack(slot, bytes), page_pa(pg), bytes) != 0)
 		goto undo_slot;
 	ks.ks_page[slot] = (uint32_t)(page_pa(pg) >> PAGE_SHIFT);
+	asan_unpoison((const void *)slot_stack(slot, bytes), bytes);
 	return slot_stack(slot, bytes);
 
 undo_slot:
@@ -126,6 +130,8 @@ kstack_alloc(size_t bytes)
 		if (v->v_nkstack > 0)
 			stack = v->v_kstack[--v->v_nkstack];
 		crit_exit();
+		if (stack != 0)
+			asan_unpoison((const void *)stack, bytes);
 	}
 	return stack != 0 ? stack : stack_map(bytes);
 }
@@ -136,6 +142,7 @@ kstack_free(uint64_t stack, size_t bytes)
 	bool kept = false;
 
 	ASSERT(stack >= MD_KMAP_BASE && stack + bytes <= MD_KMAP_BASE + KSTACK_SLOTS * SLOT_BYTES);
+	asan_poison((const void *)stack, bytes, ASAN_STACK);
 	if (bytes == LWKT_STACK_BYTES) {
 		struct vm_cpu *v;
 

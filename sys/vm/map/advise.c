@@ -570,6 +570,12 @@ vm_resident(struct vmspace *vs)
 }
 
 uint64_t
+vm_code_pages(struct vmspace *vs)
+{
+	return __atomic_load_n(&vs->vs_exec, __ATOMIC_RELAXED);
+}
+
+uint64_t
 vm_resident_peak(struct vmspace *vs)
 {
 	uint64_t now = vm_resident(vs), peak = vs->vs_resident_peak;

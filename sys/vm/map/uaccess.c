@@ -79,6 +79,33 @@ walk(struct vmspace *vs, uaddr_t va, bool write)
 	return md_p2v((val & PTE_PA) + (va & (span - 1)));
 }
 
+/*
+ * Whom this interrupts, on its own CPU, may be in a section, or about to enter or leave one: so the count is
+ * left as odd or even as it was, and what interrupted code makes of a count that it has read is as good.
+ */
+bool
+vm_peek(struct vmspace *vs, uaddr_t va, uint64_t word[2])
+{
+	struct vm_cpu *v = vm_mycpu();
+	uint32_t before = v->v_usection;
+	uint64_t span, *p, val = 0;
+
+	if (va >= MD_USER_MAX || (va & PAGE_MASK) > PAGE_BYTES - 16)
+		return false;
+	if ((before & 1) == 0)
+		atomic_exchange_explicit(&v->v_usection, before + 1, memory_order_seq_cst);
+	p = pmap_find(vs, va, &span);
+	if (p != NULL)
+		val = __atomic_load_n(p, __ATOMIC_ACQUIRE);
+	if ((val & (PTE_P | PTE_U)) != (PTE_P | PTE_U) || ((val & PTE_PS) != 0) != (span == BLOCK_BYTES))
+		val = 0;
+	if (val != 0)
+		memcpy(word, md_p2v((val & PTE_PA) + (va & (span - 1))), 2 * sizeof word[0]);
+	if ((before & 1) == 0)
+		atomic_store_explicit(&v->v_usection, before + 2, memory_order_release);
+	return val != 0;
+}
+
 static int
 resolve(struct vmspace *vs, uaddr_t va, bool write)
 {

@@ -41,6 +41,7 @@
 #include <core/rt/rt.h>
 #include <machine/boot.h>
 #include <machine/clock.h>
+#include <sys/debug/asan.h>
 #include <sys/debug/kprint.h>
 #include <sys/lwkt/spin.h>
 #include <sys/lwkt/wait.h>
@@ -161,6 +162,7 @@ block_take_cold(void)
 	if (phys.ph_fresh == phys.ph_nblocks)
 		return NULL;
 	block_init(phys.ph_fresh, phys.ph_clean, 0);
+	asan_poison(page_va(&phys.ph_page[phys.ph_fresh * BLOCK_PAGES]), BLOCK_BYTES, ASAN_PAGE);
 	return &phys.ph_page[phys.ph_fresh++ * BLOCK_PAGES];
 }
 
@@ -259,7 +261,8 @@ poison_check(struct page *pg)
 			    (unsigned long long)page_pa(pg), i, (unsigned long long)w[i]);
 }
 
-UNTRACED static void
+/* What was in the page may have been nobody's already: the objects of a slab. */
+ASAN_UNWATCHED UNTRACED static void
 poison_fill(struct page *pg)
 {
 	uint64_t *w = page_va(pg);
@@ -275,6 +278,7 @@ page_make(struct page *pg, uint32_t flags)
 	bool clean = (page_flags(pg) & PG_CLEAN0) != 0;
 
 	ASSERT(pg->pg_refs == 0);
+	asan_unpoison(page_va(pg), PAGE_BYTES);
 	if ((page_flags(pg) & PG_POISON) != 0)
 		poison_check(pg);
 	page_flags_set(pg, 0);
@@ -445,6 +449,7 @@ free_as(struct page *pg, uint32_t flags)
 	pg->pg_owner = NULL;
 	if (page_poison)
 		poison_fill(pg);
+	asan_poison(page_va(pg), PAGE_BYTES, ASAN_PAGE);
 	crit_enter();
 	v = vm_mycpu();
 	list_push_front(&v->v_pages, &pg->pg_link);
@@ -541,6 +546,7 @@ vm_phys_free_range(paddr_t pa, uint64_t len)
 		ASSERT((page_flags(pg) & PG_RESERVED) != 0 && pg->pg_refs == 1);
 		page_flags_set(pg, 0);
 		pg->pg_refs = 0;
+		asan_poison(page_va(pg), PAGE_BYTES, ASAN_PAGE);
 		spin_lock(&phys.ph_spin);
 		figure_add(&phys.ph_reserved, -1);
 		buddy_give(pg, 0);
@@ -621,6 +627,7 @@ vm_phys_init(void)
 	if (at == end)
 		end += bytes;
 
+	kmem_debug_init();
 	vm_cpu_setup(mycpu, &boot_vm_cpu);
 	first = end / BLOCK_BYTES;
 	phys.ph_fresh = first + 1;
@@ -640,6 +647,7 @@ vm_phys_init(void)
 
 		page_flags_set(pg, phys.ph_clean);
 		pg->pg_refs = 0;
+		asan_poison(page_va(pg), PAGE_BYTES, ASAN_PAGE);
 		figure_add(&phys.ph_reserved, -1);
 		buddy_give(pg, 0);
 	}

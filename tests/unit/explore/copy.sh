@@ -5,8 +5,8 @@
 #
 #   copy.sh BUG DIR
 #
-# Copies are exact, but for two lines that would make time part of a state: the count
-# of turns in md_spin(), and the question whether the host thread is the CPU's.
+# Copies are exact, but for what would make time part of a state: the count of turns in
+# md_spin(), the question whether the host thread is the CPU's, and the rings of events.
 set -eu
 export LC_ALL=C
 bug=$1
@@ -29,6 +29,9 @@ edit() {
 
 edit md_cpu.c 's/(++\*turns % 64 == 0)/(*turns % 64 == 1)/'
 edit hk_cpu.c 's/^\tASSERT(c == self_cpu);$//'
+for f in ipi.c thread.c; do
+	edit $f 's/^\(\t*\)ktr_at(\(stamp\),.*$/\1(void)\2;/; s/^\(\t*\)ktr[a-z_]*(.*);.*$/\1{ }/; s/ktr_init_cpu(c) != 0/false/; s/ktr_stamp()/0/g'
+done
 edit ipi.c 's/return ncpu <= 8 ? 256 :/return ncpu <= 8 ? 4 :/'
 
 case $bug in
@@ -45,7 +48,7 @@ nokick)		# the same, and a sender that waits does not kick
 pending)	# the bit is cleared after its ring was read
 	edit ipi.c 's/: *atomic_exchange_explicit(&me->i_from\[w\], 0, memory_order_acq_rel)/: atomic_load(\&me->i_from[w])/
 	    s/^\t    atomic_exchange_explicit(&me->i_from\[w\], 0, memory_order_acq_rel);/\t    atomic_load(\&me->i_from[w]);/
-	    s/^\t\t\trun_ring(me, me->i_ring\[\(.*\)\], choosy);/\t\t\t{ run_ring(me, me->i_ring[\1], choosy); if (!choosy) atomic_fetch_and(\&me->i_from[w], ~(from \& -from)); }/' ;;
+	    s/^\t\t\trun_ring(me, \(.*\), choosy);/\t\t\t{ run_ring(me, \1, choosy); if (!choosy) atomic_fetch_and(\&me->i_from[w], ~(from \& -from)); }/' ;;
 mailbox)	# likewise the mailbox
 	edit intr.c 's/while ((bits = atomic_exchange_explicit(&c->c_mailbox, 0, memory_order_acq_rel)) != 0) {/while ((bits = atomic_load(\&c->c_mailbox)) != 0) {/
 	    s/^\t\t\t\thandlers\[i\].fn(handlers\[i\].arg);/\t\t\t\t{ handlers[i].fn(handlers[i].arg); atomic_exchange(\&c->c_mailbox, 0); }/' ;;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
+#include <stdint.h>
 /*
  * The per-CPU area.  Volatile: a thread that changes CPU between two reads
  * must not be served a remembered pointer.
@@ -12,3 +13,6 @@ md_percpu(void)
 	__asm__ volatile("movq %%gs:0, %0" : "=r"(p));
 	return p;
 }
+
+/* A counter of the processor's that runs at one rate; reading it in deterministic mode is a fault. */
+static inline uint64_t md_counter(void) { return __builtin_ia32_rdtsc(); }

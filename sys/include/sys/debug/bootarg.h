@@ -9,3 +9,6 @@
  * True when given; the value ("" if none) is copied to buf when buf is not NULL.
  */
 bool	boot_arg(const char *name, char *buf, size_t size);
+
+/* Those that this kernel has without being given them (careful.c, plain.c). */
+extern const char boot_args_built_in[];

@@ -9,20 +9,25 @@
  *
  * KBENCH(name) { ... ktest_figure(...) } measures instead; the argument `kbench`
  * (or kbench=NAME) runs those and nothing else.
+ *
+ * KPLANT(name) plants a bug, for somebody to find; the kernel argument plant=NAME
+ * does so before the first process begins, and all goes on.
  */
 #pragma once
 #include <machine/types.h>
 
+enum ktest_kind { KTEST_TEST, KTEST_BENCH, KTEST_PLANT };
 struct ktest {
 	const char	*kt_name;
 	void		(*kt_fn)(void);
-	bool		kt_bench;
+	enum ktest_kind	kt_kind;
 };
-#define KTEST(name)	KTEST_AS(name, false)
-#define KBENCH(name)	KTEST_AS(name, true)
-#define KTEST_AS(name, bench)						\
+#define KTEST(name)	KTEST_AS(name, KTEST_TEST)
+#define KBENCH(name)	KTEST_AS(name, KTEST_BENCH)
+#define KPLANT(name)	KTEST_AS(name, KTEST_PLANT)
+#define KTEST_AS(name, kind)						\
 	static void ktest_##name(void);					\
-	static const struct ktest ktest_rec_##name = { #name, ktest_##name, bench };	\
+	static const struct ktest ktest_rec_##name = { #name, ktest_##name, kind };	\
 	static const struct ktest *const ktest_ptr_##name		\
 	    __attribute__((section("ktests"), used)) = &ktest_rec_##name;	\
 	static void ktest_##name(void)
@@ -35,4 +40,6 @@ uint64_t ktest_rounds(uint64_t normal, uint64_t longer);
 /* "BENCH name nanoseconds", per operation. */
 void	ktest_figure(const char *name, nsec_t took, uint64_t operations);
 /* Run the test `name`, or all for "", and power off; or measurements instead of tests. */
-_Noreturn void ktest_run(const char *name, bool bench);
+_Noreturn void ktest_run(const char *name, enum ktest_kind kind);
+/* False: there is no such bug. */
+bool	ktest_plant(const char *name);

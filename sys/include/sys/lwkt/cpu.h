@@ -17,6 +17,7 @@ struct thread;
 struct time_cpu;
 struct vm_cpu;
 struct ipi_cpu;
+struct ktr_ring;
 
 struct cpu {
 	struct cpu		*c_self;	/* const: %gs:0 reads this */
@@ -33,6 +34,8 @@ struct cpu {
 	struct list		c_reap;		/* [cpu] threads that have exited, their stacks to free */
 	struct thread		*_Atomic c_wakeups;	/* [atomic] threads to make ready here, newest first: td_wakenext */
 	struct thread		*c_left;	/* [cpu] has just been switched away from: see switch_finish() */
+	struct ktr_ring		*c_ktr;		/* [cpu] what happened last; never NULL */
+	struct ktr_ring		*c_samples;	/* [cpu] sys/kern/proc/sample.c; NULL: not yet */
 	struct ipi_cpu		*c_ipi;		/* const: rings of messages */
 	nsec_t			c_gap_used, c_gap_at;	/* [cpu] gap.c */
 	struct time_cpu		*c_time;	/* const: timer layer's */

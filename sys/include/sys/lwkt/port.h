@@ -39,6 +39,7 @@ struct port {
 	struct spin	p_spin;
 	struct list	p_queue, p_prio;	/* [p_spin] */
 	struct waitq	p_waitq;
+	struct thread	*p_taker;	/* [p_spin] who took a message last: for debuggers; may have ended */
 	int		(*p_put)(struct port *p, struct msg *m);	/* const */
 	/* const; NULL or: somebody wants m back, which was put here, is in no queue and may be done by now.  May ignore it. */
 	void		(*p_abort)(struct port *p, struct msg *m);

@@ -118,8 +118,8 @@ struct proc {
 	uint64_t	p_itimer[3][2];
 	/* [p_sig to change] a periodic ITIMER_REAL waits for its signal to be taken */
 	_Atomic bool	p_alarm_fired;
-	/* [atomic] the user loop must watch CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
-	_Atomic bool	p_cpu_limit;
+	_Atomic uint32_t p_border;	/* [atomic] PB_*: to do on the way back to the program */
+	_Atomic uint64_t p_sampled;	/* [atomic] sample.c's: what has been told of its space */
 	uint64_t	p_cpu_warned;	/* [p_sig] seconds at which SIGXCPU was last sent */
 	struct list	p_semundo;	/* [p_tok] ipc layer: what exit gives back */
 	struct list	p_ptimers;	/* [syscall layer] timer_create */
@@ -131,6 +131,9 @@ struct proc {
 	_Atomic uint32_t p_execs;	/* [own to change] programs this process has begun: procfs */
 	uint64_t	p_id;		/* const: born-here sequence number */
 };
+
+#define PB_CPU		(1u << 0)	/* look at its CPU time: ITIMER_VIRTUAL, PROF, RLIMIT_CPU */
+#define PB_SAMPLED	(1u << 1)	/* say what it has mapped: sample.c */
 
 struct lwp {
 	struct thread	*l_thread;	/* const */
@@ -237,6 +240,8 @@ int	proc_wait_any(int32_t *pid, int *status, bool block);
 
 struct sysmsg;
 void	proc_set_syscall(void (*dispatch)(struct sysmsg *));	/* the syscall layer's */
+/* Who can say what the current process has mapped, by sample_map(): sys/proc/sample.h. */
+void	proc_set_sampled(void (*tell)(struct proc *p));
 
 void	proc_init(void);			/* kmain, after time and vm */
 extern uint32_t proc_max;			/* const after proc_init: processes at once */

@@ -101,6 +101,7 @@ struct vm_usage {
 };
 void	vm_usage(struct vmspace *vs, struct vm_usage *out);
 uint64_t vm_resident(struct vmspace *vs);		/* pages, about; takes no lock: for the choice of a victim */
+uint64_t vm_code_pages(struct vmspace *vs);	/* that may be run; takes no lock */
 uint64_t vm_returning(void);			/* pages, about, of spaces being dropped: soon free */
 uint64_t vm_resident_peak(struct vmspace *vs);		/* the most when somebody looked or unmapped */
 /* RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK as set by setrlimit; UINT64_MAX: none. */

@@ -35,6 +35,9 @@ int	ucas32(uaddr_t addr, uint32_t expect, uint32_t val, uint32_t *old) __must_ch
 struct page;
 int	user_hold(uaddr_t va, bool write, struct page **out) __must_check;
 
+/* Two words at va, if they lie in one page that is there now.  Any context, even inside another copy. */
+bool	vm_peek(struct vmspace *vs, uaddr_t va, uint64_t word[2]);
+
 int	vs_read(struct vmspace *vs, void *dst, uaddr_t src, size_t len, size_t *done);
 int	vs_write(struct vmspace *vs, uaddr_t dst, const void *src, size_t len, size_t *done);
 /* A debugger's: also to private memory that the program itself may only read; it gets a copy of its own. */
