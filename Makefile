@@ -422,6 +422,15 @@ $(O)/obj/host/vkernel/image/root.o: vkernel/image/root.S $(O)/root.cpio
 	@mkdir -p $(@D)
 	$(Q)$(CC) -DROOT_CPIO='"$(O)/root.cpio"' -c -o $@ $<
 
+vk_files	:= vkernel/gdb/load.py $(sort $(wildcard vkernel/gdb/vk/*.py))
+$(O)/gen/vk.py: $(vk_files)
+	@mkdir -p $(@D)
+	$(Q)awk 'FNR == 1 && NR > 1 { print "#==== " substr(FILENAME, length("vkernel/gdb/") + 1) } { print }' $(vk_files) >$@
+
+$(O)/obj/host/vkernel/look/commands.o: vkernel/look/commands.S $(O)/gen/vk.py
+	@mkdir -p $(@D)
+	$(Q)$(CC) -DVK_COMMANDS='"$(O)/gen/vk.py"' -c -o $@ $<
+
 $(O)/tools/%: vkernel/tools/%.c
 	@mkdir -p $(@D)
 	$(call say,TOOL,$<)
@@ -491,6 +500,17 @@ $(O)/pc64/damselfly.iso: $(O)/pc64/kernel.elf $(O)/root.cpio scripts/gen/mkiso.s
 ## run-pc64     that image in QEMU, on this terminal; Ctrl-] x leaves (RUNFLAGS='-c 4 -m 1G')
 run-pc64: iso
 	@BUILD=$(O) FIRMWARE=seabios ISO=$(O)/pc64/damselfly.iso sh scripts/run/pc64 $(RUNFLAGS)
+
+## debug        a virtual kernel in GDB, with the vk commands (RUNFLAGS='-c 4 -- COMMAND'): docs/debugging.md
+.PHONY: debug debug-pc64
+debug: setup-run
+	@$(MAKE) --no-print-directory $(O)/bin/vkernel
+	@BUILD=$(O) sh scripts/run/debug $(RUNFLAGS)
+
+## debug-pc64   the PC's kernel in QEMU and in GDB, with the same commands
+debug-pc64: setup-pc64
+	@$(MAKE) --no-print-directory $(O)/pc64/kernel.elf $(O)/root.cpio $(O)/gen/vk.py
+	@BUILD=$(O) sh scripts/run/debug-pc64 $(RUNFLAGS)
 
 ## test         all tests but the long ones; T=NAME runs one
 test: setup

@@ -14,16 +14,24 @@
  * One CPU is never inside two such calls, because the kernel does not switch
  * threads in the middle of one.
  *
+ * For debuggers the door is like a signal handler's frame: only then do they
+ * believe that the stack of a caller may lie below that of who was called.
+ *
  * The build adds a line for each name.
  */
 	.text
 	.type	on_host_stack, @function
 on_host_stack:				/* %rax: function; its arguments are in registers */
+	.cfi_startproc
+	.cfi_signal_frame
 	movq	%fs:hk_host_stack@tpoff, %r11
 	testq	%r11, %r11
 	jz	1f
 	pushq	%rbp
+	.cfi_def_cfa_offset 16
+	.cfi_offset %rbp, -16
 	movq	%rsp, %rbp
+	.cfi_def_cfa_register %rbp
 	movq	$0, %fs:hk_host_stack@tpoff
 	movq	%r11, %rsp
 	pushq	%r11
@@ -34,8 +42,11 @@ on_host_stack:				/* %rax: function; its arguments are in registers */
 	movq	%r11, %fs:hk_host_stack@tpoff
 	movq	%rbp, %rsp
 	popq	%rbp
+	.cfi_def_cfa %rsp, 8
+	.cfi_restore %rbp
 	ret
 1:	jmp	*%rax
+	.cfi_endproc
 	.size	on_host_stack, . - on_host_stack
 
 	.macro	DOOR name

@@ -15,6 +15,9 @@
 #define APPEND_MAX	4096		/* bytes of all -a together */
 #define BOOT_TEXT_MAX	(256u << 10)	/* arguments, environment and names together */
 
+enum panic_action { PANIC_EXIT, PANIC_STOP, PANIC_GDB, PANIC_DUMP };
+enum gdb_action { GDB_NONE, GDB_HERE, GDB_WAIT };
+
 /* A directory of the host for the guest to see. */
 struct tree {
 	char		*t_host;
@@ -33,6 +36,11 @@ struct options {
 	int		o_status_fd;	/* -1: none */
 	uint64_t	o_seed;		/* VKB_DETERMINISTIC */
 	bool		o_spin;
+	enum panic_action o_on_panic;
+	enum gdb_action	o_gdb;
+	const char	*o_dump_file;	/* of PANIC_DUMP; NULL: named after the process */
+	const char	*o_trace;	/* file for its events; NULL: none */
+	const char	*o_stub;	/* unix:PATH of GDB's remote protocol; NULL: none */
 	const char	*o_name, *o_root, *o_init, *o_workdir, *o_user, *o_host_cpus;
 	char		o_append[APPEND_MAX];
 	const char	*o_env[ENV_MAX];
@@ -41,6 +49,7 @@ struct options {
 	uint32_t	o_argc;
 	struct tree	o_tree[VKB_TREES_MAX];
 	uint32_t	o_trees;
+	bool		o_named;	/* o_name was said */
 	bool		o_root_dir;	/* one of them is the root: there is no archive */
 };
 
@@ -61,6 +70,15 @@ enum options_result options_parse(int argc, char **argv, struct options *o);
 
 /* The sub-command of that name, from its own name on.  Its exit status. */
 int	doctor(int argc, char **argv);
+
+/*
+ * debugged.c: who looks at this very process.  Before the machine exists; before its first processor runs;
+ * when the kernel has panicked; before the process ends.
+ */
+void	debugger_prepare(const struct options *o);
+void	debugger_begin(const struct options *o);
+void	debugger_panic(const struct options *o);
+void	debugger_end(void);
 
 /* What a host that refuses hk_init() or hk_cpu_start() so most often lacks; NULL: nobody knows. */
 const char *init_hint(hk_result r);

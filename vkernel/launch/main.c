@@ -14,6 +14,7 @@
  * --timeout a third one sleeps until the deadline.
  */
 #include "launch.h"
+#include "../look/look.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -27,6 +28,7 @@
 #include <gen/version.h>
 #include <hk/hk.h>
 
+struct look_label look_label = { .ll_bytes = sizeof look_label };	/* who looks at us reads this */
 static atomic_bool timed_out;
 
 /* ------------------------------------------------------------ --timeout -- */
@@ -110,6 +112,21 @@ report(int fd, int status, uint32_t told)
 
 /* ----------------------------------------------------------------- main -- */
 
+/* From now on tools find us; ll_ram last. */
+static void
+show_label(const struct options *o)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	look_label.ll_began = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	look_label.ll_cpus = o->o_ncpu;
+	look_label.ll_ram_bytes = o->o_ram_bytes;
+	snprintf(look_label.ll_name, sizeof look_label.ll_name, "%s", o->o_named ? o->o_name : "");
+	atomic_signal_fence(memory_order_release);
+	look_label.ll_ram = VK_RAM_BASE;
+}
+
 /* For a person, not for a script. */
 static void
 greet(const struct options *o)
@@ -147,12 +164,14 @@ run(struct options *o, uint32_t *told)
 	hk_result r;
 	int status;
 
+	debugger_prepare(o);
 	if (!archive_open(o->o_root, o->o_root_dir, &root) || !layout_plan(o, &root, &plan))
 		return VK_EXIT_ERROR;
 
 	r = hk_init(&(struct hk_config){
 		.ncpu = det ? 1 : o->o_ncpu,
-		.flags = (o->o_spin ? HK_F_SPIN : 0) | (det ? HK_F_TRAP_TSC : 0),
+		.flags = (o->o_spin ? HK_F_SPIN : 0) | (det ? HK_F_TRAP_TSC : 0) |
+		    (o->o_on_panic != PANIC_EXIT ? HK_F_STAY : 0),
 		.ram_bytes = o->o_ram_bytes,
 		.ram_base = VK_RAM_BASE,
 		.host_cpus = o->o_host_cpus,
@@ -173,9 +192,11 @@ run(struct options *o, uint32_t *told)
 	if (boot == NULL)
 		return VK_EXIT_ERROR;
 	archive_close(&root);
+	show_label(o);
 	greet(o);
 	if (o->o_timeout_ns != 0 && !start_deadline(o->o_timeout_ns))
 		return VK_EXIT_ERROR;
+	debugger_begin(o);
 	r = hk_cpu_start(0, det ? vk_image.vi_outside : vk_image.vi_mailbox, (uint64_t)vk_image.vi_gsbase,
 	    (uint64_t)vk_image.vi_stack_top, vk_image.vi_entry, boot);
 	if (r != HK_OK) {
@@ -184,18 +205,27 @@ run(struct options *o, uint32_t *told)
 	}
 	status = hk_serve();
 	*told = boot->b_outcome;
+	if (*told == VKB_OUT_PANIC || *told == VKB_OUT_HANG || (*told == VKB_OUT_UNKNOWN &&
+	    status == VK_EXIT_PANIC))
+		debugger_panic(o);
+	debugger_end();
 	return status;
 }
 
 int
 main(int argc, char **argv)
 {
+	static const struct { const char *name; int (*main)(int, char **); } others[] = {
+		{ "doctor", doctor }, { "dump", dump_main }, { "gdb", gdb_main }, { "ps", ps_main },
+		{ "stub", stub_main }, { "trace", trace_main },
+	};
 	static struct options o;
 	uint32_t told = VKB_OUT_UNKNOWN;
 	int status = VK_EXIT_ERROR;
 
-	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
-		return doctor(argc - 1, argv + 1);
+	for (size_t i = 0; argc > 1 && i < sizeof others / sizeof others[0]; i++)
+		if (strcmp(argv[1], others[i].name) == 0)
+			return others[i].main(argc - 1, argv + 1);
 	switch (options_parse(argc, argv, &o)) {
 	case OPTIONS_DONE:
 		return fflush(stdout) == 0 ? 0 : VK_EXIT_ERROR;

@@ -42,6 +42,9 @@ enum {
 	OPT_SEED,
 	OPT_VERSION,
 	OPT_SHARE,
+	OPT_ON_PANIC,
+	OPT_TRACE,
+	OPT_STUB,
 };
 
 static const struct option long_options[] = {
@@ -61,6 +64,10 @@ static const struct option long_options[] = {
 	{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
 	{ "strace", no_argument, NULL, OPT_STRACE },
 	{ "enosys", required_argument, NULL, OPT_ENOSYS },
+	{ "gdb", optional_argument, NULL, 'g' },
+	{ "gdb-stub", required_argument, NULL, OPT_STUB },
+	{ "on-panic", required_argument, NULL, OPT_ON_PANIC },
+	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "deterministic", no_argument, NULL, OPT_DETERMINISTIC },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -72,9 +79,13 @@ static const struct option long_options[] = {
 
 static const char help_text[] =
     "Usage: vkernel [OPTION]... [-- COMMAND [ARG]...]\n"
-    "       vkernel doctor [--json]\n"
+    "       vkernel ps|doctor [--json]\n"
+    "       vkernel gdb [ID|CORE] [GDB-ARGUMENT]...\n"
+    "       vkernel dump [ID] -o FILE\n"
+    "       vkernel trace [ID] [--for=SECONDS] [--last] [--hz=N] [-o FILE[.pftrace|.folded]]...\n"
     "Run a Damselfly kernel as a process, and COMMAND in it; without one, a shell.\n"
-    "doctor says whether this host runs one, and what each thing that it lacks costs.\n"
+    "doctor says whether this host runs one, and what each thing that it lacks costs;\n"
+    "ps lists those that run; gdb, dump and trace look into one: by name or process number.\n"
     "\n"
     "  -m, --memory=SIZE      RAM of the machine, such as 256M (64M; for a directory as the root\n"
     "                         a quarter of the host's, at most 2G)\n"
@@ -97,6 +108,13 @@ static const char help_text[] =
     "      --status-fd=FD     write how it ended to FD, as one line of JSON\n"
     "      --strace           show the guest's system calls on standard error\n"
     "      --enosys=HOW       missing system calls: log, quiet or panic (log)\n"
+    "  -g, --gdb              in GDB, before the kernel's first instruction; its input is empty then\n"
+    "      --gdb=wait         begin when a debugger has come\n"
+    "      --gdb-stub=WHERE   serve GDB's remote protocol at unix:PATH, with the kernel's threads\n"
+    "      --on-panic=HOW     when the kernel panics: exit, stop until somebody looks, gdb (here), or\n"
+    "                         dump[:FILE], a core (exit)\n"
+    "      --trace=FILE       write its events to FILE, for Perfetto if that ends in .pftrace, or\n"
+    "                         samples for flame graphs, if in .folded\n"
     "      --deterministic    one host thread runs all processors in an order drawn from a seed\n"
     "      --seed=N           the seed of --deterministic (0)\n"
     "  -q, --quiet            no greeting\n"
@@ -259,6 +277,38 @@ set_enosys(struct options *o, const char *text)
 }
 
 static bool
+set_on_panic(struct options *o, const char *text)
+{
+	static const char *const names[] = {
+		[PANIC_EXIT] = "exit", [PANIC_STOP] = "stop", [PANIC_GDB] = "gdb", [PANIC_DUMP] = "dump",
+	};
+
+	for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		size_t n = strlen(names[i]);
+
+		if (strcmp(text, names[i]) == 0 || (i == PANIC_DUMP && strncmp(text, "dump:", 5) == 0 &&
+		    text[5] != '\0')) {
+			o->o_on_panic = i;
+			o->o_dump_file = text[n] == ':' ? text + n + 1 : NULL;
+			return true;
+		}
+	}
+	say_error("one of exit, stop, gdb, dump, dump:FILE", "--on-panic=%s: unknown", text);
+	return false;
+}
+
+static bool
+set_gdb(struct options *o, const char *text)
+{
+	if (text != NULL && strcmp(text, "wait") != 0) {
+		say_error("--gdb or --gdb=wait", "--gdb=%s: unknown", text);
+		return false;
+	}
+	o->o_gdb = text == NULL ? GDB_HERE : GDB_WAIT;
+	return true;
+}
+
+static bool
 set_name(struct options *o, const char *text)
 {
 	size_t len = strlen(text);
@@ -269,6 +319,7 @@ set_name(struct options *o, const char *text)
 		return false;
 	}
 	o->o_name = text;
+	o->o_named = true;
 	return true;
 }
 
@@ -504,6 +555,16 @@ set_option(struct options *o, int c, const char *arg)
 		return true;
 	case OPT_ENOSYS:
 		return set_enosys(o, arg);
+	case OPT_ON_PANIC:
+		return set_on_panic(o, arg);
+	case OPT_STUB:
+		o->o_stub = arg;
+		return true;
+	case OPT_TRACE:
+		o->o_trace = arg;
+		return strstr(o->o_append, "ktr=") != NULL || set_append(o, "ktr=65536");
+	case 'g':
+		return set_gdb(o, arg);
 	default:
 		return false;	/* getopt_long has told */
 	}
@@ -550,7 +611,7 @@ options_parse(int argc, char **argv, struct options *o)
 	default_environment(o);
 	argv[0] = tool;		/* getopt_long names the tool in its messages */
 
-	while ((c = getopt_long(argc, argv, "+m:c:n:r:e:w:u:a:qvh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+m:c:n:r:e:w:u:a:qvhg", long_options, NULL)) != -1) {
 		if (c == 'h') {
 			fputs(help_text, stdout);
 			return OPTIONS_DONE;
