@@ -12,7 +12,7 @@ cp "$BUILD/guest/disk" "$t/bin"
 
 # on RAMDISK COMMAND: what the shell inside says, errors too.
 on() {
-	"$VKERNEL" --timeout=100s ${CPUS:+-c "$CPUS"} -m 64M "--share=$t/bin:/b,ro" "--share=$t/img:/img,ro" \
+	"$VKERNEL" --timeout=600s ${CPUS:+-c "$CPUS"} -m 64M "--share=$t/bin:/b,ro" "--share=$t/img:/img,ro" \
 	    -a "ramdisk=$1" -- sh -c "$2" </dev/null 2>&1
 }
 
@@ -102,5 +102,5 @@ ram0 ram0p1 ram0p2 ram0p3 ram0p3a ram0p3b
 same "a program that is killed while it reads leaves nothing behind" 'good' "$(on 4M,slow 'i=0
     while [ $i -lt 20 ]; do dd if=/dev/ram0 of=/dev/null bs=4M iflag=direct 2>/dev/null & kill -9 $!; wait; i=$((i + 1)); done
     cmp -n 4194304 /dev/ram0 /dev/zero && echo good')"
-same "a size that cannot be" 125 "$("$VKERNEL" --timeout=100s -a ramdisk=x -- true 2>/dev/null </dev/null; echo $?)"
+same "a size that cannot be" 125 "$("$VKERNEL" --timeout=600s -a ramdisk=x -- true 2>/dev/null </dev/null; echo $?)"
 finish

@@ -35,7 +35,7 @@ as_host() {
 	rm -rf "$t/home"
 	mkdir "$t/home"
 	(cd "$t/home" && env -i PATH=$PATH HOME=. TMPDIR="$t" LC_ALL=C TZ=UTC0 bash -c "$4" </dev/null; echo "status $?") >"$t/want" 2>&1
-	("$VKERNEL" -c 2 -m 512M -w /tmp --timeout=200s -r "$t/$2.cpio" -- \
+	("$VKERNEL" -c 2 -m 512M -w /tmp --timeout=600s -r "$t/$2.cpio" -- \
 	    /usr/bin/env -i PATH=$PATH HOME=. TMPDIR="$t" LC_ALL=C TZ=UTC0 bash -c "$4" </dev/null; echo "status $?") >"$t/got" 2>&1
 	if cmp -s "$t/want" "$t/got"; then
 		tap_result ok "$1"

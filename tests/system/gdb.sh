@@ -20,7 +20,7 @@ has() {	# CLAIM FILE WORDS...: each of them is in a line, in this order
 	same "$claim" "$(printf '%s\n' "$@")" "$(awk 'BEGIN { for (i = 1; i < ARGC; i++) want[i] = ARGV[i]; n = ARGC; ARGC = 1; at = 1 }
 	    at < n && index($0, want[at]) { print want[at++] }' "$@" <"$file")"
 }
-limit() { timeout -k 5 100 "$@"; }
+limit() { timeout -k 5 600 "$@"; }
 
 # From the first instruction on.
 printf '%s\n' 'break kmain' 'continue' 'bt' 'next' 'next' 'break sys_exit_group' 'continue' 'vk ps' 'delete' 'continue' |
@@ -46,7 +46,7 @@ echo 'vk info' | limit "$v" -q -a panic --on-panic=gdb --timeout=90s >"$t/out" 2
 has "--on-panic=gdb: at once" "$t/out" "ended      on cpu 0, panic: asked for by a boot argument"
 
 # Two at once.
-"$v" -q -c 2 -n "$name" --timeout=100s -- sh -c 'while :; do ls / >/dev/null; done' </dev/null >/dev/null 2>&1 &
+"$v" -q -c 2 -n "$name" --timeout=600s -- sh -c 'while :; do ls / >/dev/null; done' </dev/null >/dev/null 2>&1 &
 child=$!
 until "$v" ps | grep -q " $name " || ! kill -0 $child 2>/dev/null; do sleep 0.1; done
 pid=$("$v" ps | awk -v n="$name" '$2 == n { print $1 }')
@@ -68,7 +68,7 @@ wait $child
 wait $stub
 same "the stub ends with it" 0 $?
 
-"$v" -q -c 2 "--gdb-stub=unix:$t/own" --timeout=100s -- sh -c 'while :; do ls / >/dev/null; done' </dev/null >/dev/null 2>&1 &
+"$v" -q -c 2 "--gdb-stub=unix:$t/own" --timeout=600s -- sh -c 'while :; do ls / >/dev/null; done' </dev/null >/dev/null 2>&1 &
 child=$!
 until [ -S "$t/own" ] || ! kill -0 $child 2>/dev/null; do sleep 0.1; done
 limit gdb -nx -batch -ex "file $v" -ex "target remote $t/own" -ex 'break sys_getdents64' -ex continue -ex 'info threads' </dev/null >"$t/out" 2>&1

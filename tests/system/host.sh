@@ -9,7 +9,7 @@ t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
 deny=$BUILD/system/deny
 reap=$BUILD/system/reap
-v="$VKERNEL --timeout=100s"
+v="$VKERNEL --timeout=600s"
 
 lacks() {	# CLAIM PATTERN COMMAND...
 	claim=$1

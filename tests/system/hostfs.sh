@@ -10,7 +10,7 @@ trap 'rm -rf "$t"' EXIT
 
 # guest ARG... : stdout is ours, stderr is in $t/err.
 guest() {
-	"$VKERNEL" --timeout=100s "$@" 2>"$t/err" </dev/null
+	"$VKERNEL" --timeout=600s "$@" 2>"$t/err" </dev/null
 }
 # What a tree is, in text; times left out.
 tree() {
@@ -94,7 +94,7 @@ fi
 if unshare -m true 2>/dev/null; then
 	mkdir "$t/small"
 	same "a full disk is told to who writes" "No space left on device" "$(unshare -m sh -c '
-		mount -t tmpfs -o size=256k tmpfs "$1/small" && exec "$2" --timeout=100s --share="$1/small:/s" -- sh -c "
+		mount -t tmpfs -o size=256k tmpfs "$1/small" && exec "$2" --timeout=600s --share="$1/small:/s" -- sh -c "
 		    dd if=/dev/zero of=/s/f bs=64k count=9 2>&1"' sh "$t" "$VKERNEL" </dev/null | sed -n 's/.*: //p' | head -n 1)"
 else
 	skip "a full disk is told to who writes" "no mount namespaces"
@@ -109,7 +109,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	chmod 700 "$t/e/own"
 	chmod 755 "$t"
 	same "what the caller may not do on the host, nobody may: EACCES" "$(printf '%s: Permission denied\n' cat ls sh)" \
-	    "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$VKERNEL" --timeout=100s -u root "--share=$t/e:/e" -- sh -c '
+	    "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$VKERNEL" --timeout=600s -u root "--share=$t/e:/e" -- sh -c '
 		cat /e/closed; ls /e/own; echo x >/e/new' 2>&1 </dev/null | sed -n 's/^\([a-z]*\): .*: \(Permission denied\)$/\1: \2/p')"
 else
 	skip "what the caller may not do on the host, nobody may: EACCES" "not as root, or no setpriv"
@@ -117,7 +117,7 @@ fi
 # refused FILE CALL ERROR COMMAND: what the command says when such calls of the host's about that file fail.
 refused() {
 	strace -f -qq -o /dev/null -P "$t/$1" -e "trace=$2" -e "inject=$2:error=$3" \
-	    "$VKERNEL" --timeout=100s "--share=$t/e:/e" -- sh -c "cd /e; $4" 2>&1 </dev/null | sed 's/.*: //' | head -n 1
+	    "$VKERNEL" --timeout=600s "--share=$t/e:/e" -- sh -c "cd /e; $4" 2>&1 </dev/null | sed 's/.*: //' | head -n 1
 }
 if command -v strace >/dev/null; then
 	echo text >"$t/e/f"
@@ -135,7 +135,7 @@ if command -v strace >/dev/null; then
 		calls=statx,openat2,getdents64,unlinkat,renameat2,mkdirat,preadv2,pwritev2
 		there=$(cd "$t/e/there" && "$t/bin/$p" 2>&1 </dev/null)
 		same "$p on a slow host" "$there" "$(strace -f -qq -o /dev/null -e trace=$calls -e inject=$calls:delay_enter=600 \
-		    "$VKERNEL" -c 2 --timeout=100s "--share=$t/e:/e" "--share=$t/bin:/b,ro" -w /e/here -- "/b/$p" 2>&1 </dev/null)"
+		    "$VKERNEL" -c 2 --timeout=600s "--share=$t/e:/e" "--share=$t/bin:/b,ro" -w /e/here -- "/b/$p" 2>&1 </dev/null)"
 		rm -rf "$t/e/here" "$t/e/there"
 	done
 else

@@ -40,7 +40,7 @@ jail /prison x /none; echo "none $?"
 E2
 "$BUILD/tools/mkcpio" "$t/list" >"$t/root.cpio"
 for cpus in 1 4; do
-	"$VKERNEL" -c $cpus -r "$t/root.cpio" --timeout=100s -- sh /run >"$t/out" 2>"$t/err" </dev/null
+	"$VKERNEL" -c $cpus -r "$t/root.cpio" --timeout=600s -- sh /run >"$t/out" 2>"$t/err" </dev/null
 	same "$cpus cpus: attempts that succeeded" 0 "$(grep -c '^not ok' "$t/out")"
 	grep '^not ok' "$t/out" | sed 's/^/# /'
 	holds "$cpus cpus: there were at least 30" [ "$(grep -c '^ok' "$t/out")" -ge 30 ]

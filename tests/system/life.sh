@@ -24,7 +24,7 @@ same "SIGKILL of the kernel leaves no guest behind" 'status 137, survivors 0' \
 same "a timeout leaves nothing behind" 'status 124, survivors 0' "$(last "$reap" "$v" --timeout=400ms -- sh -c "$busy")"
 same "a panic leaves nothing behind" 'status 120, survivors 0' "$(last "$reap" "$v" -a panic -- true)"
 same "orphans are reaped by process 1" '0' \
-    "$("$v" --timeout=100s -- sh -c '(sleep 0 & ) ; sleep 1; ps -o stat | grep -c Z' </dev/null 2>/dev/null)"
+    "$("$v" --timeout=600s -- sh -c '(sleep 0 & ) ; sleep 1; ps -o stat | grep -c Z' </dev/null 2>/dev/null)"
 
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null 2>&1; then
 	d=$(mktemp -d)
@@ -32,13 +32,13 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null 2>&1; then
 	cp "$v" "$d/vkernel"
 	same "works as an ordinary user without capabilities" 'hello' \
 	    "$(cd / && setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --no-new-privs \
-	    "$d/vkernel" --timeout=100s -- echo hello </dev/null)"
+	    "$d/vkernel" --timeout=600s -- echo hello </dev/null)"
 	rm -rf "$d"
 else
-	same "works as an ordinary user" 'hello' "$("$v" --timeout=100s -- echo hello </dev/null)"
+	same "works as an ordinary user" 'hello' "$("$v" --timeout=600s -- echo hello </dev/null)"
 fi
 
-(ulimit -v 1048576; "$v" --timeout=100s -- true) >"$t/out" 2>&1 </dev/null
+(ulimit -v 1048576; "$v" --timeout=600s -- true) >"$t/out" 2>&1 </dev/null
 status=$?
 case $status in
 0 | 125) tap_result ok "a small address space: works, or says why not" ;;
@@ -46,13 +46,13 @@ case $status in
 esac
 i=0
 while [ $i -lt 20 ]; do
-	"$v" --timeout=100s -- true </dev/null >/dev/null 2>&1 || break
+	"$v" --timeout=600s -- true </dev/null >/dev/null 2>&1 || break
 	i=$((i + 1))
 done
 same "twenty boots in a row" 20 "$i"
 pids=
 for i in 1 2 3 4; do
-	"$v" --timeout=100s -- sh -c "exit $i" </dev/null >/dev/null 2>&1 &
+	"$v" --timeout=600s -- sh -c "exit $i" </dev/null >/dev/null 2>&1 &
 	pids="$pids $!"
 done
 sum=0

@@ -15,7 +15,7 @@ trap 'rm -rf "$t"' EXIT
 name=look$$
 mkdir "$t/s"
 # The guest tells what it knows of itself, and sleeps.
-"$v" -q -c 2 -n "$name" "--share=$t/s:/s" --timeout=200s -- sh -c '
+"$v" -q -c 2 -n "$name" "--share=$t/s:/s" --timeout=600s -- sh -c '
 	sleep 1000 & sleep 1001 & exec 7</etc/passwd
 	until [ $(ps -o comm | grep -cx sleep) = 2 ]; do :; done
 	ps -o pid,ppid,comm >/s/ps; cat /proc/$$/maps >/s/maps; cat /proc/mounts >/s/mounts; echo $$ >/s/pid
@@ -26,7 +26,7 @@ vk() {	# COMMAND...: of GDB, and what they say
 		set -- "$@" -ex "$c"
 		shift
 	done
-	timeout -k 5 60 "$v" gdb "$name" -batch "$@" 2>"$t/gdb.err" </dev/null
+	timeout -k 5 600 "$v" gdb "$name" -batch "$@" 2>"$t/gdb.err" </dev/null
 }
 pid=$("$v" ps --json | sed -n "s/.*\"pid\":\([0-9]*\),\"name\":\"$name\".*/\1/p")
 same "it is found by its name" "$name 2" "$("$v" ps | awk -v p="$pid" '$1 == p { print $2, $3 }')"
@@ -71,7 +71,7 @@ same "and it goes on" "alive" "$(kill -0 "$pid" && echo alive)"
 holds "it is dumped while it runs" "$v" dump "$name" -o "$t/core"
 same "and goes on" "alive" "$(kill -0 "$pid" && echo alive)"
 core() {
-	timeout -k 5 60 "$v" gdb "$t/core" -batch "$@" 2>"$t/gdb.err" </dev/null
+	timeout -k 5 600 "$v" gdb "$t/core" -batch "$@" 2>"$t/gdb.err" </dev/null
 }
 same "its core says of processes what it did itself" "$(part 1 "$t/live" | sed -n '/PID/,$p')" "$(core -ex 'vk ps' | sed -n '/PID/,$p')"
 same "and of mounts" "$(part 3 "$t/live")" "$(core -ex 'vk mounts' | sed -n '/FILESYSTEM/,$p')"
@@ -80,13 +80,13 @@ gdb -nx -batch -ex 'info threads' "$v" "$t/core" 2>/dev/null | sed -n 's/^[* ] *
 same "GDB alone has each kernel thread in it" "" "$(comm -23 "$t/ids" "$t/lwps")"
 
 # The same state, seen live and in a core: a kernel that has stopped for good.
-"$v" -q -c 2 -n "$name-p" -a panic --on-panic=stop --timeout=100s </dev/null >"$t/out" 2>&1 &
+"$v" -q -c 2 -n "$name-p" -a panic --on-panic=stop --timeout=600s </dev/null >"$t/out" 2>&1 &
 other=$!
 until grep -q "stopped: vkernel gdb" "$t/out" || ! kill -0 $other 2>/dev/null; do sleep 0.1; done
 all='-ex "vk info" -ex "vk threads" -ex "vk cpu" -ex "vk waits" -ex "vk kmem" -ex "vk bt all" -ex "vk ipi" -ex "vk dmesg" -ex "vk check"'
 same "a kernel that has panicked is dumped" 0 "$("$v" dump "$name-p" -o "$t/core.p" >/dev/null 2>&1; echo $?)"
-eval "timeout -k 5 60 \"$v\" gdb $name-p -batch $all" 2>/dev/null </dev/null | sed -n '/^kernel /,$p' | grep -v '^\[Inferior' >"$t/live.p"
-eval "timeout -k 5 60 \"$v\" gdb \"$t/core.p\" -batch $all" 2>/dev/null </dev/null | sed -n '/^kernel /,$p' >"$t/core.p.said"
+eval "timeout -k 5 600 \"$v\" gdb $name-p -batch $all" 2>/dev/null </dev/null | sed -n '/^kernel /,$p' | grep -v '^\[Inferior' >"$t/live.p"
+eval "timeout -k 5 600 \"$v\" gdb \"$t/core.p\" -batch $all" 2>/dev/null </dev/null | sed -n '/^kernel /,$p' >"$t/core.p.said"
 holds "it says enough" test "$(wc -l <"$t/live.p")" -gt 30
 same "all that can be asked has the same answer, live and from the core" "" "$(diff "$t/live.p" "$t/core.p.said" | head -n 20)"
 kill -CONT $other
@@ -97,7 +97,7 @@ same "it ends when it is let go" 120 $?
 refused() {	# CLAIM MESSAGE COMMAND...
 	claim=$1 message=$2
 	shift 2
-	timeout -k 5 60 "$@" >"$t/out" 2>"$t/err" </dev/null
+	timeout -k 5 600 "$@" >"$t/out" 2>"$t/err" </dev/null
 	same "$claim" "125 yes" "$? $(grep -q "$message" "$t/err" && echo yes || head -n 2 "$t/err")"
 }
 refused "a name that nobody has" "no virtual kernel" "$v" gdb nobody$$
@@ -118,7 +118,7 @@ wait
 mkdir "$t/old"
 printf '#!/bin/sh\necho "GNU gdb (GDB) 11.2"\n' >"$t/old/gdb"
 chmod +x "$t/old/gdb"
-"$v" -q -n "$name" --timeout=100s -- sleep 100 </dev/null >"$t/out" 2>&1 &
+"$v" -q -n "$name" --timeout=600s -- sleep 1000 </dev/null >"$t/out" 2>&1 &
 pid=$!
 until "$v" ps | grep -q " $name " || ! kill -0 $pid 2>/dev/null; do sleep 0.1; done
 refused "a GDB that is too old" "gdb: this one is of version 11.2" env PATH="$t/old:$PATH" "$v" gdb "$name"
@@ -130,7 +130,7 @@ wait
 # shellcheck disable=SC2016
 yama='mount -t tmpfs none /proc/sys/kernel && mkdir /proc/sys/kernel/yama &&
     echo "$1" >/proc/sys/kernel/yama/ptrace_scope || exit 77
-"$2" -q -n "$3" --timeout=60s -- sleep 50 </dev/null >/dev/null 2>&1 &
+"$2" -q -n "$3" --timeout=600s -- sleep 1000 </dev/null >/dev/null 2>&1 &
 until "$2" ps | grep -q " $3 " || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
 for id in "$3" $! ""; do
 	"$4" 101=1,310=1 "$2" gdb $id 2>&1 </dev/null
@@ -154,10 +154,10 @@ for scope in 1 2; do
 done
 
 # Many threads.
-"$BUILD/bin/vkernel-test" -q -c 2 -n "$name" -m 256M --timeout=200s -a plant=crowd -- sleep 100 </dev/null >"$t/out" 2>&1 &
+"$BUILD/bin/vkernel-test" -q -c 2 -n "$name" -m 256M --timeout=600s -a plant=crowd -- sleep 1000 </dev/null >"$t/out" 2>&1 &
 pid=$!
 crowd() {
-	timeout -k 5 100 "$BUILD/bin/vkernel-test" gdb "$1" -batch -ex 'vk threads' -ex 'vk waits' 2>/dev/null </dev/null
+	timeout -k 5 600 "$BUILD/bin/vkernel-test" gdb "$1" -batch -ex 'vk threads' -ex 'vk waits' 2>/dev/null </dev/null
 }
 n=0
 until crowd "$name" >"$t/crowd"; [ "$(grep -c ' crowd ' "$t/crowd")" = 2000 ] && grep -q '^cycle' "$t/crowd" || [ $n = 20 ]; do

@@ -50,7 +50,7 @@ ask() {	# GDB COMMAND...
 		shift
 	done
 	# shellcheck disable=SC2086
-	timeout -k 5 100 $how -nx -batch "$@" 2>"$t/gdb.err" </dev/null |
+	timeout -k 5 600 $how -nx -batch "$@" 2>"$t/gdb.err" </dev/null |
 	    awk '/^====/ { on = 1 } /^\[Inferior 1 .*detached\]$/ { next } on'
 }
 until_said() {	# FILE WORDS FUNCTION...: asked again and again
@@ -225,7 +225,7 @@ end_pc
 # What the makefile's targets do.
 KERNEL=$BUILD/pc64/kernel.elf
 printf '%s\n' 'bt 1' 'vk info' 'break sys_exit_group' continue 'vk ps' delete |
-    QEMU_ARGS="-name $name" timeout -k 5 100 sh scripts/run/debug-pc64 -q -c 2 -- sh -c 'echo from the guest; exit 3' >"$t/out" 2>&1
+    QEMU_ARGS="-name $name" timeout -k 5 600 sh scripts/run/debug-pc64 -q -c 2 -- sh -c 'echo from the guest; exit 3' >"$t/out" 2>&1
 has() {	# CLAIM FILE WORDS...: each of them is in a line, in this order
 	claim=$1 file=$2
 	shift 2
@@ -237,13 +237,13 @@ has "debug-pc64: a machine in GDB, in its first function, and then in a call of 
     "#0  kmain ()" "cpus " "sys_exit_group" "COMMAND" " sh"
 same "which goes with GDB" "" "$(pgrep -f "[q]emu-system.* -name $name")"
 printf '%s\n' 'bt 1' 'break sys_exit_group' continue 'vk ps' delete |
-    timeout -k 5 100 sh scripts/run/debug -q -n "$name" -- sh -c 'echo from the guest; exit 3' >"$t/out" 2>&1
+    timeout -k 5 600 sh scripts/run/debug -q -n "$name" -- sh -c 'echo from the guest; exit 3' >"$t/out" 2>&1
 has "debug: the same of a virtual kernel" "$t/out" "#0  kmain ()" "sys_exit_group" "COMMAND" " sh"
 same "which goes with GDB, too" "" "$("$VKERNEL" ps | grep " $name ")"
 QEMU_ARGS="-S -gdb unix:$t/socket,server=on,wait=off"
 export QEMU_ARGS
 rm -f "$t/socket"
-sh scripts/run/pc64 --timeout=100s </dev/null >/dev/null 2>&1 &
+sh scripts/run/pc64 --timeout=600s </dev/null >/dev/null 2>&1 &
 machine=$!
 until [ -S "$t/socket" ] || ! kill -0 $machine 2>/dev/null; do sleep 0.1; done
 pc "vk threads" >"$t/out"

@@ -17,7 +17,7 @@ pattern=$BUILD/guest/pattern
 
 # pc CPUS DEVICES COMMAND: what the shell inside says; the kernel's messages are in $t/log.
 pc() {
-	QEMU_ARGS=$2 sh scripts/run/pc64 --timeout=100s -v -c "$1" -m 256M -r "$t/root.cpio" -- sh -c "$3" \
+	QEMU_ARGS=$2 sh scripts/run/pc64 --timeout=600s -v -c "$1" -m 256M -r "$t/root.cpio" -- sh -c "$3" \
 	    </dev/null 2>"$t/log"
 }
 # drive NAME OPTIONS: a file in $t of that name, for a device.
@@ -39,15 +39,18 @@ for f in silent/n pulled/n pulled/s; do
 done
 filled silent/s 96K 1
 
-# monitored NAME DEVICES COMMAND: such a machine, whose monitor is $t/NAME/mon.in, beside; "go" is its first word.
+# monitored NAME DEVICES SECONDS PIECES: such a machine, beside, whose monitor is $t/NAME/mon.in.  It reads from
+# both disks, so many pieces of a SATA disk at once.
 monitored() {
 	mkfifo "$t/$1/mon.in" "$t/$1/mon.out"
 	exec 7<>"$t/$1/mon.in"
-	QEMU_ARGS="-chardev pipe,id=mon,path=$t/$1/mon -mon chardev=mon $2" sh scripts/run/pc64 --timeout=100s -v -c 2 \
-	    -m 256M -r "$t/root.cpio" -- sh -c "echo go; $3" </dev/null >"$t/$1/out" 2>"$t/$1/log" 7<&- &
+	QEMU_ARGS="-chardev pipe,id=mon,path=$t/$1/mon -mon chardev=mon $2" sh scripts/run/pc64 --timeout=600s -v -c 2 \
+	    -m 256M -r "$t/root.cpio" -- sh -c "pattern busy /dev/nvme0n1 1 8 $3 & pattern busy /dev/sda 1 $4 $3; wait; echo alive" \
+	    </dev/null >"$t/$1/out" 2>"$t/$1/log" 7<&- &
 	machine=$!
 	jobs="$jobs $machine"
-	until_said "$t/$1/out" go
+	until_said "$t/$1/out" 'nvme0n1: go'
+	until_said "$t/$1/out" 'sda: go'
 }
 # until_said FILE WORDS: or the machine has ended.
 until_said() {
@@ -60,8 +63,7 @@ until_said() {
 # that "busy" asks for one block at a time, which take 14 seconds each.
 silent() {
 	monitored silent "-drive if=none,format=raw,id=n,file=$t/silent/n -device nvme,drive=n,serial=n
-	    -drive if=none,format=raw,id=s,file=$t/silent/s -device ide-hd,drive=s,bus=ide.0" \
-	    'pattern busy /dev/nvme0n1 1 8 30 & pattern busy /dev/sda 1 1 30; wait; echo alive'
+	    -drive if=none,format=raw,id=s,file=$t/silent/s -device ide-hd,drive=s,bus=ide.0" 30 1
 	printf 'block_set_io_throttle n 1 0 0 0 0 0\nblock_set_io_throttle s 300 0 0 0 0 0\n' >&7
 	until_said "$t/silent/log" 'nvme0: .*not answered'
 	until_said "$t/silent/log" 'ahci0.0: .*not answered'
@@ -73,8 +75,7 @@ pulled() {
 	monitored pulled "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
 	    -device pcie-root-port,id=r0,slot=1,chassis=1,addr=5 -device pcie-root-port,id=r1,slot=2,chassis=2,addr=6
 	    -drive if=none,format=raw,id=n,file=$t/pulled/n -device nvme,drive=n,serial=n,bus=r0,id=nvme
-	    -drive if=none,format=raw,id=s,file=$t/pulled/s -device ahci,bus=r1,id=ahci -device ide-hd,drive=s,bus=ahci.0" \
-	    'pattern busy /dev/nvme0n1 1 8 9 & pattern busy /dev/sda 1 8 9; wait; echo alive'
+	    -drive if=none,format=raw,id=s,file=$t/pulled/s -device ahci,bus=r1,id=ahci -device ide-hd,drive=s,bus=ahci.0" 100 8
 	printf 'device_del nvme\no /w 0xcf8 0x8000286c\no /w 0xcfc 0x700\n' >&7
 	printf 'device_del ahci\no /w 0xcf8 0x8000306c\no /w 0xcfc 0x700\n' >&7
 	wait "$machine"
@@ -160,9 +161,10 @@ holds "and it is told of" [ "$(grep -c '^nvme0n1: error\|^sda: error' "$t/log")"
 
 wait
 same "commands that are not answered in time are asked again" "/dev/nvme0n1: busy good, bad 0
+/dev/nvme0n1: go
 /dev/sda: busy good, bad 0
-alive
-go" "$(sort "$t/silent/out")"
+/dev/sda: go
+alive" "$(sort "$t/silent/out")"
 holds "NVMe: by a reset" grep -q 'nvme0: .*not answered: reset' "$t/silent/log"
 holds "SATA: likewise" grep -q 'ahci0.0: .*not answered' "$t/silent/log"
 same "a system goes on when its disks are pulled out" alive "$(tail -n 1 "$t/pulled/out")"

@@ -58,13 +58,13 @@ configuration() {
 	for f in file written written; do
 		disk_sum "$2/$f"
 	done >"$2/disk.want"
-	sh scripts/run/pc64 --timeout=300s -c "$CPUS" -m 256M -r "$t/root.cpio" -- sh -c \
+	sh scripts/run/pc64 --timeout=600s -c "$CPUS" -m 256M -r "$t/root.cpio" -- sh -c \
 	    "echo; sha256sum $DISK; pattern fill $DISK 2 4; sha256sum $DISK" >"$2/disk.out" 2>>"$2/log" </dev/null
 	{
 		grep -ao '^[0-9a-f]\{64\}' "$2/disk.out"
 		disk_sum "$2/file"
 	} >"$2/disk"
-	KERNEL=$BUILD/pc64/kernel-test.elf kernel_tests sh scripts/run/pc64 --timeout=300s -c "$CPUS" >"$2/kernel"
+	KERNEL=$BUILD/pc64/kernel-test.elf kernel_tests sh scripts/run/pc64 --timeout=600s -c "$CPUS" >"$2/kernel"
 	# shellcheck disable=SC2046
 	programs scripts/run/pc64 $(programs_of "$1") >"$2/programs"
 }

@@ -15,7 +15,7 @@ talks() {
 		args="$args -netdev user,id=n$n -device $device,netdev=n$n"
 	done
 	KERNEL=$BUILD/pc64/kernel-test.elf MACHINE=$machine QEMU_ARGS=$args \
-	    sh scripts/run/pc64 --timeout=200s -v -c "$cpus" -m 128M \
+	    sh scripts/run/pc64 --timeout=600s -v -c "$cpus" -m 128M \
 	    -a ktest=pc_net_the_gateway_echoes_what_it_is_sent >"$t/out" 2>&1 </dev/null
 	same "$claim, $machine, processors: $cpus" "$n yes" "$(grep -c 'eth[0-9]: link up' "$t/out") $(
 	    grep -q '^ok 1 - pc_net_the_gateway' "$t/out" && echo yes || cat "$t/out")"
@@ -27,7 +27,7 @@ talks "two on a pin" 2 pc e1000,addr=10 e1000,addr=14
 
 for device in e1000 e1000e; do
 	QEMU_ARGS="-netdev user,id=n -device $device,netdev=n -monitor unix:$t/mon,server=on,wait=off" \
-	    "$BUILD/system/pty" sh scripts/run/pc64 -v --timeout=200s -m 128M >"$t/out" 2>&1 <<E
+	    "$BUILD/system/pty" sh scripts/run/pc64 -v --timeout=600s -m 128M >"$t/out" 2>&1 <<E
 monitor $t/mon
 expect eth0: link up: 1000 Mbit/s, full duplex
 qemu set_link n off

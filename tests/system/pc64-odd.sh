@@ -6,7 +6,7 @@ set -u
 . tests/pc64.sh
 begin "a PC"
 pc() {
-	sh scripts/run/pc64 --timeout=200s "$@" </dev/null 2>"$t/err"
+	sh scripts/run/pc64 --timeout=600s "$@" </dev/null 2>"$t/err"
 }
 # it CLAIM WORDS: the kernel's words are among them.
 it() {
@@ -127,7 +127,7 @@ screen() {
 	LC_ALL=C sed "s/$wish\x20/$wish\x$(printf %02x "$1")/" "$BUILD/pc64/kernel.elf" >"$t/kernel"
 	sh scripts/gen/mkiso.sh "$t/kernel" "$BUILD/root.cpio" "$t/iso" --stdio=tty,tty,tty
 	FIRMWARE=seabios ISO=$t/iso QEMU_ARGS="-vga std -monitor unix:$t/mon,server=on,wait=off" \
-	    "$BUILD/system/pty" sh scripts/run/pc64 --timeout=200s -m 256M <"$t/script" >"$t/shown" 2>&1
+	    "$BUILD/system/pty" sh scripts/run/pc64 --timeout=600s -m 256M <"$t/script" >"$t/shown" 2>&1
 	LC_ALL=C tr '\000-\377' "$five" <"$t/ppm"
 }
 screen 32 >"$t/32"

@@ -14,7 +14,7 @@ at() {
 	shift 3
 	sed "s|MONITOR|$t/$name.mon|" >"$t/$name.script"
 	MACHINE=$machine QEMU_ARGS="-monitor unix:$t/$name.mon,server=on,wait=off $*" \
-	    "$BUILD/system/pty" sh scripts/run/pc64 -v --timeout=200s -c "$cpus" -m 256M \
+	    "$BUILD/system/pty" sh scripts/run/pc64 -v --timeout=600s -c "$cpus" -m 256M \
 	    <"$t/$name.script" >"$t/$name.out" 2>"$t/$name.err" &
 	eval "pid_$name=$!"
 }
@@ -153,7 +153,7 @@ expect exit 5
 keys \r
 E
 
-MACHINE=microvm sh scripts/run/pc64 --timeout=200s -- echo none >"$t/out" 2>"$t/err" </dev/null
+MACHINE=microvm sh scripts/run/pc64 --timeout=600s -- echo none >"$t/out" 2>"$t/err" </dev/null
 same "a PC without PCI has none, and works" none "$(cat "$t/out")"
 ended fast 3 "a thousand keys arrive, each once"
 ended keys 4 "letters, signs, arrows, Backspace, Caps Lock, Ctrl-C, a key that is held"

@@ -10,7 +10,7 @@ set -u
 begin "virtio"
 export MACHINE QEMU_ARGS
 pc() {
-	sh scripts/run/pc64 --timeout=200s -m 128M -a witness "$@" </dev/null
+	sh scripts/run/pc64 --timeout=600s -m 128M -a witness "$@" </dev/null
 }
 
 # disk N [PROPERTY...]: one more, from the file $t/N.
@@ -113,7 +113,7 @@ mkfifo "$t/hvc.in" "$t/hvc.out"
 exec 8<>"$t/hvc.in"
 hvc="-chardev pipe,id=hvc,path=$t/hvc -device virtconsole,chardev=hvc"
 with_reader() {	# COMMAND...
-	timeout 300 cat "$t/hvc.out" >"$t/hvc" &
+	timeout 600 cat "$t/hvc.out" >"$t/hvc" &
 	reader=$!
 	"$@"
 	result=$?
@@ -129,7 +129,7 @@ for way in "q35 2 virtio-serial-pci" "q35 1 virtio-serial-pci,vectors=2" \
 	echo "typed outside" >&8
 	: >"$t/hvc"
 	# shellcheck disable=SC2016
-	(timeout 300 sh -c 'until grep -q "^3000" "$0"; do sleep 0.1; done' "$t/hvc" && echo "seen" >&8) &
+	(timeout 600 sh -c 'until grep -q "^3000" "$0"; do sleep 0.1; done' "$t/hvc" && echo "seen" >&8) &
 	# shellcheck disable=SC2016
 	with_reader pc -c "$2" -- sh -c 'exec 3</dev/hvc0
 		read -r line <&3; echo "$line"; seq 3000 >/dev/hvc0
@@ -147,7 +147,7 @@ same "nobody reads there: who writes waits, and can be interrupted" "143 143" "$
 
 # No serial line and no screen: words of the machine's maker in front of ours.
 alone() {	# WORD...
-	with_reader timeout 300 qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
+	with_reader timeout 600 qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
 	    -monitor none -machine q35 -cpu max -accel tcg -m 128M -kernel "$BUILD/pc64/kernel.elf" \
 	    -initrd "$BUILD/root.cpio" -device "$serial" -chardev pipe,id=hvc,path="$t/hvc" \
 	    -device virtconsole,chardev=hvc -append "$*"

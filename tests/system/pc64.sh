@@ -6,7 +6,7 @@ set -u
 . tests/pc64.sh
 begin "a PC"
 pc() {
-	sh scripts/run/pc64 --timeout=200s "$@"
+	sh scripts/run/pc64 --timeout=600s "$@"
 }
 
 pc -- sh -c 'echo out; echo err >&2; exit 3' >"$t/out" 2>"$t/err" </dev/null

@@ -17,7 +17,7 @@ if ! command -v gdb >/dev/null; then
 fi
 
 running() {	# KERNEL_ARGUMENTS
-	"$vt" -q -c 2 -n "$name" --timeout=300s -a "$1" -- sleep 1000 </dev/null >"$t/out" 2>&1 &
+	"$vt" -q -c 2 -n "$name" --timeout=600s -a "$1" -- sleep 1000 </dev/null >"$t/out" 2>&1 &
 	child=$!
 	until "$v" ps | grep -q " $name " || ! kill -0 $child 2>/dev/null; do sleep 0.1; done
 }
@@ -32,7 +32,7 @@ vk() {	# ID|CORE GDB_COMMAND...
 		set -- "$@" -ex "$c"
 		shift
 	done
-	timeout -k 5 100 "$vt" gdb "$id" -batch "$@" 2>"$t/gdb.err" </dev/null
+	timeout -k 5 600 "$vt" gdb "$id" -batch "$@" 2>"$t/gdb.err" </dev/null
 }
 until_said() {	# WORDS COMMAND: asked again and again
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

@@ -13,7 +13,7 @@ trap 'rm -rf "$t"' EXIT
 # as_host CLAIM ARCHIVE SCRIPT FILTER: numbers that differ from run to run are N for both.
 as_host() {
 	(cd "$t" && env -i PATH=$PATH TMPDIR="$t" LC_ALL=C bash -c "$3" </dev/null) 2>&1 | sed -E "$4" >"$t/want"
-	"$VKERNEL" -c 2 -m 1G -w /tmp --timeout=200s -r "$2" -- \
+	"$VKERNEL" -c 2 -m 1G -w /tmp --timeout=600s -r "$2" -- \
 	    /usr/bin/env -i PATH=$PATH TMPDIR="$t" LC_ALL=C bash -c "$3" </dev/null 2>&1 | sed -E "$4" >"$t/got"
 	if [ -s "$t/want" ] && cmp -s "$t/want" "$t/got"; then
 		tap_result ok "$1"

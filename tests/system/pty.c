@@ -16,7 +16,7 @@
  *
  * Everything that the command shows goes to standard output.  Exit status: the
  * command's, 128+N for a signal; 99, with a line on standard error, when an
- * expected text or QEMU's answer did not come within 100 seconds, when the command ended before
+ * expected text or QEMU's answer did not come within 600 seconds, when the command ended before
  * it, or when it had not ended after five minutes in all.
  */
 #include <errno.h>
@@ -35,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS		100000
+#define WAIT_MS		600000
 #define TOTAL_MS	300000
 #define SHOWN_MAX	(1u << 20)
 #define KEYS_MAX	12

@@ -8,7 +8,7 @@ t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
 
 guest() {
-	"$VKERNEL" -c 2 --timeout=200s "$@" 2>"$t/err" </dev/null
+	"$VKERNEL" -c 2 --timeout=600s "$@" 2>"$t/err" </dev/null
 }
 # What a tree is, in text.
 tree() {

@@ -37,7 +37,7 @@ sampled() {
 met() { awk -v e="$1" 'index($0, e) > 0 { n += $NF } END { print n + 0 }' "$t/x.folded"; }
 between() { [ "$2" -ge "$1" ] && [ "$2" -le "$3" ]; }	# LEAST VALUE MOST
 
-sampled --hz=199 --for=4 -- "$v" -q -c 2 -n "$name" "--share=$t/s:/s" --timeout=200s -- /s/sampled /s/stop
+sampled --hz=199 --for=4 -- "$v" -q -c 2 -n "$name" "--share=$t/s:/s" --timeout=600s -- /s/sampled /s/stop
 same "the guest ends as it would" "0 0" "$watched $(grep -c . "$t/out")"
 said=$(sed -n 's/^vkernel: \([0-9]* samples, [0-9]* pieces lost\)$/\1/p' "$t/err")
 case $said in

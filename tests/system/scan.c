@@ -246,7 +246,7 @@ main(int argc, char **argv)
 			die("no process");
 		if (pid == 0) {
 			dup2(out[1], 1);
-			execl(argv[1], "vkernel", "--timeout=60s", "--", "sh", "-c", "echo; exec sleep 50", (char *)NULL);
+			execl(argv[1], "vkernel", "--timeout=600s", "--", "sh", "-c", "echo; exec sleep 500", (char *)NULL);
 			_exit(125);
 		}
 		close(out[1]);

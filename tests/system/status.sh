@@ -13,7 +13,7 @@ ends() {
 	claim=$1
 	want=$2
 	shift 2
-	"$v" --timeout=100s "$@" >"$t/out" 2>"$t/err" </dev/null
+	"$v" --timeout=600s "$@" >"$t/out" 2>"$t/err" </dev/null
 	same "$claim" "$want" "$?"
 }
 says() {	# CLAIM PATTERN FILE

@@ -6,7 +6,7 @@ set -u
 . tests/tap.sh
 t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
-v="$VKERNEL --timeout=100s"
+v="$VKERNEL --timeout=600s"
 
 $v -- sh -c 'echo one; echo two >&2' >"$t/out" 2>"$t/err" </dev/null
 same "output and errors are not merged" 'one two' "$(cat "$t/out") $(cat "$t/err")"

@@ -33,7 +33,7 @@ protoc -Itests/system/trace --python_out="$t" tests/system/trace/perfetto.proto
 
 # busy WHAT TEST: four processors are watched for some seconds.  On a host that is as busy some events may be lost.
 busy() {
-	running "$BUILD/bin/vkernel-test" -q -c 4 -n "$name" --timeout=200s -a "ktr=65536 ktest=$2 ktest-long"
+	running "$BUILD/bin/vkernel-test" -q -c 4 -n "$name" --timeout=600s -a "ktr=65536 ktest=$2 ktest-long"
 	"$v" trace "$name" --for=3 -o "$t/busy.pftrace" -o "$t/busy.txt" 2>"$t/err"
 	wait $child
 	same "$1: for Perfetto and in lines, the same events" "" "$(compare "$t/busy")"
@@ -53,7 +53,7 @@ for what in "token wait" "token got"; do
 done
 
 # From the first event on, in its own process.
-"$v" -q -c 2 --trace="$t/all.txt" --timeout=100s -- sh -c 'sleep 0.1; ls /bin | wc -l' </dev/null >"$t/out" 2>&1
+"$v" -q -c 2 --trace="$t/all.txt" --timeout=600s -- sh -c 'sleep 0.1; ls /bin | wc -l' </dev/null >"$t/out" 2>&1
 same "a whole life is traced, from its first event" "0 idle0" "$(awk 'NR == 1 { print $3, $8 }' "$t/all.txt")"
 same "each CPU's events are numbered without a gap" "" \
     "$(awk '{ if ($3 != n[$2]++) print }' "$t/all.txt" | head -n 3)"
@@ -62,7 +62,7 @@ holds "a processor at rest says so" grep -q '\] idle ' "$t/all.txt"
 same "its output is its own" "yes" "$(grep -qx '[0-9]*' "$t/out" && echo yes)"
 
 # A ring that is too small.
-running "$BUILD/bin/vkernel-test" -q -c 2 -n "$name" --timeout=200s -a \
+running "$BUILD/bin/vkernel-test" -q -c 2 -n "$name" --timeout=600s -a \
     'ktr=64 ktest=messages_of_a_sender_keep_their_order_although_it_moves ktest-long'
 "$v" trace "$name" --for=1 -o "$t/small.txt" 2>"$t/err"
 holds "what is lost is told" grep -q '^# cpu[01]: [0-9]* events lost' "$t/small.txt"
@@ -84,7 +84,7 @@ refused "a kernel that does not run" "no virtual kernel" "$v" trace nobody$$
 refused "a process that is none" "is no virtual kernel" "$v" trace $$
 refused "times that are none" "not like that" "$v" trace --for=soon
 refused "two names" "not like that" "$v" trace a b
-running "$v" -q -n "$name" --timeout=100s -- sh -c 'for i in $(seq 99); do ls /bin; done; exec sleep 20'
+running "$v" -q -n "$name" --timeout=600s -- sh -c 'for i in $(seq 99); do ls /bin; done; exec sleep 20'
 until "$v" trace "$name" --last 2>/dev/null | tail -n 1 | grep -q ' idle '; do sleep 0.1; done
 same "what the ring has now" "511" "$("$v" trace "$name" --last 2>/dev/null | wc -l)"
 refused "a file that cannot be made" "No such file or directory" "$v" trace "$name" -o "$t/no/such"

@@ -14,7 +14,7 @@ session() {
 	claim=$1
 	want=$2
 	shift 2
-	"$pty" "$v" --timeout=200s "$@" >"$t/out" 2>"$t/err"
+	"$pty" "$v" --timeout=600s "$@" >"$t/out" 2>"$t/err"
 	got=$?
 	same "$claim" "$want" "$got"
 	[ "$got" = "$want" ] || { cat "$t/err"; tail -n 5 "$t/out"; echo; } | tr -d '\r' | sed 's/^/# /'
@@ -88,7 +88,7 @@ send wrong\x15rigjj\x7f\x7fht\r
 expect [right]
 E
 
-"$pty" sh -c "$v --timeout=100s -- true; stty -a" </dev/null >"$t/out" 2>&1
+"$pty" sh -c "$v --timeout=600s -- true; stty -a" </dev/null >"$t/out" 2>&1
 holds "the terminal is put back afterwards" grep -qE '(^|[^-])icanon' "$t/out"
 "$pty" sh -c "$v --timeout=300ms -- sleep 10; stty -a" </dev/null >"$t/out" 2>&1
 holds "after a timeout too" grep -qE '(^|[^-])icanon' "$t/out"

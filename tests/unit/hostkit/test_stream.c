@@ -130,7 +130,7 @@ pump(int in, int out)
 	while (seen < BYTES) {
 		struct pollfd p[2] = { { out, POLLIN, 0 }, { in, (short)(fed < BYTES ? POLLOUT : 0), 0 } };
 
-		assert_true(poll(p, fed < BYTES ? 2 : 1, 10000) > 0);
+		assert_true(poll(p, fed < BYTES ? 2 : 1, 600000) > 0);
 		if (fed < BYTES && (p[1].revents & POLLOUT) != 0) {
 			size_t n = 0;
 			ssize_t w;
@@ -414,7 +414,7 @@ read_exactly(int fd, const char *want)
 		struct pollfd p = { fd, POLLIN, 0 };
 		ssize_t r;
 
-		assert_int_equal(poll(&p, 1, 10000), 1);
+		assert_int_equal(poll(&p, 1, 600000), 1);
 		r = read(fd, got + n, strlen(want) - n);
 		assert_true(r > 0);
 		n += (size_t)r;
