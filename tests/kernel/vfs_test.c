@@ -555,6 +555,26 @@ KTEST(vfs_mounts_cover_and_uncover)
 	finish(top);
 }
 
+KTEST(vfs_names_of_procfs_and_sysfs_stay)
+{
+	struct ncp *top = begin(""), *d, *in;
+
+	if (top == NULL)
+		return;
+	KCHECK(make(top, "d", VDIR) == 0 && look(top, "d", 0, &d) == 0);
+	KCHECK(vfs_mount("proc", "x", d, 0, "") == 0 && look(top, "d", 0, &in) == 0);
+	KCHECK(move(top, "d/version", "d/meminfo", 0) == EPERM);
+	KCHECK(move(top, "d/version", "d/sys/kernel/hostname", 0) == EPERM);
+	KCHECK(vfs_unmount(in, MNT_DETACH) == 0);
+	ncp_drop(in);
+	KCHECK(vfs_mount("sysfs", "x", d, 0, "") == 0 && look(top, "d", 0, &in) == 0);
+	KCHECK(move(top, "d/kernel", "d/devices/system", 0) == EPERM);
+	KCHECK(vfs_unmount(in, MNT_DETACH) == 0);
+	ncp_drop(in);
+	ncp_drop(d);
+	finish(top);
+}
+
 KTEST(vfs_a_bind_mount_shows_the_same_files)
 {
 	struct ncp *top = begin(""), *d = NULL, *m = NULL, *in = NULL, *n = NULL;

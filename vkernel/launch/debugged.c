@@ -30,7 +30,7 @@ debugger_prepare(const struct options *o)
 {
 	bool anybody = o->o_gdb == GDB_WAIT || o->o_on_panic == PANIC_STOP;
 
-	if (o->o_gdb != GDB_NONE || o->o_on_panic != PANIC_EXIT || o->o_trace != NULL || o->o_stub != NULL)
+	if (o->o_gdb != GDB_NONE || o->o_on_panic != PANIC_EXIT || o->o_traces != 0 || o->o_stub != NULL)
 		prctl(PR_SET_PTRACER, anybody ? PR_SET_PTRACER_ANY : (unsigned long)getpid(), 0, 0, 0);
 	if (o->o_gdb != GDB_HERE)
 		return;
@@ -89,6 +89,18 @@ is_debugged(void)
 	return by != 0;
 }
 
+static void
+start_tracer(const struct options *o, const char *number)
+{
+	const char *argv[5 + 2 * TRACES_MAX + 1] = { "vkernel", "trace", number, "--all", "-q" };
+
+	for (uint32_t i = 0; i < o->o_traces; i++) {
+		argv[5 + 2 * i] = "-o";
+		argv[6 + 2 * i] = o->o_trace[i];
+	}
+	tracer = again(argv, SIGTERM);
+}
+
 void
 debugger_begin(const struct options *o)
 {
@@ -96,9 +108,8 @@ debugger_begin(const struct options *o)
 	pid_t gdb = 0;
 
 	snprintf(number, sizeof number, "%d", getpid());
-	if (o->o_trace != NULL)
-		tracer = again((const char *const[]){ "vkernel", "trace", number, "--all", "-q", "-o",
-		    o->o_trace, NULL }, SIGTERM);
+	if (o->o_traces != 0)
+		start_tracer(o, number);
 	if (o->o_stub != NULL)
 		stub = again((const char *const[]){ "vkernel", "stub", number, o->o_stub, NULL }, 0);
 	if (o->o_gdb == GDB_NONE)

@@ -13,6 +13,7 @@
 
 #define ENV_MAX		256		/* -e, with our own defaults */
 #define APPEND_MAX	4096		/* bytes of all -a together */
+#define TRACES_MAX	4
 #define BOOT_TEXT_MAX	(256u << 10)	/* arguments, environment and names together */
 
 enum panic_action { PANIC_EXIT, PANIC_STOP, PANIC_GDB, PANIC_DUMP };
@@ -39,7 +40,8 @@ struct options {
 	enum panic_action o_on_panic;
 	enum gdb_action	o_gdb;
 	const char	*o_dump_file;	/* of PANIC_DUMP; NULL: named after the process */
-	const char	*o_trace;	/* file for its events; NULL: none */
+	const char	*o_trace[TRACES_MAX];	/* files for its events */
+	uint32_t	o_traces;
 	const char	*o_stub;	/* unix:PATH of GDB's remote protocol; NULL: none */
 	const char	*o_name, *o_root, *o_init, *o_workdir, *o_user, *o_host_cpus;
 	char		o_append[APPEND_MAX];

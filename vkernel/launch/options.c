@@ -114,7 +114,7 @@ static const char help_text[] =
     "      --on-panic=HOW     when the kernel panics: exit, stop until somebody looks, gdb (here), or\n"
     "                         dump[:FILE], a core (exit)\n"
     "      --trace=FILE       write its events to FILE, for Perfetto if that ends in .pftrace, or\n"
-    "                         samples for flame graphs, if in .folded\n"
+    "                         samples for flame graphs, if in .folded; may be repeated\n"
     "      --deterministic    one host thread runs all processors in an order drawn from a seed\n"
     "      --seed=N           the seed of --deterministic (0)\n"
     "  -q, --quiet            no greeting\n"
@@ -561,7 +561,11 @@ set_option(struct options *o, int c, const char *arg)
 		o->o_stub = arg;
 		return true;
 	case OPT_TRACE:
-		o->o_trace = arg;
+		if (o->o_traces == TRACES_MAX) {
+			say_error(NULL, "--trace=%s: more than %d", arg, TRACES_MAX);
+			return false;
+		}
+		o->o_trace[o->o_traces++] = arg;
 		return strstr(o->o_append, "ktr=") != NULL || set_append(o, "ktr=65536");
 	case 'g':
 		return set_gdb(o, arg);

@@ -782,6 +782,7 @@ ptree_mount(struct mount *mp, const struct pentry *root)
 {
 	const struct pnode n = { .pn_ent = root, .pn_fd = -1 };
 
+	lk_init(&mp->mp_rename_lk, LR_ptree_rename);
 	return node_create(mp, &n, VDIR, &mp->mp_root);
 }
 

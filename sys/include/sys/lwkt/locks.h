@@ -36,7 +36,8 @@
 	L(overlay_rename, 0)	/* as `rename`, of an overlay */	\
 	L(overlay_vnode, MANY)	/* as `vnode`, of an overlay: it uses other filesystems' names */	\
 	L(overlay_copy, 0)	/* an overlay's file: copying it up */	\
-	L(ptree_vnode, MANY)	/* as `vnode`, of procfs and sysfs: what they show is others' */	\
+	L(ptree_rename, 0)	/* as the next two of other filesystems, of procfs and sysfs: what they show is others' */ \
+	L(ptree_vnode, MANY)							\
 	L(disk, MANY)		/* file/disk: a disk's tables; then the list of slices */	\
 	L(rename, 0)		/* a mount: renames between its directories */	\
 	L(vnode, MANY)		/* v_lk: parents before children, else by address */	\
