@@ -830,7 +830,7 @@ load(struct exec *x)
 	struct vmspace *vs = curproc->p_vmspace;
 	struct md_regs *r = &curlwp->l_uf.uf_regs;
 	uint64_t bias = 0;
-	uaddr_t sp = 0, entry;
+	uaddr_t sp = 0, entry, brk;
 	int error;
 
 	if (x->x_prog.i_eh.e_type == ET_DYN) {
@@ -842,7 +842,8 @@ load(struct exec *x)
 	error = image_map(vs, &x->x_prog);
 	if (error != 0)
 		return error;
-	vm_brk_set(vs, page_round(x->x_prog.i_high + bias) + (random_pages() >> 9 & ~PAGE_MASK));
+	brk = page_round(x->x_prog.i_high + bias) + (random_pages() >> 9 & ~PAGE_MASK);
+	vm_brk_set(vs, rt_min(brk, MD_USER_MAX));
 	entry = x->x_prog.i_eh.e_entry + bias;
 	if (x->x_has_interp) {
 		error = interp_place(vs, &x->x_interp);
