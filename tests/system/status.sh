@@ -93,6 +93,7 @@ refuses "a status descriptor that is not open" '--status-fd=77: ' --status-fd=77
 refuses "a root that is not there" '/no/such: No such file' -r /no/such -- true
 refuses "a root that is no archive" 'not a cpio archive' -r "$0" -- true
 refuses "host processors that are none" 'cannot start: ' --host-cpus=frog -- true
+refuses "a bad --patch" 'on or off' --patch=maybe -- true
 refuses "a bad --enosys" 'one of log, quiet, panic' --enosys=shout -- true
 
 head -c 100000 "$BUILD/root.cpio" >"$t/short.cpio"

@@ -38,6 +38,7 @@ enum {
 	OPT_STRACE,
 	OPT_ENOSYS,
 	OPT_SPIN,
+	OPT_PATCH,
 	OPT_DETERMINISTIC,
 	OPT_SEED,
 	OPT_VERSION,
@@ -60,6 +61,7 @@ static const struct option long_options[] = {
 	{ "append", required_argument, NULL, 'a' },
 	{ "host-cpus", required_argument, NULL, OPT_HOST_CPUS },
 	{ "spin", no_argument, NULL, OPT_SPIN },
+	{ "patch", required_argument, NULL, OPT_PATCH },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "status-fd", required_argument, NULL, OPT_STATUS_FD },
 	{ "strace", no_argument, NULL, OPT_STRACE },
@@ -104,6 +106,7 @@ static const char help_text[] =
     "  -a, --append=ARGS      arguments for the kernel (repeatable)\n"
     "      --host-cpus=LIST   host processors to use, such as 0-3,6\n"
     "      --spin             wait by spinning: only with two idle host processors for each CPU\n"
+    "      --patch=on|off     programs' system calls, where they are often made, become jumps (on)\n"
     "      --timeout=TIME     give up after TIME, such as 500ms, 20s or 5m\n"
     "      --status-fd=FD     write how it ended to FD, as one line of JSON\n"
     "      --strace           show the guest's system calls on standard error\n"
@@ -503,6 +506,17 @@ become_caller(struct options *o)
 	return true;
 }
 
+static bool
+set_patch(struct options *o, const char *text)
+{
+	if (strcmp(text, "on") == 0)
+		return set_append(o, "patch=on");
+	if (strcmp(text, "off") == 0)
+		return set_append(o, "patch=off");
+	say_error("on or off", "--patch=%s: unknown", text);
+	return false;
+}
+
 /* One option.  False: told. */
 static bool
 set_option(struct options *o, int c, const char *arg)
@@ -541,6 +555,8 @@ set_option(struct options *o, int c, const char *arg)
 	case OPT_SPIN:
 		o->o_spin = true;
 		return true;
+	case OPT_PATCH:
+		return set_patch(o, arg);
 	case OPT_DETERMINISTIC:
 		o->o_boot_flags |= VKB_DETERMINISTIC;
 		return true;

@@ -274,6 +274,13 @@ md_user_run(struct md_uframe *uf, md_space_t s)
 	return stop;
 }
 
+/* A system call's instruction is as good. */
+uaddr_t
+md_gate(void)
+{
+	return 0;
+}
+
 void
 md_user_quick(const uint8_t *nr, uint32_t n, bool (*fn)(uint64_t nr, uint64_t *result))
 {

@@ -118,7 +118,11 @@ slot_run(struct md_uframe *uf, md_space_t s)
 		hk_fpu_set(cpu, s, uf->uf_fpu);
 		uf->uf_fpu_load = 0;
 	}
+	if (uf->uf_gate)
+		uf->uf_regs.gsbase = hk_gate_base(cpu);
 	stop = hk_run(cpu, s, (struct hk_frame *)(void *)uf);
+	if (uf->uf_gate && uf->uf_regs.gsbase == hk_gate_base(cpu))
+		uf->uf_regs.gsbase = 0;
 	uf->uf_fpu_live = 1;
 	uf->uf_space = s;
 	return stop;
@@ -144,6 +148,13 @@ md_user_run(struct md_uframe *uf, md_space_t s)
 	}
 	uf->uf_fpu_live = 0;
 	return stop == HK_HOSTILE ? MD_HOSTILE : MD_KILLED;
+}
+
+/* In deterministic mode all processors share a slot. */
+uaddr_t
+md_gate(void)
+{
+	return md_deterministic ? 0 : HK_GATE;
 }
 
 /* The host's kernel answers only its own calls. */

@@ -24,7 +24,16 @@ struct md_uframe {
 	uint32_t	uf_fpu_live;	/* the machine holds newer extended state than uf_fpu */
 	uint32_t	uf_fpu_load;	/* uf_fpu is newer than what the machine holds */
 	md_space_t	uf_space;	/* of the last run, while uf_fpu_live */
+	/* Run with the GS base that the gate needs: gsbase, 0, comes back as 0, or as the program has it. */
+	uint32_t	uf_gate;
 };
+
+/*
+ * The address of the call gate, for text that was made to go there: rax the number, rcx the address to return
+ * to.  That does, at less cost, what a system call's instruction right before that address would do.  0: this
+ * machine has none.
+ */
+uaddr_t	md_gate(void);
 
 enum md_stop {
 	MD_SYSCALL,	/* rax: number; rip is past the instruction */

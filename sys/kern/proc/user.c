@@ -13,7 +13,7 @@
 #include <core/rt/rt.h>
 #include <sys/debug/kprint.h>
 #include <sys/proc/sysmsg.h>
-#include <sys/vm/map.h>
+#include <sys/vm/gates.h>
 #include <sys/vm/uaccess.h>
 
 #define RIP_MAX		0x7ffffffff000ull	/* beyond: not an address that a program can run at */
@@ -23,12 +23,15 @@ enum {
 	TRAP_GP = 13, TRAP_PF = 14, TRAP_MF = 16, TRAP_AC = 17, TRAP_XF = 19,
 };
 
-static void (*dispatch)(struct sysmsg *);		/* const after boot */
+/* Const after boot. */
+static void (*dispatch)(struct sysmsg *);
+static bool (*is_apart)(uint64_t nr);
 
 void
-proc_set_syscall(void (*fn)(struct sysmsg *))
+proc_set_syscall(void (*fn)(struct sysmsg *), bool (*apart)(uint64_t nr))
 {
 	dispatch = fn;
+	is_apart = apart;
 }
 
 struct vmspace *
@@ -357,22 +360,65 @@ border(struct lwp *l)
 	}
 }
 
+/*
+ * l ran with the gate, and nothing is to be seen of that: sys/vm/gates.h.  In the critical section in which
+ * it ran.  False: it is not to have the gate any more.
+ */
+static bool
+gate_stopped(struct lwp *l, enum md_stop *stop)
+{
+	struct md_regs *r = &l->l_uf.uf_regs;
+	uaddr_t site;
+
+	if (*stop == MD_SYSCALL)
+		return r->gsbase == 0;
+	site = vm_gate_site(l->l_proc->p_vmspace, r->rip);
+	if (site != r->rip && *stop == MD_TRAP && l->l_uf.uf_trapno == TRAP_DB) {
+		*stop = MD_INTR;		/* a step, which is made again without the gate */
+		r->rip = site;
+		return false;
+	}
+	r->rip = site;
+	return r->gsbase == 0;
+}
+
+/* The same, outside of that section: what follows from it. */
+static void
+gate_used(struct lwp *l, enum md_stop stop, bool keeps)
+{
+	struct vmspace *vs = l->l_proc->p_vmspace;
+	const struct md_regs *r = &l->l_uf.uf_regs;
+
+	if (!keeps)
+		vm_gates_close(vs);
+	else if (stop == MD_SYSCALL && vm_gate_is_hot(vs, r->rip) && !is_apart(r->rax))
+		vm_gate_make(vs, r->rip, (uint32_t)r->rax);
+}
+
 _Noreturn void
 lwp_run(struct lwp *l)
 {
 	struct proc *p = l->l_proc;
 	enum md_stop stop;
 	md_space_t space;
+	bool keeps = true;
 
 	ASSERT(curlwp == l && curthread->td_crit == 0 && curthread->td_ntok == 0);
 	for (;;) {
 		space = vmspace_machine(p->p_vmspace);	/* which may sleep */
+		if (trace_on(l) && vm_gates_on(p->p_vmspace))
+			vm_gates_close(p->p_vmspace);
 		border(l);
 		lwp_account(l, time_now(), false);
+		l->l_uf.uf_gate = vm_gates_on(p->p_vmspace);
 		stop = md_user_run(&l->l_uf, space);
+		if (l->l_uf.uf_gate)
+			keeps = gate_stopped(l, &stop);
 		crit_exit();
 		lwp_account(l, time_now(), true);
 		l->l_orig_rax = ~0ull;
+		if (l->l_uf.uf_gate)
+			gate_used(l, stop, keeps);
 		switch (stop) {
 		case MD_SYSCALL:
 			do_syscall(l);

@@ -108,11 +108,28 @@ dispatch(struct sysmsg *m)
 		tell_end(m, se);
 }
 
+/* Those that wait, mostly: a thread in the gate must leave it for others; and those that change registers. */
+static bool
+is_apart(uint64_t nr)
+{
+	static const uint16_t apart[] = {
+		SYS_poll, SYS_select, SYS_pause, SYS_nanosleep, SYS_wait4, SYS_rt_sigsuspend, SYS_futex,
+		SYS_clock_nanosleep, SYS_epoll_wait, SYS_waitid, SYS_pselect6, SYS_ppoll, SYS_epoll_pwait,
+		SYS_rt_sigreturn, SYS_clone, SYS_fork, SYS_vfork, SYS_clone3, SYS_execve, SYS_execveat,
+		SYS_exit, SYS_exit_group, SYS_arch_prctl,
+	};
+
+	for (size_t i = 0; i < countof(apart); i++)
+		if (apart[i] == nr)
+			return true;
+	return nr >= SYS_LINUX_MAX;
+}
+
 void
 syscall_init(void)
 {
 	is_watched = md_deterministic || (md_boot()->b_flags & MD_BOOT_STRACE) != 0;
-	proc_set_syscall(dispatch);
+	proc_set_syscall(dispatch, is_apart);
 	quick_init(is_watched);
 	futex_init();
 	ptimer_init();

@@ -14,6 +14,7 @@
 #include <sys/proc/uts.h>
 #include <sys/proc/view.h>
 #include <sys/proc/sysmsg.h>
+#include <sys/vm/gates.h>
 #include <sys/vm/kmem.h>
 #include <sys/vm/page.h>
 #include <sys/vm/uaccess.h>
@@ -249,6 +250,7 @@ sys_arch_prctl(struct sysmsg *m, int option, uint64_t arg2)
 	case ARCH_SET_GS:
 		if (arg2 >= MD_USER_MAX)
 			return EPERM;
+		vm_gates_close(vmspace_current());
 		r->gsbase = arg2;
 		return 0;
 	case ARCH_GET_FS:

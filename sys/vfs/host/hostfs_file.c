@@ -226,7 +226,7 @@ update_pages(struct vmobj *o, uint64_t off, const char *buf, uint64_t len)
 	for (; len > 0; off += n, buf += n, len -= n) {
 		in = off & PAGE_MASK;
 		n = rt_min(PAGE_BYTES - in, len);
-		error = vmobj_page(o, off >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg);
+		error = vmobj_page(o, off >> PAGE_SHIFT, VMOBJ_NOCREATE | VMOBJ_CHANGE, &pg);
 		if (error == ENOENT)
 			continue;
 		if (error != 0)
@@ -244,7 +244,8 @@ set_size(struct vmobj *o, uint64_t bytes)
 	uint64_t end = o->o_bytes, in = end & PAGE_MASK;
 	struct page *pg;
 
-	if (bytes > end && in != 0 && vmobj_page(o, end >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg) == 0) {
+	if (bytes > end && in != 0 &&
+	    vmobj_page(o, end >> PAGE_SHIFT, VMOBJ_NOCREATE | VMOBJ_CHANGE, &pg) == 0) {
 		memset((char *)page_va(pg) + in, 0, PAGE_BYTES - in);
 		page_drop(pg);
 	}

@@ -408,13 +408,13 @@ vobj_write(struct vmobj *o, struct uio *u)
 static int
 zero_part(struct vmobj *o, uint64_t from, uint64_t to)
 {
-	uint32_t dirty = vmobj_is_cache(o) ? 0 : VMOBJ_DIRTY;
+	uint32_t how = VMOBJ_NOCREATE | (vmobj_is_cache(o) ? VMOBJ_CHANGE : VMOBJ_DIRTY);
 	struct page *pg;
 	int error;
 
 	if (from >= to)
 		return 0;
-	error = vmobj_page(o, from >> PAGE_SHIFT, VMOBJ_NOCREATE | dirty, &pg);
+	error = vmobj_page(o, from >> PAGE_SHIFT, how, &pg);
 	if (error == ENOENT)
 		return 0;
 	if (error != 0)

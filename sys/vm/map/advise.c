@@ -23,11 +23,13 @@ static int
 mremap_move(struct vmspace *vs, struct vm_entry *e, uaddr_t old, uint64_t old_len, uint64_t new_len,
     uaddr_t to, bool keep)
 {
-	struct vm_entry want = *e;
+	struct vm_entry want;
 	struct anonfam *fam;
 	struct vmobj *obj;
 	int error;
 
+	gates_ungate(vs, e);
+	want = *e;
 	want.e_start = to;
 	want.e_end = to + new_len;
 	want.e_famoff += (old - e->e_start) >> PAGE_SHIFT;
@@ -100,9 +102,11 @@ static int
 mremap_locked(struct vmspace *vs, uaddr_t old, uint64_t old_len, uint64_t new_len, uint32_t flags,
     uaddr_t *addr)
 {
-	struct vm_entry *e = entry_find(vs, old);
+	struct vm_entry *e;
 	int error;
 
+	gates_yield(vs, old, old + rt_max(old_len, PAGE_BYTES));
+	e = entry_find(vs, old);
 	if (e == NULL || e->e_start > old)
 		return EFAULT;
 	if (old_len == 0 && ((e->e_flags & MAP_SHARED) == 0 || (flags & MREMAP_MAYMOVE) == 0))
@@ -337,6 +341,7 @@ vm_madvise(struct vmspace *vs, uaddr_t addr, uint64_t len, int advice)
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE)
 		return populate(vs, addr, end, advice == MADV_POPULATE_READ ? PROT_READ : PROT_WRITE);
 	lk_excl(&vs->vs_lk);
+	gates_yield(vs, addr, end);
 	while (at < end && error == 0) {
 		e = entry_find(vs, at);
 		if (e == NULL || e->e_start > at)
@@ -377,6 +382,7 @@ vm_lock(struct vmspace *vs, uaddr_t addr, uint64_t len, bool on, uint64_t limit)
 
 	ASSERT(len <= MD_USER_MAX && addr <= MD_USER_MAX - len);
 	lk_excl(&vs->vs_lk);
+	gates_yield(vs, addr, end);
 	if (on && vs->vs_locked + unlocked_pages(entry_find(vs, addr), addr, end) > limit >> PAGE_SHIFT)
 		error = ENOMEM;
 	while (at < end && error == 0) {
@@ -438,6 +444,7 @@ vm_policy_set(struct vmspace *vs, uaddr_t start, uaddr_t end, uint32_t policy)
 	if (start < MD_USER_MIN || end > MD_USER_MAX)
 		return EFAULT;
 	lk_excl(&vs->vs_lk);
+	gates_yield(vs, start, end);
 	if (!all_mapped(vs, start, end))
 		error = EFAULT;
 	for (uaddr_t at = start, stop; at < end && error == 0; at = stop) {
@@ -501,7 +508,7 @@ vm_mincore(struct vmspace *vs, uaddr_t addr, uint64_t len, uint8_t *vec)
 	lk_shared(&vs->vs_lk);
 	for (uaddr_t va = addr; va < addr + page_round(len); va += PAGE_BYTES) {
 		e = entry_find(vs, va);
-		if (e == NULL || e->e_start > va) {
+		if (e == NULL || e->e_start > va || (e->e_advice & VME_HIDDEN) != 0) {
 			error = ENOMEM;
 			break;
 		}
@@ -537,7 +544,7 @@ vm_foreach(struct vmspace *vs, uaddr_t from, bool (*fn)(const struct vm_region *
 			.nohuge = (e->e_advice & VME_NOHUGE) != 0,
 		};
 
-		if (!fn(&r, arg))
+		if ((e->e_advice & VME_HIDDEN) == 0 && !fn(&r, arg))
 			break;
 		lwkt_poll();
 	}

@@ -392,26 +392,30 @@ map_around(struct fault *f)
 	struct vmobj *o = f->e->e_obj;
 	uaddr_t start, end;
 	uint64_t *p, bits = shared_bits(f), own, first, old;
+	bool gated = (f->e->e_advice & VME_GATED) != 0;
 
+	if ((bits & PTE_W) != 0)
+		gates_end(o);
 	window(f->e, f->va, &start, &end);
 	first = obj_index(f->e, start);
 	spin_lock(&f->vs->vs_pt);
 	p = pmap_make(f->vs, start, 0, &f->spare);
 	for (struct page *pg = p == NULL ? NULL : vmobj_lookup_from(o, first); pg != NULL; pg = vmobj_next(pg)) {
+		struct page *shown = gated ? gates_page(o, pg) : pg;
 		uint64_t at = pg->pg_index - first, *q = &p[at];
 		bool wanted = start + at * PAGE_BYTES == f->va;
 
 		if (start + at * PAGE_BYTES >= end)
 			break;
 		old = __atomic_load_n(q, __ATOMIC_RELAXED);
-		if ((page_flags(pg) & PG_BUSY) != 0 || (old != 0 && !(wanted && (old & PTE_PA) == page_pa(pg))))
+		if ((page_flags(pg) & PG_BUSY) != 0 || (old != 0 && !(wanted && (old & PTE_PA) == page_pa(shown))))
 			continue;
 		own = wanted || !vmobj_is_cache(o) ? bits : bits & ~(PTE_W | PTE_D);
 		if ((own & PTE_D) != 0)
 			page_flag_add(pg, PG_DIRTY);
 		if (old == 0)
-			page_hold(pg);
-		pmap_set(f->vs, q, page_pa(pg) | own);
+			page_hold(shown);
+		pmap_set(f->vs, q, page_pa(shown) | own | (shown != pg ? PTE_GATED : 0));
 	}
 	spin_unlock(&f->vs->vs_pt);
 	return p == NULL ? STEP_SPARE : VMF_OK;

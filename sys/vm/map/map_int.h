@@ -7,6 +7,7 @@
  *	pmap.c	page tables: entering, removing, copying, splitting
  *	space.c	address spaces and their entries
  *	fault.c	resolving faults
+ *	gates.c	text that makes its system calls by the call gate
  *	advise.c	mremap, madvise, mincore and who asks about spaces
  *	revoke.c	from a page to its mappings
  *	uaccess.c	copying to and from user memory
@@ -45,6 +46,17 @@ struct page *vmobj_next(struct page *pg);
 int	vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out);
 /* Mappings of [first, last) go, and copies made by private mappings too if asked for. */
 void	vmobj_unmap(struct vmobj *o, uint64_t first, uint64_t last, bool even_copies);
+/* Into the tree and out of it; a reference to the page passes to the object, and to the caller. */
+void	vmobj_enter(struct vmobj *o, struct page *pg, uint64_t index);
+void	vmobj_leave(struct vmobj *o, struct page *pg);
+
+/* gates.c */
+/* What is shown for pg, not held: itself or its patched copy. */
+struct page *gates_page(struct vmobj *o, struct page *pg);
+/* The pages [first, last) go, and are mapped nowhere. */
+void	gates_forget(struct vmobj *o, uint64_t first, uint64_t last);
+void	gates_end(struct vmobj *o);	/* somebody writes to what o holds: all see that from now on */
+void	gates_free(struct gates *g);	/* not locked */
 
 /* --------------------------------------------------------- spaces -- */
 
@@ -52,6 +64,9 @@ void	vmobj_unmap(struct vmobj *o, uint64_t first, uint64_t last, bool even_copie
 #define VME_WIPEONFORK	(1u << 1)
 #define VME_NOHUGE	(1u << 2)
 #define VME_LOCKED	(1u << 3)
+#define VME_APART	(1u << 4)		/* nothing is placed in the GATES_BYTES below it */
+#define VME_GATED	(1u << 5)		/* its pages may be shown in their patched form */
+#define VME_HIDDEN	(1u << 6)		/* trampolines: no program is told of them */
 #define VME_POLICY_SHIFT 16		/* from here on: vm_policy_set() */
 #define VME_POLICY	(0xffffu << VME_POLICY_SHIFT)
 /* Flags that live on. */
@@ -78,6 +93,15 @@ struct vm_entry {
 
 #define SOON_MAX	12u
 
+/* gates.c */
+#define GATES_BYTES	(16 * PAGE_BYTES)	/* for a file's trampolines */
+#define GATE_CALLS	64u
+#define GATE_AREAS	16u
+struct gate_area {
+	uaddr_t		ga_start;
+	struct gates	*ga_gates;	/* of an object that is mapped behind it */
+};
+
 struct vmspace {
 	_Atomic uint32_t vs_refs;
 	struct lk	vs_lk;		/* shared: faults; exclusive: changes of entries */
@@ -103,6 +127,11 @@ struct vmspace {
 	uint32_t	vs_nsoon;
 	uaddr_t		vs_skip_top;	/* [vs_lk] above it no gap of vs_skip_len or more */
 	uint64_t	vs_skip_len;	/* [vs_lk] UINT64_MAX: nothing known */
+	_Atomic bool	vs_gates;	/* [vs_lk exclusive to change] calls may go by the gate */
+	uint32_t	vs_nareas;
+	struct gate_area vs_area[GATE_AREAS];	/* [vs_lk and vs_pt to change] trampolines */
+	/* [atomic: a lost one is one call more] where calls were made << 8 | how often */
+	_Atomic uint64_t vs_calls[GATE_CALLS];
 };
 
 struct vm_entry *entry_find(struct vmspace *vs, uaddr_t addr);	/* the first that ends above addr; NULL */
@@ -129,6 +158,15 @@ int	space_may_grow(struct vmspace *vs, uint64_t len, uint32_t prot, uint32_t fla
 void	space_merge(struct vmspace *vs, uaddr_t start, uaddr_t end);
 bool	space_grow_down(struct vmspace *vs, uaddr_t addr);	/* exclusive */
 
+/* gates.c.  All of these: exclusive. */
+void	gates_init(void);
+void	gates_reset(struct vmspace *vs);	/* a new space, or an empty one for another program */
+void	gates_mapped(struct vmspace *vs, struct vm_entry *want);	/* soon: may become VME_GATED */
+void	gates_ungate(struct vmspace *vs, struct vm_entry *e);	/* e shows its originals from now on */
+void	gates_unmapped(struct vmspace *vs);	/* something with VME_GATED was */
+/* The program means [start, end) itself: no trampolines are there. */
+void	gates_yield(struct vmspace *vs, uaddr_t start, uaddr_t end);
+
 /* ------------------------------------------------------ page tables -- */
 
 #define PTE_P		(1ull << 0)
@@ -138,6 +176,7 @@ bool	space_grow_down(struct vmspace *vs, uaddr_t addr);	/* exclusive */
 #define PTE_D		(1ull << 6)
 #define PTE_PS		(1ull << 7)	/* 2 MiB, in the third level */
 #define PTE_ANON	(1ull << 9)	/* ours: the page belongs to the upper layer */
+#define PTE_GATED	(1ull << 10)	/* ours: a patched page, whose original is at its pg_serial */
 #define PTE_NX		(1ull << 63)
 #define PTE_PA		0x000ffffffffff000ull
 #define PTE_TABLE	(PTE_P | PTE_W | PTE_U | PTE_A)

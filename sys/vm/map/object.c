@@ -114,8 +114,8 @@ vmobj_next(struct page *pg)
 	return n == NULL ? NULL : rb_entry(n, struct page, pg_node);
 }
 
-static void
-page_link(struct vmobj *o, struct page *pg, uint64_t index)
+void
+vmobj_enter(struct vmobj *o, struct page *pg, uint64_t index)
 {
 	struct rb_node **link = &o->o_pages.rb_root, *parent = NULL;
 
@@ -132,9 +132,8 @@ page_link(struct vmobj *o, struct page *pg, uint64_t index)
 	crit_exit();
 }
 
-/* Out of the tree; the object's reference passes to the caller. */
-static void
-page_unlink(struct vmobj *o, struct page *pg)
+void
+vmobj_leave(struct vmobj *o, struct page *pg)
 {
 	ASSERT(pg->pg_owner == o && (page_flags(pg) & PG_BUSY) == 0);
 	rb_remove(&o->o_pages, &pg->pg_node);
@@ -193,7 +192,7 @@ pages_enter(struct vmobj *o, uint64_t index, struct page *first, struct page *ru
 		n = 1;
 	for (uint32_t i = 0; i < n; i++) {
 		run[i] = row == NULL ? first : &row[i];
-		page_link(o, run[i], index + i);
+		vmobj_enter(o, run[i], index + i);
 		page_flag_add(run[i], PG_BUSY);
 	}
 	if (row != NULL) {
@@ -215,7 +214,7 @@ page_create(struct vmobj *o, uint64_t index, struct page **pg)
 	int error;
 
 	if (o->o_ops == NULL || o->o_ops->vo_fill == NULL) {
-		page_link(o, *pg, index);
+		vmobj_enter(o, *pg, index);
 		page_hold(*pg);				/* the caller's */
 		return 0;
 	}
@@ -229,7 +228,7 @@ page_create(struct vmobj *o, uint64_t index, struct page **pg)
 	for (uint32_t i = 0; i < n; i++) {
 		page_flag_take(run[i], PG_BUSY);	/* O3: it is still ours */
 		if (error != 0 || i >= filled) {
-			page_unlink(o, run[i]);
+			vmobj_leave(o, run[i]);
 			page_drop(run[i]);
 		}
 	}
@@ -274,6 +273,8 @@ vmobj_page_locked(struct vmobj *o, uint64_t index, uint32_t flags, struct page *
 	}
 	if (error != 0)
 		return error;
+	if ((flags & (VMOBJ_DIRTY | VMOBJ_CHANGE)) != 0)
+		gates_end(o);
 	if ((flags & VMOBJ_DIRTY) != 0) {
 		page_flag_add(pg, PG_DIRTY);
 		pg->pg_serial++;
@@ -350,7 +351,8 @@ remove_pages(struct vmobj *o, uint64_t first, uint64_t last, bool even_copies)
 				next = vmobj_lookup_from(o, index);
 				continue;
 			}
-			page_unlink(o, pg);
+			gates_forget(o, pg->pg_index, pg->pg_index + 1);
+			vmobj_leave(o, pg);
 			page_drop(pg);
 		}
 		first = stop;
@@ -382,6 +384,7 @@ vmobj_drop(struct vmobj *o)
 	remove_pages(o, 0, UINT64_MAX, false);
 	ASSERT(o->o_npages == 0);
 	token_release(&o->o_tok);
+	gates_free(o->o_gates);
 	if (o->o_ops != NULL && o->o_ops->vo_free != NULL)
 		o->o_ops->vo_free(o);
 	kfree(o);
@@ -405,7 +408,7 @@ vmobj_resize(struct vmobj *o, uint64_t bytes)
 	remove_pages(o, keep, UINT64_MAX >> PAGE_SHIFT, true);
 	if ((bytes & PAGE_MASK) == 0)
 		goto out;
-	error = vmobj_page_locked(o, bytes >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg);
+	error = vmobj_page_locked(o, bytes >> PAGE_SHIFT, VMOBJ_NOCREATE | VMOBJ_CHANGE, &pg);
 	if (error == 0) {
 		memset((char *)page_va(pg) + (bytes & PAGE_MASK), 0, PAGE_BYTES - (bytes & PAGE_MASK));
 		if (!vmobj_is_cache(o))		/* what it is a cache of is cut already */
@@ -549,7 +552,7 @@ object_reclaim(struct vmobj *o, uint64_t want, bool mapped)
 		if (atomic_load_explicit(&pg->pg_refs, memory_order_acquire) != 1 ||
 		    (page_flags(pg) & (PG_DIRTY | PG_BUSY | PG_WIRED)) != 0)
 			continue;
-		page_unlink(o, pg);
+		vmobj_leave(o, pg);
 		page_drop(pg);
 		got++;
 	}

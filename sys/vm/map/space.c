@@ -88,6 +88,8 @@ count_pages(struct vmspace *vs, const struct vm_entry *e, uint64_t pages, bool a
 {
 	uint64_t n = add ? pages : -pages;
 
+	if ((e->e_advice & VME_HIDDEN) != 0)
+		return;
 	vs->vs_pages += n;
 	vs->vs_pages_peak = rt_max(vs->vs_pages_peak, vs->vs_pages);
 	if ((e->e_flags & MAP_GROWSDOWN) != 0)
@@ -324,9 +326,11 @@ int
 space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end)
 {
 	struct vm_entry *e, *next;
+	bool gated = false;
 	int error;
 
 	ASSERT(lk_held_excl(&vs->vs_lk));
+	gates_yield(vs, start, end);
 	if (space_is_free(vs, start, end))
 		return 0;
 	error = space_clip(vs, start, end);
@@ -336,9 +340,12 @@ space_unmap(struct vmspace *vs, uaddr_t start, uaddr_t end)
 	pmap_remove(vs, start, end, false, true);
 	for (e = entry_find(vs, start); e != NULL && e->e_start < end; e = next) {
 		next = entry_next(e);
+		gated |= (e->e_advice & VME_GATED) != 0;
 		entry_unlink(vs, e);
 		list_push_back(&vs->vs_dead, &e->e_objlink);
 	}
+	if (gated)
+		gates_unmapped(vs);
 	if (end > vs->vs_skip_top)
 		vs->vs_skip_len = UINT64_MAX;
 	return 0;
@@ -409,6 +416,17 @@ mmap_top(const struct vmspace *vs)
 	return MD_USER_MAX - page_round(rt_min(gap + GUARD_GAP, MD_USER_MAX / 6 * 5));
 }
 
+/* What is placed of itself ends here or below. */
+static uaddr_t
+low_edge(const struct vm_entry *e)
+{
+	uint64_t room = (e->e_advice & VME_APART) != 0 ? GATES_BYTES : 0;
+
+	if ((e->e_flags & MAP_GROWSDOWN) != 0)
+		room = GUARD_GAP;
+	return e->e_start - rt_min(room, e->e_start);
+}
+
 /* The highest gap of `len` below `top`, not below `bottom`; 0: none. */
 static uaddr_t
 gap_below(struct vmspace *vs, uint64_t len, uaddr_t top, uaddr_t bottom)
@@ -422,9 +440,9 @@ gap_below(struct vmspace *vs, uint64_t len, uaddr_t top, uaddr_t bottom)
 	else
 		e = next->e_start < top ? next : entry_prev(next);
 	if (e != NULL && e->e_end > top)
-		top = e->e_start, e = entry_prev(e);
-	if (next != NULL && next->e_start >= top && (next->e_flags & MAP_GROWSDOWN) != 0)
-		top = rt_min(top, next->e_start - rt_min(GUARD_GAP, next->e_start));
+		top = low_edge(e), e = entry_prev(e);
+	if (next != NULL && next->e_start >= top)
+		top = rt_min(top, low_edge(next));
 	for (;; e = entry_prev(e)) {
 		uaddr_t low = e == NULL ? bottom : rt_max(e->e_end, bottom);
 
@@ -432,9 +450,7 @@ gap_below(struct vmspace *vs, uint64_t len, uaddr_t top, uaddr_t bottom)
 			return top - len;
 		if (e == NULL || e->e_start <= bottom)
 			return 0;
-		top = e->e_start;
-		if ((e->e_flags & MAP_GROWSDOWN) != 0)
-			top -= rt_min(GUARD_GAP, top);
+		top = low_edge(e);
 	}
 }
 
@@ -503,12 +519,15 @@ mmap_check(uaddr_t addr, uint64_t len, uint32_t flags, uint64_t off)
 	return addr < MD_USER_MIN ? EPERM : 0;
 }
 
-/* Where the mapping goes, and room made for it.  Exclusive. */
+/* Where the mapping goes, and room made for it, and `below` it.  Exclusive. */
 static int
-mmap_place(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t flags)
+mmap_place(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t flags, uint64_t below)
 {
 	uaddr_t hint = page_round(*addr);
+	int error;
 
+	if ((flags & MAP_FIXED_NOREPLACE) != 0)
+		gates_yield(vs, *addr, *addr + len);
 	if ((flags & MAP_FIXED_NOREPLACE) != 0)
 		return space_is_free(vs, *addr, *addr + len) ? 0 : EEXIST;
 	if ((flags & MAP_FIXED) != 0)
@@ -523,7 +542,9 @@ mmap_place(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t flags)
 			return 0;
 		}
 	}
-	return space_gap(vs, len, flags, addr);
+	error = space_gap(vs, below + len, flags, addr);
+	*addr += error == 0 ? below : 0;
+	return error;
 }
 
 int
@@ -531,6 +552,7 @@ vm_mmap_named(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, ui
     struct vmobj *obj, uint64_t off, uint32_t max_prot, struct ncp *name)
 {
 	bool shared = (flags & MAP_TYPE) != MAP_PRIVATE, sealed = shared && obj != NULL && obj->o_sealed;
+	bool apart = vs->vs_gates && obj != NULL && !shared && off == 0;
 	struct vm_entry want;
 	struct vmobj *made = NULL;
 	int error = mmap_check(*addr, len, flags, off);
@@ -557,18 +579,20 @@ vm_mmap_named(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t prot, ui
 	error = space_may_grow(vs, len, prot,
 	    (flags & ~(uint32_t)MAP_TYPE) | (shared ? MAP_SHARED : MAP_PRIVATE));
 	if (error == 0)
-		error = mmap_place(vs, addr, len, flags);
+		error = mmap_place(vs, addr, len, flags, apart ? GATES_BYTES : 0);
 	if (error == 0) {
 		want = (struct vm_entry){
 			.e_start = *addr, .e_end = *addr + len, .e_off = off, .e_obj = obj, .e_name = name,
 			.e_prot = prot & (PROT_READ | PROT_WRITE | PROT_EXEC), .e_max_prot = max_prot,
 			.e_flags = (flags & VME_KEEP & ~(uint32_t)MAP_TYPE) | (shared ? MAP_SHARED : MAP_PRIVATE),
 			.e_fam = shared ? NULL : vs->vs_fam, .e_famoff = *addr >> PAGE_SHIFT,
+			.e_advice = apart ? VME_APART : 0,
 		};
 		if (obj == NULL)
 			want.e_off = 0;
 		if (vs->vs_lock_new || (flags & MAP_LOCKED) != 0)
-			want.e_advice = VME_LOCKED;
+			want.e_advice |= VME_LOCKED;
+		gates_mapped(vs, &want);
 		error = space_insert(vs, &want);
 		/* Sealed before the object knew of this mapping, which nobody has used yet. */
 		if (error == 0 && shared && !sealed && obj->o_sealed && (max_prot & PROT_WRITE) != 0) {
@@ -630,6 +654,8 @@ entry_protect(struct vmspace *vs, struct vm_entry *e, uint32_t prot)
 {
 	if (e->e_prot == prot)
 		return;
+	if ((prot & PROT_WRITE) != 0)
+		gates_ungate(vs, e);
 	count_pages(vs, e, entry_pages(e), false);
 	e->e_prot = prot;
 	count_pages(vs, e, entry_pages(e), true);
@@ -661,6 +687,7 @@ vm_mprotect(struct vmspace *vs, uaddr_t addr, uint64_t len, uint32_t prot)
 		return ENOMEM;
 	end = addr + page_round(len);
 	lk_excl(&vs->vs_lk);
+	gates_yield(vs, addr, end);
 	e = entry_find(vs, addr);
 	if (e == NULL || e->e_start > addr) {
 		error = ENOMEM;
@@ -791,6 +818,7 @@ vmspace_create(struct vmspace **out)
 	vs->vs_space = MD_NOSPACE;
 	vs->vs_lim_as = vs->vs_lim_data = vs->vs_lim_stack = UINT64_MAX;
 	vs->vs_skip_len = UINT64_MAX;
+	gates_reset(vs);
 	*out = vs;
 	return 0;
 
@@ -869,6 +897,7 @@ vmspace_clear(struct vmspace *vs)
 	vs->vs_resident_peak = 0;
 	vs->vs_brk_start = vs->vs_brk = 0;
 	vs->vs_lock_new = false;
+	gates_reset(vs);
 	vs->vs_skip_len = UINT64_MAX;
 	space_unlock(vs);
 }
@@ -933,6 +962,9 @@ vmspace_fork(struct vmspace *parent, bool alone, struct vmspace **out)
 	child->vs_lim_stack = parent->vs_lim_stack;
 	child->vs_brk_start = parent->vs_brk_start;
 	child->vs_brk = parent->vs_brk;
+	child->vs_gates = parent->vs_gates;
+	child->vs_nareas = parent->vs_nareas;
+	memcpy(child->vs_area, parent->vs_area, sizeof child->vs_area);
 	forkcopy_init(&fc, parent, child, alone);
 	for (struct rb_node *n = rb_first(&parent->vs_entries); n != NULL && error == 0; n = rb_next(n))
 		error = fork_entry(child, rb_entry(n, struct vm_entry, e_node), &fc);
@@ -963,5 +995,6 @@ vm_map_init(void)
 		panic("no memory for the page of zeros");
 	vm_zero_pa = page_pa(pg);
 	vmobj_init();
+	gates_init();
 	vm_phys_start();
 }

@@ -76,6 +76,8 @@ walk(struct vmspace *vs, uaddr_t va, bool write)
 	if ((val & need) != need)
 		return NULL;
 	md_point(MD_PT_PTE, va);
+	if ((val & PTE_GATED) != 0)
+		return md_p2v((paddr_t)page_of(val & PTE_PA)->pg_serial + (va & PAGE_MASK));
 	return md_p2v((val & PTE_PA) + (va & (span - 1)));
 }
 

@@ -239,7 +239,8 @@ int	proc_fork_kernel(void (*fn)(void *arg), void *arg, int32_t *pid);
 int	proc_wait_any(int32_t *pid, int *status, bool block);
 
 struct sysmsg;
-void	proc_set_syscall(void (*dispatch)(struct sysmsg *));	/* the syscall layer's */
+/* The syscall layer's.  apart: is this call better made by its instruction than by the machine's gate? */
+void	proc_set_syscall(void (*dispatch)(struct sysmsg *), bool (*apart)(uint64_t nr));
 /* Who can say what the current process has mapped, by sample_map(): sys/proc/sample.h. */
 void	proc_set_sampled(void (*tell)(struct proc *p));
 

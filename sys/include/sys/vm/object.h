@@ -43,6 +43,7 @@ struct vmobj {
 	struct list	o_maps;		/* [o_tok] map entries that show this object: reverse map */
 	struct list	o_link;		/* [objects' spin] all objects that can be filled again */
 	struct waitq	o_waitq;	/* for a busy page */
+	struct gates	*o_gates;	/* [o_tok to set, once] gates.c; NULL: none */
 };
 int	vmobj_create(const struct vmobj_ops *ops, void *arg, uint64_t bytes, struct vmobj **out);
 void	vmobj_hold(struct vmobj *o);
@@ -60,6 +61,7 @@ vmobj_is_cache(const struct vmobj *o)
  */
 #define VMOBJ_NOCREATE	1u
 #define VMOBJ_DIRTY	2u	/* the caller will change it: PG_DIRTY, serial grows */
+#define VMOBJ_CHANGE	4u	/* as its source was changed the caller will change it */
 int	vmobj_page(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out);
 /* The same, and of the following pages those that are there without a gap, held: of *n at most so many. */
 int	vmobj_pages(struct vmobj *o, uint64_t index, uint32_t flags, struct page **out, uint32_t *n);
