@@ -19,7 +19,7 @@
 #   helpers   tests/system/*.c, each a host program that a test uses
 #   explore_bugs  names of the copies that tests/unit/explore makes
 #
-# Knobs: O=DIR  CC=clang  V=1  DEBUG=1  SANITIZE=undefined|address|thread  T=name
+# Knobs: O=DIR  CC=clang  V=1  DEBUG=1  SANITIZE=undefined|address|thread  T=name  ARGS='kernel arguments built in'
 # Configuration is which lists are linked, never an #ifdef.
 
 MAKEFLAGS	+= --no-builtin-rules --no-builtin-variables
@@ -147,7 +147,7 @@ $(O)/gen/include/gen/calls.h: $(systbl) scripts/gen/mksyscalls.awk
 # Objects are made again when the flags change.
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(kernflags) $(san_kern) $(hostflags) $(san_host) $(san_unit)' >$@.new
+	@echo '$(CC) $(kernflags) $(san_kern) $(hostflags) $(san_host) $(san_unit) $(built_in)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 ko		= $(patsubst %,$(O)/obj/kern/%.o,$(basename $(1)))
@@ -175,6 +175,11 @@ $(O)/obj/kern/%.o: %.c $(O)/flags | $(gen_h)
 	$(Q)$(CC) $(kernflags) $(san_kern) $(call incof,$<) -c -o $@ $<
 
 $(O)/obj/kern/sys/core/rt/string.o $(O)/obj/pc64/sys/core/rt/string.o: kernflags += -fno-builtin
+
+# DEBUG=1: the kernel watches its memory, its pages and the order of its locks, unasked.  SANITIZE=address: objects have
+# red zones, and what is freed is kept for a while.
+built_in	:= $(strip $(ARGS) $(if $(DEBUG),kmem_debug page_poison witness,$(if $(filter address,$(SANITIZE)),kmem_debug)))
+$(O)/obj/kern/sys/kern/debug/builtin.o $(O)/obj/pc64/sys/kern/debug/builtin.o: kernflags += -DBUILT_IN='"$(built_in)"'
 
 # The address sanitizer's runtime, which looks at what nobody else may.
 $(O)/obj/kern/sys/kern/debug/asan.o: san_kern := $(asan_told) -fno-tree-loop-distribute-patterns
@@ -578,7 +583,7 @@ clean:
 
 ## help         this text
 help:
-	@echo 'usage: make [TARGET] [O=DIR] [CC=clang] [V=1] [DEBUG=1] [SANITIZE=undefined|address|thread] [T=NAME]'
+	@echo 'usage: make [TARGET] [O=DIR] [CC=clang] [V=1] [DEBUG=1] [SANITIZE=undefined|address|thread] [T=NAME] [ARGS=WORDS]'
 	@sed -n 's/^## /  /p' Makefile
 
 -include $(shell $(deps) 2>/dev/null)

@@ -56,10 +56,11 @@
 #define HOT		12u		/* calls before a site is looked at */
 #define SEEN		255u		/* it was looked at */
 
+/* Lives as long as g_code: whoever has the trampolines mapped may ask where they lead. */
 struct gates {
-	struct vmobj	*g_code;	/* const, held */
+	struct vmobj	*g_code;	/* const, held by the file's object and by mappings */
 	_Atomic(uint8_t *) g_page[GATES_BYTES / PAGE_BYTES];	/* [o_tok to set] its pages; NULL: not yet */
-	struct vmobj	*g_text;	/* const, held: patched pages by their originals' index */
+	struct vmobj	*g_text;	/* const, the former's: patched pages by their index */
 	uint32_t	g_n;		/* [o_tok] trampolines */
 	bool		g_ended;	/* [o_tok] G6 */
 };
@@ -68,17 +69,32 @@ static bool gates_are_wanted;		/* const after boot */
 
 /* ------------------------------------------------------------- objects -- */
 
-static int
-gates_create(struct vmobj *o)
+static void
+code_free(struct vmobj *code)
 {
-	struct gates *g = kmalloc(sizeof *g, KM_ZERO | KM_WAIT);
+	kfree(code->o_arg);
+}
+
+static const struct vmobj_ops code_ops = { .vo_free = code_free };
+
+/* False: no memory. */
+static bool
+has_gates(struct vmobj *o)
+{
+	struct gates *g;
 	int error;
 
+	if (o->o_gates != NULL)
+		return true;
+	g = kmalloc(sizeof *g, KM_ZERO | KM_WAIT);
 	if (g == NULL)
-		return ENOMEM;
-	error = vmobj_create(NULL, NULL, GATES_BYTES, &g->g_code);
-	if (error == 0)
-		error = vmobj_create(NULL, NULL, o->o_bytes, &g->g_text);
+		return false;
+	error = vmobj_create(&code_ops, g, GATES_BYTES, &g->g_code);
+	if (error != 0) {
+		kfree(g);
+		return false;
+	}
+	error = vmobj_create(NULL, NULL, o->o_bytes, &g->g_text);
 	token_get(&o->o_tok);
 	if (error == 0 && o->o_gates == NULL) {
 		o->o_gates = g;
@@ -86,7 +102,7 @@ gates_create(struct vmobj *o)
 	}
 	token_release(&o->o_tok);
 	gates_free(g);
-	return error;
+	return error == 0;
 }
 
 /* The patched pages of [first, last) are not true any more, and mapped nowhere. */
@@ -119,9 +135,7 @@ gates_free(struct gates *g)
 		forget(g->g_text, 0, UINT64_MAX);
 		vmobj_drop(g->g_text);
 	}
-	if (g->g_code != NULL)
-		vmobj_drop(g->g_code);
-	kfree(g);
+	vmobj_drop(g->g_code);
 }
 
 struct page *
@@ -317,42 +331,50 @@ patch(struct vmobj *o, struct page *original, struct page *copy, uint64_t site, 
 	vmobj_enter(g->g_text, copy, index);
 }
 
+/* The page `pg` of o, held, has a site of `len` bytes whose syscall ends at the offset `end`: patch that. */
+static void
+patch_page(struct vmobj *o, struct page *pg, uint64_t end, uint32_t len)
+{
+	uint64_t site = end - SYSCALL_BYTES - len;
+	struct page *copy = page_alloc(PAGE_WAIT);
+
+	if (copy == NULL)
+		return;
+	token_get(&o->o_tok);
+	if (has_room(o->o_gates) && !o->o_gates->g_ended && pg->pg_owner == o &&
+	    memcmp((char *)page_va(pg) + (site & PAGE_MASK),
+	    (char *)page_va(gates_page(o, pg)) + (site & PAGE_MASK), len) == 0)
+		patch(o, pg, copy, site, len);
+	token_release(&o->o_tok);
+	page_drop(copy);
+}
+
 /* The instruction that ends at `va` has made the call `nr` often.  Exclusive. */
 static void
 make(struct vmspace *vs, uaddr_t va, uint32_t nr)
 {
 	struct vm_entry *e = entry_find(vs, va - 1);
-	struct page *pg, *copy;
+	struct page *pg;
 	struct vmobj *o;
 	uint64_t end, span;
-	uint32_t in_page, len;
+	uint32_t len;
 
 	if (!vs->vs_gates || e == NULL || e->e_start >= va || !is_text(e) ||
 	    (pmap_peek(vs, va - 1, &span) & PTE_ANON) != 0)
 		return;
 	o = e->e_obj;
 	end = e->e_off + (va - e->e_start);
-	in_page = (uint32_t)((end - 1) & PAGE_MASK) + 1;
-	if (end > SITE_END_MAX || (o->o_gates == NULL && gates_create(o) != 0))
+	if (end > SITE_END_MAX || vmobj_page(o, (end - 1) >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg) != 0)
 		return;
-	if ((e->e_advice & VME_GATED) == 0 && area_add(vs, area_of(e), o)) {
-		entry_advise(e, e->e_advice | VME_GATED);
-		pmap_remove(vs, e->e_start, e->e_end, true, true);	/* others may have patched pages */
-	}
-	copy = page_alloc(PAGE_WAIT);
-	if (copy == NULL)
-		return;
-	token_get(&o->o_tok);
-	if (vmobj_page_locked(o, (end - 1) >> PAGE_SHIFT, 0, &pg) == 0) {
-		if (has_room(o->o_gates) && !o->o_gates->g_ended && pg->pg_owner == o) {
-			len = callsite_find(page_va(gates_page(o, pg)), in_page, nr);
-			if (len != 0)
-				patch(o, pg, copy, end - SYSCALL_BYTES - len, len);
+	len = callsite_find(page_va(pg), (uint32_t)((end - 1) & PAGE_MASK) + 1, nr);
+	if (len != 0 && has_gates(o)) {
+		if ((e->e_advice & VME_GATED) == 0 && area_add(vs, area_of(e), o)) {
+			entry_advise(e, e->e_advice | VME_GATED);
+			pmap_remove(vs, e->e_start, e->e_end, true, true);
 		}
-		page_drop(pg);
+		patch_page(o, pg, end, len);
 	}
-	token_release(&o->o_tok);
-	page_drop(copy);
+	page_drop(pg);
 }
 
 bool

@@ -524,7 +524,6 @@ static int
 mmap_place(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t flags, uint64_t below)
 {
 	uaddr_t hint = page_round(*addr);
-	int error;
 
 	if ((flags & MAP_FIXED_NOREPLACE) != 0)
 		gates_yield(vs, *addr, *addr + len);
@@ -542,9 +541,11 @@ mmap_place(struct vmspace *vs, uaddr_t *addr, uint64_t len, uint32_t flags, uint
 			return 0;
 		}
 	}
-	error = space_gap(vs, below + len, flags, addr);
-	*addr += error == 0 ? below : 0;
-	return error;
+	if (below > 0 && space_gap(vs, below + len, flags, addr) == 0) {
+		*addr += below;
+		return 0;
+	}
+	return space_gap(vs, len, flags, addr);
 }
 
 int

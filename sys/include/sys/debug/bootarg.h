@@ -10,5 +10,5 @@
  */
 bool	boot_arg(const char *name, char *buf, size_t size);
 
-/* Those that this kernel has without being given them (careful.c, plain.c). */
+/* Those that this kernel has without being given them: builtin.c.  What it is given goes before. */
 extern const char boot_args_built_in[];
