@@ -296,8 +296,9 @@ md_user_each_fault(void)
 }
 
 void
-md_user_leave(struct md_uframe *uf)
+md_user_leave(struct md_uframe *uf, bool stays)
 {
+	(void)stays;
 	if (uf->uf_fpu_live) {
 		fpu_save(uf->uf_fpu);
 		uf->uf_fpu_live = 0;

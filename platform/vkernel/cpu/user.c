@@ -4,9 +4,14 @@
  *
  * A struct md_uframe begins as a struct hk_frame, so registers are not
  * copied here.  Extended state stays in hostkit's slot for (CPU, space) while
- * the thread goes in and out; it is brought home when the thread leaves.
+ * the thread goes in and out, and also while threads of other spaces run; it
+ * is brought home when the thread leaves the CPU or the space, or when
+ * somebody else wants the slot.
  *
- * Invariant F1: at most one of uf_fpu_live and uf_fpu_load is set.
+ * Invariants
+ *   F1  At most one of uf_fpu_live and uf_fpu_load is set.
+ *   F2  A thread that has left live state on its CPU, and is not there now, is
+ *       in resting[] of that CPU, which nobody else reads or writes.
  */
 #include <core/rt/rt.h>
 #include <hk/hk.h>
@@ -55,6 +60,42 @@ md_uframe_copy(struct md_uframe *dst, struct md_uframe *src)
 	dst->uf_space = MD_NOSPACE;
 	dst->uf_fpu_live = 0;
 	dst->uf_fpu_load = 1;
+}
+
+#define RESTING	16u		/* per CPU: spaces with another number give way to each other */
+
+static struct md_uframe *resting[HK_CPU_MAX][RESTING];
+
+static struct md_uframe **
+rest_of(md_space_t s)
+{
+	return &resting[kcpu_id()][s % RESTING];
+}
+
+static void
+bring_home(struct md_uframe *uf)
+{
+	if (uf->uf_fpu_live) {
+		hk_fpu_get(kcpu_id(), uf->uf_space, uf->uf_fpu);
+		uf->uf_fpu_live = 0;
+		uf->uf_fpu_load = 1;
+	}
+}
+
+void
+md_user_leave(struct md_uframe *uf, bool stays)
+{
+	struct md_uframe **rest = rest_of(uf->uf_space);
+
+	if (!stays) {
+		bring_home(uf);
+		if (*rest == uf)
+			*rest = NULL;
+	} else if (uf->uf_fpu_live && *rest != uf) {
+		if (*rest != NULL)
+			bring_home(*rest);
+		*rest = uf;
+	}
 }
 
 /* A program that has used so much CPU time without entering the kernel is not waited for: no other CPU would ever run. */
@@ -111,9 +152,14 @@ det_user_run(struct md_uframe *uf, md_space_t s)
 static enum hk_stop
 slot_run(struct md_uframe *uf, md_space_t s)
 {
+	struct md_uframe **rest = rest_of(s);
 	uint32_t cpu = kcpu_id();
 	enum hk_stop stop;
 
+	if (*rest != NULL && *rest != uf && (*rest)->uf_space == s) {
+		bring_home(*rest);
+		*rest = NULL;
+	}
 	if (uf->uf_fpu_load) {
 		hk_fpu_set(cpu, s, uf->uf_fpu);
 		uf->uf_fpu_load = 0;
@@ -170,16 +216,6 @@ void
 md_user_each_fault(void)
 {
 	hk_run_each_fault();
-}
-
-void
-md_user_leave(struct md_uframe *uf)
-{
-	if (uf->uf_fpu_live) {
-		hk_fpu_get(kcpu_id(), uf->uf_space, uf->uf_fpu);
-		uf->uf_fpu_live = 0;
-		uf->uf_fpu_load = 1;
-	}
 }
 
 /* RDTSC, RDTSCP: trapped in deterministic mode only. */

@@ -72,9 +72,10 @@ void	md_user_each_fault(void);
 
 /*
  * The thread leaves this CPU or its space: bring live extended state home.
- * Called at each thread switch away; cheap when nothing is live.
+ * Called at each thread switch away, too, then with `stays`, which says that it will
+ * come back here, or leave then; cheap when nothing is live.
  */
-void	md_user_leave(struct md_uframe *uf);
+void	md_user_leave(struct md_uframe *uf, bool stays);
 
 /*
  * Signal frames, ptrace: md_fpu_read makes uf_fpu current; md_fpu_wrote says

@@ -28,7 +28,7 @@ own_space(struct proc *p, struct lwp *l)
 	error = vmspace_create(&fresh);
 	if (error != 0)
 		return error;
-	md_user_leave(&l->l_uf);		/* the old space may be gone when we look again */
+	md_user_leave(&l->l_uf, false);		/* the old space may be gone when we look again */
 	l->l_uf.uf_space = MD_NOSPACE;
 	token_get(&p->p_tok);
 	p->p_vmspace = fresh;
@@ -61,7 +61,7 @@ proc_exec_commit(void)
 	l->l_robust_list = 0;
 	l->l_rseq = 0;
 	memset(&l->l_altstack, 0, sizeof(l->l_altstack));
-	md_user_leave(&l->l_uf);
+	md_user_leave(&l->l_uf, false);
 	md_uframe_init(&l->l_uf, l->l_uf.uf_fpu);
 	sig_exec(p);
 	proc_vfork_release(p);

@@ -178,7 +178,7 @@ give_memory_back(struct proc *p, struct lwp *l)
 {
 	struct vmspace *vs = p->p_vmspace;
 
-	md_user_leave(&l->l_uf);
+	md_user_leave(&l->l_uf, false);
 	l->l_uf.uf_space = MD_NOSPACE;
 	token_get(&p->p_tok);
 	p->p_vmspace = NULL;
@@ -242,7 +242,7 @@ lwp_exit(void)
 	bool stopped, kept;
 
 	hooks_lwp_exit(l);
-	md_user_leave(&l->l_uf);		/* the space may be gone before this thread is */
+	md_user_leave(&l->l_uf, false);		/* the space may be gone before this thread is */
 	lwp_account(l, time_now(), false);
 	proc_hold(p);				/* l's reference may go with l */
 	part(l);

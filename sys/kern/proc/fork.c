@@ -75,7 +75,7 @@ lwp_leave(struct thread *td)
 {
 	struct lwp *l = td->td_lwp;
 
-	md_user_leave(&l->l_uf);
+	md_user_leave(&l->l_uf, td->td_state != TD_MOVING);
 	lwp_account(l, time_now(), false);
 	l->l_mode_start = 0;		/* what passes until it runs again is nobody's */
 	if (td_state(td) != TD_READY)

@@ -286,7 +286,7 @@ trace_stop(struct lwp *l, int code, int why, struct k_siginfo *info)
 	int error, sig;
 
 	ASSERT(l == curlwp);
-	md_user_leave(&l->l_uf);				/* R4 */
+	md_user_leave(&l->l_uf, false);				/* R4 */
 	spin_lock(&proc_tree);
 	spin_lock(&p->p_sig);
 	if (t->t_tracer == NULL || sig_killed(l)) {
