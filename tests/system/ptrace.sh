@@ -30,7 +30,7 @@ if command -v strace >/dev/null; then
 	as_host "strace follows a shell and its children" "$t/strace.cpio" \
 	    'strace -f -o /dev/stdout -e trace=execve,exit_group,kill bash -c "/usr/bin/true; (exit 3); kill -USR1 \$\$"
 	    echo $?' \
-	    's/^[0-9]+ +//; s/0x[0-9a-f]+/N/g; s/(kill\(|pid=|uid=)[0-9]+/\1N/g; s/[0-9]+ vars/N vars/; s/ += / = /; /^bash:/d'
+	    's/^[0-9]+ +//; s/0x[0-9a-f]+/N/g; s/(kill\(|pid=|uid=)[0-9]+/\1N/g; s/[0-9]+ vars/N vars/; s/ += / = /; s,_([us]time)=[^,}]*,_\1=N,g; /^bash:/d'
 else
 	skip "strace follows a shell and its children" "strace is not installed"
 fi
