@@ -30,6 +30,7 @@
 extern char with_moves[], moves_end[];
 long	at_moves(long cmd);		/* fcntl(1, cmd) */
 long	at_read(int fd, void *buf, size_t n);
+long	at_library_read(int fd, void *buf, size_t n);	/* as the GNU library's */
 extern char site[], site_ret[], sites[];
 extern char text_begin[] __asm__("__executable_start"), text_end[] __asm__("etext");
 long	at_site(void);
@@ -47,13 +48,19 @@ __asm__(
 "	syscall\n"
 "site_ret:\n"
 "	ret\n"
-"	.globl	at_moves, with_moves, moves_end, at_read\n"
+"	.globl	at_moves, with_moves, moves_end, at_read, at_library_read\n"
 "at_moves:\n"
 "	nop\n"
 "with_moves: movl $72, %eax; movq %rdi, %rsi; movl $1, %edi\n"
 "moves_end: syscall\n"
 "	ret\n"
 "at_read: nop; movl $0, %eax; syscall; ret\n"
+"	.p2align 4\n"
+"at_library_read:\n"
+"	cmpb $0, sites(%rip); je 1f; xorl %eax, %eax; syscall; cmpq $-4096, %rax; ja 2f; ret\n"
+"	.byte 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0\n"
+"1:	ud2\n"
+"2:	ret\n"
 "	.globl	with_registers\n"
 "with_registers:\n"
 "	pushq %rbx; pushq %rbp; pushq %r12; pushq %r13; pushq %r14; pushq %r15\n"
@@ -184,7 +191,8 @@ storm(void)
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &it, NULL);
 	for (int pid = getpid(), flags = fcntl(1, F_GETFL); seen < 500;)
-		wrong += at_site() != pid || at_moves(F_GETFL) != flags || at_moves(F_GETFD) != 0;
+		wrong += at_site() != pid || at_moves(F_GETFL) != flags || at_moves(F_GETFD) != 0 ||
+		    at_library_read(-1, NULL, 0) != -EBADF;
 	memset(&it, 0, sizeof it);
 	setitimer(ITIMER_REAL, &it, NULL);
 	printf("a storm of signals: %ld wrong answers, %d outside of the text, %d half done\n", wrong,
@@ -199,7 +207,7 @@ on_nothing(int signo)
 
 /* A call that waits, and is interrupted: it ends, or is made again. */
 static void
-waits(void)
+waits(long (*by)(int, void *, size_t))
 {
 	struct itimerval it = { { 0, 0 }, { 0, 20000 } };
 	int p[2], status, ends = 0, goes_on = 0;
@@ -208,7 +216,7 @@ waits(void)
 	if (pipe(p) != 0)
 		return;
 	for (int i = 0; i < 40 && write(p[1], &c, 1) == 1; i++)
-		ends += at_read(p[0], &c, 1) == 1;
+		ends += by(p[0], &c, 1) == 1;
 	printf("reads: %d\n", ends);
 	for (int restart = 0; restart < 2; restart++) {
 		struct sigaction sa = { .sa_handler = on_nothing, .sa_flags = restart ? SA_RESTART : 0 };
@@ -223,9 +231,9 @@ waits(void)
 		}
 		setitimer(ITIMER_REAL, &it, NULL);
 		if (restart)
-			goes_on = at_read(p[0], &c, 1) == 1 && c == 'y';
+			goes_on = by(p[0], &c, 1) == 1 && c == 'y';
 		else
-			ends = at_read(p[0], &c, 1) == -EINTR;
+			ends = by(p[0], &c, 1) == -EINTR;
 		if (child > 0)
 			waitpid(child, &status, 0);
 	}
@@ -485,7 +493,8 @@ main(int argc, char **argv)
 	middle();
 	copies();
 	storm();
-	waits();
+	waits(at_read);
+	waits(at_library_read);
 	files();
 	child_steps();
 	change();

@@ -6,6 +6,8 @@
 #include <core/rt/rt.h>
 
 #define SYSCALL_BYTES	2u
+#define JUMP_BYTES	5u
+#define PAGE		4096u
 #define RAX		0u
 #define RSP		4u
 
@@ -57,7 +59,7 @@ move_length(const uint8_t *b, uint32_t room)
 static bool
 is_site(const uint8_t *b, uint32_t len, uint32_t nr)
 {
-	uint32_t imm, at = CALLSITE_MOVE;
+	uint32_t imm, at = JUMP_BYTES;
 
 	memcpy(&imm, b + 1, sizeof imm);
 	if (b[0] != 0xb8 || imm != nr)
@@ -82,38 +84,87 @@ is_joined(uint8_t before)
 	    before == 0x8d;			/* lea n(%rax); a load or store would have failed */
 }
 
-uint32_t
-callsite_find(const uint8_t *page, uint32_t end, uint32_t nr)
+/* The length of an instruction that does nothing, with up to n bytes.  0: another one. */
+static uint32_t
+nop_length(const uint8_t *b, uint32_t n)
+{
+	uint32_t at = 0, length;
+
+	while (at < n && (b[at] == 0x66 || b[at] == 0x2e))
+		at++;
+	if (at < n && b[at] == 0x90)
+		return at + 1;
+	if (n - at < 3 || b[at] != 0x0f || b[at + 1] != 0x1f)
+		return 0;
+	switch (b[at + 2]) {
+	case 0x00: length = at + 3; break;	/* (%rax) */
+	case 0x40: length = at + 4; break;	/* n(%rax), n in a byte */
+	case 0x44: length = at + 5; break;	/* n(%rax,%rax) */
+	case 0x80: length = at + 7; break;	/* the same with four */
+	case 0x84: length = at + 8; break;
+	default: return 0;
+	}
+	return length <= n ? length : 0;
+}
+
+/* The GNU library's read(), as above, whose syscall ends at page[end]. */
+static bool
+is_read(const uint8_t *page, uint32_t end, struct callsite *cs)
+{
+	static const uint8_t clear[] = { 0x31, 0xc0 };
+	static const uint8_t compare[] = { 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff, 0x77 };
+	uint32_t pad = end + sizeof compare + 2, to, n;
+
+	if (end < 6 || pad > PAGE || page[end - 6] != 0x74 || page[pad - 1] != 0xc3 ||
+	    memcmp(page + end - 4, clear, sizeof clear) != 0 ||
+	    memcmp(page + end, compare, sizeof compare) != 0)
+		return false;
+	to = end - 4 + page[end - 5];		/* of the je */
+	if (page[end - 5] > 0x7f || to > PAGE || to < pad + JUMP_BYTES)
+		return false;
+	for (uint32_t at = pad; at < to; at += n) {
+		n = nop_length(page + at, to - at);
+		if (n == 0)
+			return false;
+	}
+	*cs = (struct callsite){ 2, pad - (end - 4) };
+	return true;
+}
+
+bool
+callsite_find(const uint8_t *page, uint32_t end, uint32_t nr, struct callsite *cs)
 {
 	uint32_t at = end - SYSCALL_BYTES;
 
 	if (end < SYSCALL_BYTES || page[at] != 0x0f || page[at + 1] != 0x05)
-		return 0;
-	for (uint32_t len = CALLSITE_MOVE; len <= CALLSITE_MAX && len < at; len++) {
+		return false;
+	for (uint32_t len = JUMP_BYTES; len <= CALLSITE_MAX && len < at; len++) {
 		const uint8_t *b = page + at - len;
 
-		if (!is_joined(b[-1]) && is_site(b, len, nr))
-			return len;
+		if (!is_joined(b[-1]) && is_site(b, len, nr)) {
+			*cs = (struct callsite){ len, 0 };
+			return true;
+		}
 	}
-	return 0;
+	return nr == 0 && is_read(page, end, cs);
 }
 
 void
-callsite_trampoline(uint8_t out[CALLSITE_TRAMP], const uint8_t *site, uint32_t len, int32_t distance,
-    uint64_t gate)
+callsite_trampoline(uint8_t out[CALLSITE_TRAMP], const uint8_t *site, const struct callsite *cs,
+    int32_t distance, uint64_t gate)
 {
-	struct trailer t = { distance, len };
+	struct trailer t = { distance, cs->cs_len };
 	uint8_t *p = out;
 	int32_t rel;
 
 	_Static_assert(CALLSITE_MAX + 7 + 10 + 3 <= CODE_MAX, "there is room");
-	ASSERT(len >= CALLSITE_MOVE && len <= CALLSITE_MAX);
+	ASSERT(cs->cs_len <= CALLSITE_MAX);
 	memset(out, 0xcc, CALLSITE_TRAMP);
-	memcpy(p, site, len);
-	p += len;
+	memcpy(p, site, cs->cs_len);
+	p += cs->cs_len;
 	memcpy(p, "\x48\x8d\x0d", 3);
 	p += 7;
-	rel = distance + (int32_t)(len + SYSCALL_BYTES) - (int32_t)(p - out);
+	rel = distance + (int32_t)(cs->cs_len + SYSCALL_BYTES) - (int32_t)(p - out);
 	memcpy(p - 4, &rel, sizeof rel);
 	memcpy(p, "\x49\xbb", 2);
 	memcpy(p + 2, &gate, sizeof gate);
@@ -122,12 +173,16 @@ callsite_trampoline(uint8_t out[CALLSITE_TRAMP], const uint8_t *site, uint32_t l
 }
 
 void
-callsite_patch(uint8_t site[CALLSITE_MOVE], int32_t distance)
+callsite_patch(uint8_t *site, const struct callsite *cs, int32_t distance)
 {
-	int32_t rel = -distance - (int32_t)CALLSITE_MOVE;
+	int32_t rel = -distance - (int32_t)(cs->cs_pad + JUMP_BYTES);
 
-	site[0] = 0xe9;
-	memcpy(site + 1, &rel, sizeof rel);
+	if (cs->cs_pad != 0) {
+		site[0] = 0xeb;
+		site[1] = (uint8_t)(cs->cs_pad - 2);
+	}
+	site[cs->cs_pad] = 0xe9;
+	memcpy(site + cs->cs_pad + 1, &rel, sizeof rel);
 }
 
 int32_t

@@ -55,6 +55,7 @@
 #define SITE_END_MAX	0x7f000000u	/* in a file: within reach of a jump */
 #define HOT		12u		/* calls before a site is looked at */
 #define SEEN		255u		/* it was looked at */
+#define PADS		16u		/* sites with a jump in padding, in a file */
 
 /* Lives as long as g_code: whoever has the trampolines mapped may ask where they lead. */
 struct gates {
@@ -62,6 +63,8 @@ struct gates {
 	_Atomic(uint8_t *) g_page[GATES_BYTES / PAGE_BYTES];	/* [o_tok to set] its pages; NULL: not yet */
 	struct vmobj	*g_text;	/* const, the former's: patched pages by their index */
 	uint32_t	g_n;		/* [o_tok] trampolines */
+	_Atomic uint32_t g_npads;	/* [o_tok to change] */
+	struct { uint32_t at, site; } g_pad[PADS];	/* const below g_npads: offsets in the object */
 	bool		g_ended;	/* [o_tok] G6 */
 };
 
@@ -308,21 +311,26 @@ has_room(struct gates *g)
 }
 
 /*
- * `copy` becomes what is shown of the page `original`: what was, and a jump at the site of `len` bytes that
- * is at the offset `site` in the object.  o_tok held and kept.
+ * `copy` becomes what is shown of the page `original`: what was, and a jump at the site that is at the offset
+ * `site` in the object.  o_tok held and kept.
  */
 static void
-patch(struct vmobj *o, struct page *original, struct page *copy, uint64_t site, uint32_t len)
+patch(struct vmobj *o, struct page *original, struct page *copy, uint64_t site, const struct callsite *cs)
 {
 	struct gates *g = o->o_gates;
 	uint8_t *to = (uint8_t *)page_va(copy) + (site & PAGE_MASK);
-	uint32_t at = g->g_n++ * CALLSITE_TRAMP;
+	uint32_t at = g->g_n++ * CALLSITE_TRAMP, k = g->g_npads;
 	int32_t distance = (int32_t)(GATES_BYTES + site - at);
 	uint64_t index = original->pg_index;
 
 	memcpy(page_va(copy), page_va(gates_page(o, original)), PAGE_BYTES);
-	callsite_trampoline(g->g_page[at / PAGE_BYTES] + at % PAGE_BYTES, to, len, distance, md_gate());
-	callsite_patch(to, distance);
+	callsite_trampoline(g->g_page[at / PAGE_BYTES] + at % PAGE_BYTES, to, cs, distance, md_gate());
+	callsite_patch(to, cs, distance);
+	if (cs->cs_pad != 0) {
+		g->g_pad[k].at = (uint32_t)site + cs->cs_pad;
+		g->g_pad[k].site = (uint32_t)site;
+		atomic_store_explicit(&g->g_npads, k + 1, memory_order_release);
+	}
 	vmobj_unmap(o, index, index + 1, false);		/* G2 */
 	gates_forget(o, index, index + 1);
 	page_hold(original);
@@ -331,20 +339,21 @@ patch(struct vmobj *o, struct page *original, struct page *copy, uint64_t site, 
 	vmobj_enter(g->g_text, copy, index);
 }
 
-/* The page `pg` of o, held, has a site of `len` bytes whose syscall ends at the offset `end`: patch that. */
+/* The page `pg` of o, held, has a site whose syscall ends at the offset `end`: patch that. */
 static void
-patch_page(struct vmobj *o, struct page *pg, uint64_t end, uint32_t len)
+patch_page(struct vmobj *o, struct page *pg, uint64_t end, const struct callsite *cs)
 {
-	uint64_t site = end - SYSCALL_BYTES - len;
+	uint64_t site = end - SYSCALL_BYTES - cs->cs_len;
 	struct page *copy = page_alloc(PAGE_WAIT);
 
 	if (copy == NULL)
 		return;
 	token_get(&o->o_tok);
 	if (has_room(o->o_gates) && !o->o_gates->g_ended && pg->pg_owner == o &&
+	    (cs->cs_pad == 0 || o->o_gates->g_npads < PADS) &&
 	    memcmp((char *)page_va(pg) + (site & PAGE_MASK),
-	    (char *)page_va(gates_page(o, pg)) + (site & PAGE_MASK), len) == 0)
-		patch(o, pg, copy, site, len);
+	    (char *)page_va(gates_page(o, pg)) + (site & PAGE_MASK), cs->cs_len) == 0)
+		patch(o, pg, copy, site, cs);
 	token_release(&o->o_tok);
 	page_drop(copy);
 }
@@ -357,7 +366,7 @@ make(struct vmspace *vs, uaddr_t va, uint32_t nr)
 	struct page *pg;
 	struct vmobj *o;
 	uint64_t end, span;
-	uint32_t len;
+	struct callsite cs;
 
 	if (!vs->vs_gates || e == NULL || e->e_start >= va || !is_text(e) ||
 	    (pmap_peek(vs, va - 1, &span) & PTE_ANON) != 0)
@@ -366,13 +375,12 @@ make(struct vmspace *vs, uaddr_t va, uint32_t nr)
 	end = e->e_off + (va - e->e_start);
 	if (end > SITE_END_MAX || vmobj_page(o, (end - 1) >> PAGE_SHIFT, VMOBJ_NOCREATE, &pg) != 0)
 		return;
-	len = callsite_find(page_va(pg), (uint32_t)((end - 1) & PAGE_MASK) + 1, nr);
-	if (len != 0 && has_gates(o)) {
+	if (callsite_find(page_va(pg), (uint32_t)((end - 1) & PAGE_MASK) + 1, nr, &cs) && has_gates(o)) {
 		if ((e->e_advice & VME_GATED) == 0 && area_add(vs, area_of(e), o)) {
 			entry_advise(e, e->e_advice | VME_GATED);
 			pmap_remove(vs, e->e_start, e->e_end, true, true);
 		}
-		patch_page(o, pg, end, len);
+		patch_page(o, pg, end, &cs);
 	}
 	page_drop(pg);
 }
@@ -406,13 +414,17 @@ vm_gate_site(struct vmspace *vs, uaddr_t rip)
 
 	spin_lock(&vs->vs_pt);
 	for (uint32_t i = 0; i < vs->vs_nareas; i++) {
-		const struct gate_area *a = &vs->vs_area[i];
-		uint64_t at = rip - a->ga_start;
-		const uint8_t *page = at < GATES_BYTES ? a->ga_gates->g_page[at / PAGE_BYTES] : NULL;
+		const struct gates *g = vs->vs_area[i].ga_gates;
+		uint64_t at = rip - vs->vs_area[i].ga_start;
+		const uint8_t *page = at < GATES_BYTES ? g->g_page[at / PAGE_BYTES] : NULL;
+		uint32_t pads = atomic_load_explicit(&g->g_npads, memory_order_acquire);
 		uint32_t in = at % CALLSITE_TRAMP;
 
 		if (page != NULL)
 			site = rip - in + (uaddr_t)(int64_t)callsite_back(page + at % PAGE_BYTES - in, in);
+		for (uint32_t k = 0; k < pads && at >= GATES_BYTES; k++)
+			if (g->g_pad[k].at == at - GATES_BYTES)
+				site = rip - g->g_pad[k].at + g->g_pad[k].site;
 	}
 	spin_unlock(&vs->vs_pt);
 	return site;

@@ -32,10 +32,14 @@ rt_fail(const char *file, int line, const char *what)
 struct form {
 	const char	*what;
 	uint8_t		bytes[40];
-	uint32_t	n;		/* of bytes, with the syscall */
+	uint32_t	n;		/* of bytes */
 	uint32_t	len;		/* expected */
+	uint32_t	first, pad, behind;	/* bytes before and behind it */
 };
-#define FORM(what, len, ...) { what, { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }), len }
+#define FORM(what, len, ...) { what, { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }), len, 1, 0, 0 }
+#define READ(what, pad, behind, ...) { what, { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }), \
+    (pad) != 0 ? 2 : 0, 2, pad, behind }
+#define COMPARE	0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff, 0x77, 0x5b, 0xc3
 #define MOV	0xb8, 39, 0, 0, 0
 #define CALL	0x0f, 0x05
 
@@ -66,7 +70,24 @@ static const struct form forms[] = {
 	FORM("a jump", 0, 0x90, MOV, 0xeb, 0x00, CALL),
 	FORM("half a move", 0, 0x90, MOV, 0x48, 0x89, CALL),
 	FORM("another instruction", 0, 0x90, MOV, 0x90, CALL),
+	READ("read", 13, 19, 0x74, 23, 0x31, 0xc0, CALL, COMPARE, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0,
+	    0, 0),
+	READ("other padding", 13, 15, 0x74, 19, 0x31, 0xc0, CALL, COMPARE, 0x66, 0x0f, 0x1f, 0x44, 0, 0),
+	READ("two of them", 13, 14, 0x74, 18, 0x31, 0xc0, CALL, COMPARE, 0x0f, 0x1f, 0x00, 0x66, 0x90),
+	READ("too little", 0, 13, 0x74, 17, 0x31, 0xc0, CALL, COMPARE, 0x0f, 0x1f, 0x40, 0),
+	READ("not padding alone", 0, 14, 0x74, 18, 0x31, 0xc0, CALL, COMPARE, 0x0f, 0x1f, 0x00, 0x31, 0xc0),
+	READ("a jump into it", 0, 14, 0x74, 15, 0x31, 0xc0, CALL, COMPARE, 0x0f, 0x1f, 0x44, 0, 0),
+	READ("a jump behind it", 0, 14, 0x74, 19, 0x31, 0xc0, CALL, COMPARE, 0x0f, 0x1f, 0x44, 0, 0),
+	READ("a jump back", 0, 14, 0x74, 0x92, 0x31, 0xc0, CALL, COMPARE, 0x0f, 0x1f, 0x44, 0, 0),
+	READ("no return", 0, 14, 0x74, 18, 0x31, 0xc0, CALL, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff, 0x77, 0x5b,
+	    0xc9, 0x0f, 0x1f, 0x44, 0, 0),
 };
+
+static uint32_t
+number(const struct form *f)
+{
+	return f->behind != 0 ? SYS_read : NR;
+}
 
 static void
 finds_what_it_should(void **state)
@@ -78,19 +99,25 @@ finds_what_it_should(void **state)
 		const struct form *f = &forms[i];
 
 		for (uint32_t at = 0; at + f->n <= PAGE; at += at == 0 ? PAGE - f->n : 1) {
-			uint32_t got;
+			struct callsite cs = { 0, 0 };
 
-			memset(page, 0x90, sizeof page);
+			memset(page, 0xcc, sizeof page);
 			memcpy(page + at, f->bytes, f->n);
-			got = callsite_find(page, at + f->n, NR);
-			if (got != f->len)
-				fail_msg("%s at %u: %u bytes, not %u", f->what, at, got, f->len);
+			if (callsite_find(page, at + f->n - f->behind, number(f), &cs) != (f->len != 0) ||
+			    cs.cs_len != f->len || cs.cs_pad != f->pad)
+				fail_msg("%s at %u: %u bytes, not %u", f->what, at, cs.cs_len, f->len);
+			if (f->behind != 0 && f->len != 0)
+				assert_false(callsite_find(page, at + f->n - f->behind, NR, &cs));
 		}
+		/* Its end beyond the page's: what is there is not looked at. */
+		memcpy(page + PAGE - (f->n - f->behind), f->bytes, f->n - f->behind);
+		if (f->behind != 0)
+			assert_false(callsite_find(page, PAGE, number(f), &(struct callsite){ 0, 0 }));
 	}
 	/* A page's first byte has none before it that says what it is. */
 	memcpy(page, forms[0].bytes + 1, 7);
-	assert_int_equal(callsite_find(page, 7, NR), 0);
-	assert_int_equal(callsite_find(page, 1, NR), 0);
+	assert_false(callsite_find(page, 7, NR, &(struct callsite){ 0, 0 }));
+	assert_false(callsite_find(page, 1, NR, &(struct callsite){ 0, 0 }));
 }
 
 /* Registers before and after, as the code below moves them. */
@@ -147,21 +174,22 @@ does_what_it_did(void **state)
 		for (size_t far = 1; f->len != 0 && far < 32; far += 30) {
 			uint8_t *tramp = area, *site = area + far * PAGE + 77;
 			uint8_t *end = site + f->len + SYSCALL_BYTES;
+			const struct callsite cs = { f->len, f->pad };
 			int32_t distance = (int32_t)(site - tramp);
 			struct registers was, is;
 			uint64_t to = (uint64_t)(uintptr_t)gate;
 
 			/* What the site did: with the syscall made by hand. */
-			memcpy(site, f->bytes + 1, f->len);
+			memcpy(site, f->bytes + f->first, f->len);
 			memcpy(end - SYSCALL_BYTES, (uint8_t[]){ 0x90, 0x90, 0xc3 }, 3);
 			run(site, &in, &was);
-			assert_int_equal(was.rax, NR);
+			assert_int_equal(was.rax, number(f));
 			was.rcx = (uint64_t)(uintptr_t)end;
 			was.rax += 1000;
 
 			memcpy(end - SYSCALL_BYTES, (uint8_t[]){ CALL }, SYSCALL_BYTES);
-			callsite_trampoline(tramp, site, f->len, distance, to);
-			callsite_patch(site, distance);
+			callsite_trampoline(tramp, site, &cs, distance, to);
+			callsite_patch(site, &cs, distance);
 			run(site, &in, &is);
 			assert_int_equal(is.r11 & 0xcd5, was.flags & 0xcd5);	/* the gate's */
 			is.r11 = was.r11;
@@ -171,8 +199,9 @@ does_what_it_did(void **state)
 			for (uint32_t at = 0; at < f->len + 20; at++)
 				assert_int_equal(callsite_back(tramp, at),
 				    distance + (int32_t)(at < f->len ? at : f->len));
-			assert_memory_equal(site + CALLSITE_MOVE, f->bytes + 1 + CALLSITE_MOVE,
-			    f->len - CALLSITE_MOVE + SYSCALL_BYTES);
+			if (f->pad == 0)
+				assert_memory_equal(site + JUMP_BYTES, f->bytes + f->first + JUMP_BYTES,
+				    f->len - JUMP_BYTES + SYSCALL_BYTES);
 			run(end - SYSCALL_BYTES, &(struct registers){ .rax = SYS_getpid }, &is);
 			assert_int_equal(is.rax, getpid());
 		}
@@ -202,14 +231,15 @@ reads_nothing_else(void **state)
 		for (uint32_t i = 0; i + 32 <= PAGE; i += 32 + (uint32_t)(seed >> 61))
 			memcpy(page + i, forms[(seed >> 32) % countof(forms)].bytes, 14);
 		for (uint32_t end = 0; end <= PAGE; end++) {
-			uint32_t len = callsite_find(page, end, NR);
 			const uint8_t *call = page + end - SYSCALL_BYTES;
+			struct callsite cs;
 
-			if (len == 0)
+			(void)callsite_find(page, end, SYS_read, &cs);
+			if (!callsite_find(page, end, NR, &cs))
 				continue;
 			found++;
-			assert_in_range(len, CALLSITE_MOVE, CALLSITE_MAX);
-			assert_memory_equal(call - len, "\xb8\x27\0\0\0", CALLSITE_MOVE);
+			assert_in_range(cs.cs_len, JUMP_BYTES, CALLSITE_MAX);
+			assert_memory_equal(call - cs.cs_len, "\xb8\x27\0\0\0", JUMP_BYTES);
 			assert_memory_equal(call, "\x0f\x05", SYSCALL_BYTES);
 		}
 	}
