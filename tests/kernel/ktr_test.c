@@ -42,6 +42,18 @@ KTEST(events_are_kept_in_order_and_the_oldest_are_overwritten)
 
 /* ------------------------------------------------------- read from afar -- */
 
+KTEST(what_a_ring_wrote_over_while_it_was_copied_is_left_out)
+{
+	static const struct { uint64_t begin, end, next, first; } is[] = {
+		{ 0, 0, 0, 0 }, { 0, 10, 10, 0 }, { 0, 10, 63, 0 }, { 0, 10, 64, 1 }, { 3, 10, 64, 3 },
+		{ 3, 10, 70, 7 }, { 3, 10, 73, 10 },
+		{ 3, 10, 100000, 10 },		/* the reader slept meanwhile */
+	};
+
+	for (size_t i = 0; i < countof(is); i++)
+		KCHECK(ktr_whole(is[i].begin, is[i].end, is[i].next, 63) == is[i].first);
+}
+
 static _Atomic bool enough;
 
 static void

@@ -29,13 +29,17 @@ static const struct { const char *text; char what[2]; } types[KTR_TYPE_COUNT] = 
 	KTR_TYPES(KTR_ROW)
 };
 
+static uint64_t
+next_of(const struct ktr_ring *r)
+{
+	return __atomic_load_n(&r->kr_next, __ATOMIC_ACQUIRE);
+}
+
 /* R3: the first event that is there. */
 static uint64_t
 oldest(const struct ktr_ring *r)
 {
-	uint64_t next = __atomic_load_n(&r->kr_next, __ATOMIC_ACQUIRE);
-
-	return next > r->kr_mask ? next - r->kr_mask : 0;
+	return ktr_oldest(next_of(r), r->kr_mask);
 }
 
 void
@@ -114,18 +118,15 @@ uint32_t
 ktr_copy(uint32_t cpu, struct ktr_event *to, uint32_t most, uint64_t *first)
 {
 	const struct ktr_ring *r = cpu_find(cpu)->c_ktr;
-	uint64_t end = __atomic_load_n(&r->kr_next, __ATOMIC_ACQUIRE), begin = oldest(r), lost;
-	uint32_t n;
+	uint64_t end = next_of(r), begin = ktr_oldest(end, r->kr_mask);
 
 	begin = rt_max(begin, end > most ? end - most : 0);
 	for (uint64_t i = begin; i < end; i++)
 		to[i - begin] = r->kr_event[i & r->kr_mask];
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	lost = rt_max(oldest(r), begin) - begin;		/* R3 */
-	n = lost < end - begin ? (uint32_t)(end - begin - lost) : 0;
-	memmove(to, to + lost, n * sizeof *to);
-	*first = begin + lost;
-	return n;
+	*first = ktr_whole(begin, end, next_of(r), r->kr_mask);
+	memmove(to, to + (*first - begin), (end - *first) * sizeof *to);
+	return (uint32_t)(end - *first);
 }
 
 /* For panics, one at a time: where we are in each CPU's ring. */
@@ -160,7 +161,7 @@ ktr_last(uint32_t most, ktr_fn *fn, void *arg)
 	uint32_t i;
 
 	for (i = 0; i < cpu_count; i++)
-		place[i] = ends[i] = __atomic_load_n(&cpu_find(i)->c_ktr->kr_next, __ATOMIC_ACQUIRE);
+		place[i] = ends[i] = next_of(cpu_find(i)->c_ktr);
 	while (most-- > 0 && (i = choose(ends, true)) != CPU_MAX)
 		place[i]--;
 	while ((i = choose(ends, false)) != CPU_MAX) {

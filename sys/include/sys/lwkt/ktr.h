@@ -10,6 +10,7 @@
  */
 #pragma once
 #include <abi/ktr.h>
+#include <core/rt/rt.h>
 #include <machine/clock.h>
 #include <machine/cpu.h>
 #include <sys/lwkt/thread.h>
@@ -54,6 +55,20 @@ ktr(enum ktr_type type, uint64_t b, uint64_t c)
 int	ktr_start(uint32_t events);
 #define KTR_EVENTS	512u	/* by default */
 #define KTR_SAMPLES	512u	/* of each CPU's ring of samples (sys/proc/sample.h) */
+
+/* The first event that a ring of mask + 1 still has, without the one whose place `next` takes. */
+static inline uint64_t
+ktr_oldest(uint64_t next, uint64_t mask)
+{
+	return next > mask ? next - mask : 0;
+}
+
+/* [begin, end) were copied from a ring that is at `next` by now: the first of them that is whole, or end. */
+static inline uint64_t
+ktr_whole(uint64_t begin, uint64_t end, uint64_t next, uint64_t mask)
+{
+	return rt_min(rt_max(ktr_oldest(next, mask), begin), end);
+}
 
 /* The last events of one CPU, oldest first, at most `most`.  How many; *first: to[0]'s number since boot. */
 uint32_t ktr_copy(uint32_t cpu, struct ktr_event *to, uint32_t most, uint64_t *first);
