@@ -401,16 +401,16 @@ lwp_run(struct lwp *l)
 	struct proc *p = l->l_proc;
 	enum md_stop stop;
 	md_space_t space;
-	bool keeps = true;
+	bool gates = vm_gates_wanted, keeps = true;
 
 	ASSERT(curlwp == l && curthread->td_crit == 0 && curthread->td_ntok == 0);
 	for (;;) {
 		space = vmspace_machine(p->p_vmspace);	/* which may sleep */
-		if (trace_on(l) && vm_gates_on(p->p_vmspace))
+		if (gates && trace_on(l) && vm_gates_on(p->p_vmspace))
 			vm_gates_close(p->p_vmspace);
 		border(l);
 		lwp_account(l, time_now(), false);
-		l->l_uf.uf_gate = vm_gates_on(p->p_vmspace);
+		l->l_uf.uf_gate = gates && vm_gates_on(p->p_vmspace);
 		stop = md_user_run(&l->l_uf, space);
 		if (l->l_uf.uf_gate)
 			keeps = gate_stopped(l, &stop);

@@ -68,7 +68,7 @@ struct gates {
 	bool		g_ended;	/* [o_tok] G6 */
 };
 
-static bool gates_are_wanted;		/* const after boot */
+bool vm_gates_wanted;
 
 /* ------------------------------------------------------------- objects -- */
 
@@ -433,7 +433,7 @@ vm_gate_site(struct vmspace *vs, uaddr_t rip)
 void
 gates_reset(struct vmspace *vs)
 {
-	vs->vs_gates = gates_are_wanted;
+	vs->vs_gates = vm_gates_wanted;
 	vs->vs_nareas = 0;
 	memset(vs->vs_calls, 0, sizeof vs->vs_calls);
 }
@@ -443,6 +443,6 @@ gates_init(void)
 {
 	char how[8];
 
-	gates_are_wanted = md_gate() != 0 &&
+	vm_gates_wanted = md_gate() != 0 &&
 	    !(boot_arg("patch", how, sizeof how) && strcmp(how, "off") == 0);
 }

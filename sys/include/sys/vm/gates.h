@@ -8,6 +8,7 @@
 #pragma once
 #include <sys/vm/map.h>
 
+extern bool vm_gates_wanted;		/* const after boot: there are spaces for which vm_gates_on() */
 bool	vm_gates_on(const struct vmspace *vs);
 /*
  * Where a thread stands that was stopped at `rip`: there, or at the same place of the site whose trampoline
